@@ -1,0 +1,107 @@
+# Each target sets up what it needs in .venv, from the locks, and redoes it when a lock changes.
+# Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
+#
+#   PYTHON=/path/to/python   the interpreter to build .venv with
+#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, BENCH_ARGS   passed on to the command
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+SEEDS ?= 300
+# The locks are made by this version, so that making them again changes nothing by itself.
+UV_VERSION := 0.13.9
+
+# Two makes in one tree take turns at installing, where flock is at hand.
+TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
+
+.PHONY: help up test check lint types architecture simulate bench env lock clean FORCE
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+# -- running -------------------------------------------------------------------------------------------------------
+
+# exec: the cluster takes the shell's place, so that Ctrl-C and a termination signal reach it.
+up: $(VENV)/.package ## start a local cluster, data in ./.dynamo (Ctrl-C stops it)
+	@exec $(BIN)/dynamo up --data .dynamo $(UP_ARGS)
+
+simulate: $(VENV)/.package ## run seeded simulations (SEEDS=300)
+	@exec $(BIN)/dynamo simulate --seeds $(SEEDS) $(SIMULATE_ARGS)
+
+bench: $(VENV)/.package ## run the benchmark
+	@exec $(BIN)/dynamo bench $(BENCH_ARGS)
+
+# -- checking ------------------------------------------------------------------------------------------------------
+
+test: $(VENV)/.dev ## lint, types and every test
+	@$(MAKE) lint types
+	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## lint, types and the architecture tests: seconds
+	@$(MAKE) lint types architecture
+
+lint: $(VENV)/.dev ## ruff's rules and its format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/.dev ## mypy --strict
+	@$(BIN)/mypy --strict
+
+architecture: $(VENV)/.dev ## layers, purity, budgets, names, docs
+	@$(BIN)/python -m pytest -q tests/architecture
+
+# -- environment ---------------------------------------------------------------------------------------------------
+
+env: $(VENV)/.dev ## make .venv ready for development
+
+# The environment is made again when its interpreter is gone or when this folder was moved: its scripts name both.
+MADE_HERE := $(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c '' 2>/dev/null && echo yes)
+
+$(VENV)/.made: $(if $(MADE_HERE),,FORCE)
+	@python=''; old=''; \
+	for candidate in $(PYTHON) python3.11 python3 python3.12 python3.13; do \
+	  "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  "$$candidate" -c 'import venv, ensurepip' 2>/dev/null || { old="$$candidate"; continue; }; \
+	  python="$$candidate"; break; \
+	done; \
+	if [ -z "$$python" ] && [ -n "$$old" ]; then \
+	  echo "$$old has no venv module. On Debian: apt-get install python3-venv" >&2; exit 1; \
+	elif [ -z "$$python" ]; then \
+	  echo "Python 3.11 or newer was not found (tried python3.11 and python3). Install it, or say make PYTHON=/path/to/python" >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$python" --version)"; \
+	$(TURN) "$$python" -m venv --clear $(VENV) && printf '%s' "$(CURDIR)" > $@
+
+$(VENV)/.runtime: $(VENV)/.made requirements.lock requirements-build.lock
+	@echo "Installing from requirements.lock"
+	@$(TURN) $(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.runtime pyproject.toml
+	@$(TURN) $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.package requirements-dev.lock
+	@echo "Installing from requirements-dev.lock"
+	@$(TURN) $(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Pins move only as far as pyproject.toml asks; UPGRADE=1 takes the newest of everything.
+COMPILE = "$$tools/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+lock: $(VENV)/.made ## write the locks anew from pyproject.toml (UPGRADE=1: newest versions)
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
+	$(BIN)/python -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip --quiet --disable-pip-version-check install uv==$(UV_VERSION) && \
+	$(COMPILE) pyproject.toml -o requirements.lock && \
+	$(COMPILE) --group build -o requirements-build.lock && \
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+
+clean: ## remove .venv, caches and build products; ./.dynamo stays, as it holds data
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find dynamo tests -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
