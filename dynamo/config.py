@@ -1,0 +1,245 @@
+"""Layer 0. All settings of a node: one frozen section each, read once at start.
+
+Sources in rising order: defaults here, a TOML file, environment variables `DYNAMO__SECTION__KEY`, flags
+(`section.key=value`). Unknown keys are errors with a suggestion; relations between settings are checked together.
+Units are in the names.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from dynamo.errors import ConfigError
+
+ENV_PREFIX = "DYNAMO__"
+NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class NodeSection(_Section):
+    """This node."""
+
+    id: str = "node1"
+    data_dir: str = ".dynamo/node1"
+
+
+class MemberSection(_Section):
+    """One node of the cluster, as the others reach it."""
+
+    id: str
+    host: str = "127.0.0.1"
+    client_port: int = 7610
+    peer_port: int = 7611
+    ops_port: int = 7612
+    zone: str = ""
+    weight: int = 1
+
+
+class ClusterSection(_Section):
+    """What all nodes of a cluster must agree on; the same in every node's file."""
+
+    name: str = "dynamo"
+    epoch: int = 1
+    """Number of the topology below; grows with every change of it."""
+    partitions: int = 256
+    """Chosen when the cluster is made; a power of two."""
+    members: tuple[MemberSection, ...] = (MemberSection(id="node1"),)
+
+
+class ListenSection(_Section):
+    """Where this node listens. Ports come from its own entry among the members."""
+
+    host: str = "127.0.0.1"
+    """For clients and peers."""
+    ops_host: str = "127.0.0.1"
+
+
+class StorageSection(_Section):
+    """The store on disk."""
+
+    durability: str = "sync"
+    """`sync`: an acknowledgement means it is on disk. `async`: it may be lost with the machine (not with the process)."""
+    map_size_bytes: int = 16 * 2**30
+    """Largest size of the LMDB file; sparse, so it costs nothing until it is used."""
+
+
+class LimitsSection(_Section):
+    """Bounds on what a client may send or hold."""
+
+    value_bytes_max: int = 2**20
+    siblings_warn: int = 10
+    siblings_max: int = 100
+    object_bytes_warn: int = 2 * 2**20
+    object_bytes_max: int = 16 * 2**20
+    """A record with all its siblings."""
+    connections_max: int = 4096
+    inflight_max: int = 1024
+    """Client requests being worked on."""
+    header_timeout_s: float = 10.0
+    """A connection that has not finished its headers, or is idle, by then is closed."""
+    body_timeout_s: float = 10.0
+    """Time for a client to send a whole body."""
+    peer_frame_bytes_max: int = 32 * 2**20
+    peer_queue_bytes_max: int = 64 * 2**20
+    """Bytes waiting to be sent to one peer; above it, sends to it fail at once."""
+
+
+class RequestsSection(_Section):
+    """How requests are carried out."""
+
+    timeout_s: float = 2.0
+    """Deadline of a request that names none."""
+    timeout_max_s: float = 60.0
+    read_all_share: float = 0.1
+    """Share of reads that are sent to all N replicas, so that late answers can repair the others."""
+    repeats_remembered: int = 65536
+    """Requests whose identity a node keeps in memory to recognise a repeat of a superseded write."""
+    clock_drift_max_ms: int = 5000
+    """A timestamp further ahead of the local clock than this is refused (lww buckets)."""
+
+
+class BucketsSection(_Section):
+    """Defaults of new buckets, and whether a first write makes one."""
+
+    create_on_write: bool = True
+    mode: str = "siblings"
+    n: int = 3
+
+
+class LogSection(_Section):
+    """Logs, to standard error."""
+
+    level: str = "info"
+    format: str = "json"
+    """`json` or `text`."""
+
+
+class Config(_Section):
+    """All sections."""
+
+    node: NodeSection = NodeSection()
+    cluster: ClusterSection = ClusterSection()
+    listen: ListenSection = ListenSection()
+    storage: StorageSection = StorageSection()
+    limits: LimitsSection = LimitsSection()
+    requests: RequestsSection = RequestsSection()
+    buckets: BucketsSection = BucketsSection()
+    log: LogSection = LogSection()
+
+    @property
+    def member(self) -> MemberSection:
+        """This node's own entry."""
+        return next(m for m in self.cluster.members if m.id == self.node.id)
+
+
+def load(
+    file: Path | None, environment: Mapping[str, str], flags: Iterable[str] = (), text: str | None = None
+) -> Config:
+    """The configuration of a node. `text` stands in for the file's content. Raises ConfigError."""
+    tree: dict[str, object] = {}
+    if file is not None or text is not None:
+        tree = _parse(text if text is not None else _read(file), str(file or "configuration"))
+    for name, value in sorted(environment.items()):
+        if name.startswith(ENV_PREFIX):
+            _set(tree, [part.lower() for part in name[len(ENV_PREFIX) :].split("__")], value, name)
+    for flag in flags:
+        path, equals, value = flag.partition("=")
+        if not equals:
+            raise ConfigError(f"{flag!r} is not of the form section.key=value")
+        _set(tree, path.split("."), value, flag)
+    _refuse_unknown(tree, Config, "")
+    try:
+        config = msgspec.convert(tree, Config, strict=False)
+    except msgspec.ValidationError as problem:
+        raise ConfigError(f"configuration: {problem}") from problem
+    return checked(config)
+
+
+def checked(config: Config) -> Config:
+    """The configuration itself. Raises ConfigError if its parts contradict each other."""
+    for problem in _problems(config):
+        raise ConfigError(f"configuration: {problem}")
+    return config
+
+
+def _problems(config: Config) -> Iterable[str]:
+    ids = [m.id for m in config.cluster.members]
+    if config.node.id not in ids:
+        yield f"node.id {config.node.id!r} is not among cluster.members ({', '.join(ids)})"
+    if len(set(ids)) != len(ids):
+        yield "cluster.members has two entries with the same id"
+    for node in ids:
+        if not NODE_ID.fullmatch(node):
+            yield f"node id {node!r} must match {NODE_ID.pattern}"
+    partitions = config.cluster.partitions
+    if partitions < 1 or partitions > 65536 or partitions & (partitions - 1):
+        yield f"cluster.partitions must be a power of two up to 65536, not {partitions}"
+    if config.storage.durability not in ("sync", "async"):
+        yield f"storage.durability must be sync or async, not {config.storage.durability!r}"
+    if config.log.format not in ("json", "text"):
+        yield f"log.format must be json or text, not {config.log.format!r}"
+    if config.log.level not in ("debug", "info", "warning", "error"):
+        yield f"log.level must be debug, info, warning or error, not {config.log.level!r}"
+    if config.buckets.mode not in ("siblings", "lww", "linearizable"):
+        yield f"buckets.mode must be siblings, lww or linearizable, not {config.buckets.mode!r}"
+    if not 0 <= config.requests.read_all_share <= 1:
+        yield "requests.read_all_share must lie between 0 and 1"
+    if not 0 < config.requests.timeout_s <= config.requests.timeout_max_s:
+        yield "requests.timeout_s must be above 0 and not above requests.timeout_max_s"
+    if config.limits.object_bytes_max < config.limits.value_bytes_max:
+        yield "limits.object_bytes_max must not be below limits.value_bytes_max"
+    if config.limits.peer_frame_bytes_max < config.limits.object_bytes_max + 65536:
+        yield "limits.peer_frame_bytes_max must exceed limits.object_bytes_max by 64 KiB for a record to fit in a frame"
+
+
+def _read(file: Path | None) -> str:
+    assert file is not None
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise ConfigError(f"cannot read {file}: {problem.strerror}") from problem
+
+
+def _parse(text: str, name: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{name} is not valid TOML: {problem}") from problem
+
+
+def _set(tree: dict[str, object], path: list[str], value: str, source: str) -> None:
+    if len(path) != 2 or not all(path):
+        raise ConfigError(
+            f"{source!r} does not name a setting; write section.key (or {ENV_PREFIX}SECTION__KEY)"
+        )
+    section = tree.setdefault(path[0], {})
+    if not isinstance(section, dict):
+        raise ConfigError(f"{source!r}: {path[0]!r} is not a section")
+    section[path[1]] = value
+
+
+def _refuse_unknown(tree: Mapping[str, object], model: type[msgspec.Struct], where: str) -> None:
+    fields = {f.name: f.type for f in msgspec.structs.fields(model)}
+    for key, value in tree.items():
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, n=1)
+            hint = (
+                f"; did you mean {where}{close[0]}?" if close else f"; there are {', '.join(sorted(fields))}"
+            )
+            raise ConfigError(f"unknown setting {where}{key}{hint}")
+        kind = fields[key]
+        if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            _refuse_unknown(value, kind, f"{where}{key}.")
+        elif key == "members" and isinstance(value, list):
+            for entry in value:
+                if isinstance(entry, Mapping):
+                    _refuse_unknown(entry, MemberSection, f"{where}{key}.")

@@ -1,0 +1,69 @@
+"""The keyspaces of a node's store and the encoding of their keys.
+
+All keyspaces that later parts need are named now, so that a store made today stays readable: an unused one costs nothing.
+Record keys sort by partition, then bucket, then key bytes; so a partition is one contiguous range, and the keys under one
+partition key lie in order.
+
+    records   partition u16 | bucket | 00 | key            -> record              (versioning/record.py)
+    digests   partition u16 | leaf u16                     -> u64 xor of records  (layout/digests.py)
+    hints     target node | 00 | record key                -> hint                (layout/hint.py)
+    ballots   as records                                   -> acceptor state      (layout/ballot.py)
+    meta      name                                         -> msgpack             (bucket properties, topology)
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Keyspace(Enum):
+    """Ordered maps from bytes to bytes; the value is the name on disk."""
+
+    RECORDS = "records"
+    DIGESTS = "digests"
+    HINTS = "hints"
+    BALLOTS = "ballots"
+    META = "meta"
+
+
+STORED_KEY_BYTES_MAX = 511
+"""Largest key LMDB takes: 2 + 63 + 1 + 400 for a record, and as much room again for a hint's target."""
+
+
+def record_key(partition: int, bucket: str, key: bytes) -> bytes:
+    """Key of a record or of its acceptor state."""
+    return partition.to_bytes(2, "big") + bucket.encode() + b"\0" + key
+
+
+def split_record_key(stored: bytes) -> tuple[int, str, bytes]:
+    """Partition, bucket and key of a stored record key."""
+    bucket, _, key = stored[2:].partition(b"\0")
+    return int.from_bytes(stored[:2], "big"), bucket.decode(), key
+
+
+def bucket_range(partition: int, bucket: str) -> tuple[bytes, bytes]:
+    """First key, and the first key beyond, of a bucket's records in one partition."""
+    head = partition.to_bytes(2, "big") + bucket.encode()
+    return head + b"\0", head + b"\1"
+
+
+def partition_range(partition: int) -> tuple[bytes, bytes | None]:
+    """First key, and the first key beyond (None for the last partition), of a partition's records or digests."""
+    if partition == 0xFFFF:
+        return partition.to_bytes(2, "big"), None
+    return partition.to_bytes(2, "big"), (partition + 1).to_bytes(2, "big")
+
+
+def digest_key(partition: int, leaf: int) -> bytes:
+    """Key of a Merkle leaf."""
+    return partition.to_bytes(2, "big") + leaf.to_bytes(2, "big")
+
+
+def hint_key(target: str, stored: bytes) -> bytes:
+    """Key of the hint that a target is owed for a record key."""
+    return target.encode() + b"\0" + stored
+
+
+def successor(stored: bytes) -> bytes:
+    """The smallest key greater than `stored`: where a scan goes on after it."""
+    return stored + b"\0"

@@ -1,0 +1,33 @@
+"""The envelope shared by the small stored formats: version byte, eight bytes xxh3_64 of the body, msgpack body."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from xxhash import xxh3_64_digest
+
+from dynamo.errors import CorruptValue
+
+_HEADER_BYTES = 9
+_encoder = msgspec.msgpack.Encoder(order="sorted")
+T = TypeVar("T")
+
+
+def seal(body: object, version: int) -> bytes:
+    """The byte form of a msgspec struct under a format version (1 to 255)."""
+    data = _encoder.encode(body)
+    return bytes([version]) + xxh3_64_digest(data) + data
+
+
+def unseal(data: bytes, decoder: msgspec.msgpack.Decoder[T], version: int, what: str) -> T:
+    """The body of a sealed form. Raises CorruptValue, naming `what`, if version, checksum or body do not fit."""
+    if len(data) < _HEADER_BYTES or data[0] != version:
+        raise CorruptValue(f"a stored {what} has an unknown format", size_bytes=len(data))
+    body = data[_HEADER_BYTES:]
+    if xxh3_64_digest(body) != data[1:_HEADER_BYTES]:
+        raise CorruptValue(f"a stored {what} fails its checksum", size_bytes=len(data))
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as problem:
+        raise CorruptValue(f"a stored {what} cannot be read: {problem}") from problem

@@ -1,0 +1,92 @@
+"""What a machine may ask of its driver, and the interface that every machine has.
+
+A machine decides one thing: one quorum read, one quorum write, later one Paxos round or one Merkle exchange. It is a
+plain object without clock, randomness, IO or tasks. Time comes in as an argument (seconds, monotonic), effects go out as
+a list. It lives on after `Finish` to take late answers, until `drained`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from dynamo.errors import DynamoError
+from dynamo.protocol.messages import Message
+
+Outcome_co = TypeVar("Outcome_co", covariant=True)
+Result = TypeVar("Result")
+
+
+class PeerFailure(Enum):
+    """Why a peer gave no answer. Only `DOWN` and `REFUSED` promise that nothing happened there."""
+
+    DOWN = "down"
+    """Not connected: the message was never sent."""
+    LOST = "lost"
+    """The connection broke after sending."""
+    TIMEOUT = "timeout"
+    """Sent, and no answer by the deadline."""
+    REFUSED = "refused"
+    """The peer answered that it did nothing; the error says why."""
+
+
+class PeerError(msgspec.Struct, gc=False):
+    """A send that brought no answer."""
+
+    failure: PeerFailure
+    error: DynamoError | None = None
+    """The refusal, where there is one."""
+
+    @property
+    def may_have_applied(self) -> bool:
+        """Whether the peer may have acted on the message all the same."""
+        return self.failure in (PeerFailure.LOST, PeerFailure.TIMEOUT)
+
+
+class Send(msgspec.Struct, gc=False):
+    """Send `message` to node `to` (which may be this node) and feed back what comes of it."""
+
+    to: str
+    message: Message
+
+
+class WakeAt(msgspec.Struct, gc=False):
+    """Call `on_wakeup` at this time (seconds, monotonic)."""
+
+    when: float
+
+
+class Finish(msgspec.Struct, Generic[Result], gc=False):
+    """The decision: hand it to whoever asked. Emitted exactly once."""
+
+    outcome: Result | DynamoError
+
+
+Effect = Send | WakeAt | Finish[object]
+Effects = list[Effect]
+
+
+class Machine(Protocol[Outcome_co]):
+    """What the driver runs. Every input returns effects; unknown or late inputs return none."""
+
+    @property
+    def outcome(self) -> Outcome_co | DynamoError | None:
+        """None until decided; then never changes."""
+
+    @property
+    def drained(self) -> bool:
+        """Decided, and nothing that is still to come could make it emit another effect."""
+
+    def start(self, now: float) -> Effects:
+        """Begin. Called once, first."""
+
+    def on_reply(self, peer: str, message: Message, now: float) -> Effects:
+        """An answer to a Send."""
+
+    def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
+        """A Send that brought no answer."""
+
+    def on_wakeup(self, now: float) -> Effects:
+        """A time asked for with WakeAt has come."""

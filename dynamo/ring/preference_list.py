@@ -1,0 +1,60 @@
+"""The nodes responsible for a partition: N primaries, then fallbacks in order.
+
+Walk the ring from the partition onwards and take each node once. The first N that lie in distinct zones are the
+primaries; where there are fewer zones than N, zones repeat but nodes never do. Depends on the ring alone, so two nodes of
+one epoch always agree; computed once per ring and N, a table look-up per request.
+Paper: DeCandia et al. 2007, section 4.6.
+"""
+
+from __future__ import annotations
+
+from dynamo.ring.ring import Ring
+from dynamo.ring.token import partition_of, token
+
+
+class PreferenceLists:
+    """All preference lists of one ring. Primaries are the first `n` of an order that depends on `n`."""
+
+    def __init__(self, ring: Ring) -> None:
+        self.ring = ring
+        self._walks = [_walk(ring, partition) for partition in range(ring.partitions)]
+        self._zones = {m.id: m.zone or m.id for m in ring.members}
+        self._tables: dict[int, list[tuple[str, ...]]] = {}
+
+    def partition(self, bucket: str, key: bytes) -> int:
+        """The partition of a key."""
+        return partition_of(token(bucket, key), len(self._walks))
+
+    def primaries(self, partition: int, n: int) -> tuple[str, ...]:
+        """The N nodes that hold a partition, in order; fewer only if the cluster is smaller than N."""
+        table = self._tables.get(n)
+        if table is None:
+            table = [self._zone_first(walk, n) for walk in self._walks]
+            self._tables[n] = table
+        return table[partition]
+
+    def fallbacks(self, partition: int, n: int) -> tuple[str, ...]:
+        """The nodes that stand in for a primary, in the order in which they are asked."""
+        primaries = self.primaries(partition, n)
+        return tuple(node for node in self._walks[partition] if node not in primaries)
+
+    def _zone_first(self, walk: tuple[str, ...], n: int) -> tuple[str, ...]:
+        chosen: list[str] = []
+        zones: list[str] = []
+        for node in walk:
+            if len(chosen) < n and self._zones[node] not in zones:
+                chosen.append(node)
+                zones.append(self._zones[node])
+        rest = [node for node in walk if node not in chosen]
+        chosen.extend(rest[: n - len(chosen)])
+        assert len(set(chosen)) == len(chosen), "a preference list never names a node twice"
+        return tuple(chosen)
+
+
+def _walk(ring: Ring, partition: int) -> tuple[str, ...]:
+    order: dict[str, None] = {}
+    for step in range(ring.partitions):
+        order[ring.owners[(partition + step) % ring.partitions]] = None
+        if len(order) == len(ring.members):
+            break
+    return tuple(order)

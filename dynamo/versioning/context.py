@@ -1,0 +1,73 @@
+"""The causal context that a client carries from an answer to its next request, as an opaque token.
+
+On a PUT or DELETE it says what the client has seen; on a GET it demands an answer at least that new. Token, version 1:
+base64url without padding over one version byte, four bytes checksum (low half of xxh3_64 of the rest) and msgpack
+`[key hash, newest hybrid stamp, clock pairs]`. The key hash binds a token to its key: counters grow per node, so a token
+of another key would claim to have seen writes it never saw, and silently supersede them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+from xxhash import xxh3_64_digest
+
+from dynamo.errors import BadContext
+from dynamo.versioning.clock import Clock, canonical, merge
+
+FORMAT = 1
+TOKEN_BYTES_MAX = 4096
+_HEADER_BYTES = 5
+
+
+class Context(msgspec.Struct, gc=False):
+    """What a client has seen of one key."""
+
+    clock: Clock
+    hybrid: int = 0
+    """Newest stamp seen, so that a write that follows gets a greater one, on whatever node."""
+
+    def joined(self, other: Context) -> Context:
+        """What a client that holds both has seen."""
+        return Context(merge(self.clock, other.clock), max(self.hybrid, other.hybrid))
+
+
+NOTHING = Context({}, 0)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[tuple[str, int]]])
+
+
+def to_token(context: Context, key_hash: int) -> str:
+    """The token for `Dynamo-Context`. `key_hash` is `ring.token.key_hash` of the key it speaks of."""
+    body = _encoder.encode((key_hash, context.hybrid, canonical(context.clock)))
+    raw = bytes([FORMAT]) + xxh3_64_digest(body)[4:] + body
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def from_token(token: str, key_hash: int) -> Context:
+    """The context of a token. Raises BadContext if it is damaged, too long, of another format or of another key."""
+    if len(token) > TOKEN_BYTES_MAX:
+        raise BadContext(f"the context token is longer than {TOKEN_BYTES_MAX} characters; read the key again")
+    try:
+        raw = base64.b64decode(
+            token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True
+        )
+    except (UnicodeEncodeError, binascii.Error) as problem:
+        raise BadContext(
+            "the context token is not base64url; send back the Dynamo-Context of an answer unchanged"
+        ) from problem
+    if len(raw) <= _HEADER_BYTES or raw[0] != FORMAT:
+        raise BadContext("the context token has an unknown format; read the key again")
+    body = raw[_HEADER_BYTES:]
+    if xxh3_64_digest(body)[4:] != raw[1:_HEADER_BYTES]:
+        raise BadContext("the context token is damaged; send back the Dynamo-Context of an answer unchanged")
+    try:
+        bound_to, hybrid, pairs = _decoder.decode(body)
+    except msgspec.DecodeError as problem:
+        raise BadContext("the context token cannot be read; read the key again") from problem
+    if bound_to != key_hash:
+        raise BadContext("the context token belongs to another key; use the one from this key's last answer")
+    return Context(dict(pairs), hybrid)

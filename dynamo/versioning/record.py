@@ -1,0 +1,126 @@
+"""A record: everything the store knows of one key, and its byte form.
+
+Byte form, version 1: one version byte, eight bytes xxh3_64 of the body (big-endian), then the body in msgpack:
+`[clock as pairs in actor order, siblings in dot order]`. Canonical: equal records have equal bytes, whatever the order in
+which their parts arrived. The digest hashes versions only, never encodings or local facts, so replicas that hold the
+same versions have the same digest.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+from dynamo.errors import CorruptValue
+from dynamo.versioning.clock import Actor, Clock, Dot, canonical
+
+FORMAT = 1
+_HEADER_BYTES = 9
+_FORMAT_BYTE = bytes([FORMAT])
+
+
+class Sibling(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One value (or tombstone) that no other known write has superseded."""
+
+    actor: Actor
+    counter: int
+    hybrid: int
+    """Hybrid time of the write; see `hybrid_time`."""
+    value: bytes | None
+    """The value; None for a tombstone."""
+    content_type: str = ""
+    meta: dict[str, str] = {}
+    """Client metadata, lower-case names without the `Dynamo-Meta-` prefix; encoded in name order."""
+    expires_ms: int = 0
+    """Absolute wall-clock expiry, milliseconds since 1970; 0 is never. Chosen once, by the coordinator."""
+    request: bytes = b""
+    """Identity of the client's request (16 bytes): a repeat of it mints no second dot."""
+
+    @property
+    def dot(self) -> Dot:
+        return (self.actor, self.counter)
+
+    def is_live(self, now_ms: int) -> bool:
+        """Whether this is a value that has not expired."""
+        return self.value is not None and (self.expires_ms == 0 or self.expires_ms > now_ms)
+
+
+class Record(msgspec.Struct, gc=False):
+    """One clock and the dotted siblings under it, in dot order. Treated as immutable once built."""
+
+    clock: Clock
+    siblings: list[Sibling]
+
+    def live(self, now_ms: int) -> list[Sibling]:
+        """The values a reader sees, in dot order.
+
+        Tombstones and expired values are left out: next to a concurrent value a delete loses. Two dots that carry
+        the same request (a client's retry through another coordinator) are one write, and shown once.
+        """
+        alive = [s for s in self.siblings if s.is_live(now_ms)]
+        if len(alive) < 2:
+            return alive
+        seen: dict[bytes, None] = {}
+        shown = []
+        for sibling in alive:
+            if sibling.request and sibling.request in seen:
+                continue
+            seen[sibling.request] = None
+            shown.append(sibling)
+        return shown
+
+    def hybrid_max(self) -> int:
+        """The newest stamp among the siblings, 0 if there are none."""
+        return max((s.hybrid for s in self.siblings), default=0)
+
+    def without_values(self) -> Record:
+        """The same versions with every value emptied: for listings, which compare versions and show keys."""
+        blank = [
+            Sibling(
+                s.actor,
+                s.counter,
+                s.hybrid,
+                None if s.value is None else b"",
+                "",
+                {},
+                s.expires_ms,
+                s.request,
+            )
+            for s in self.siblings
+        ]
+        return Record(self.clock, blank)
+
+
+_encoder = msgspec.msgpack.Encoder(order="sorted")
+_decoder = msgspec.msgpack.Decoder(tuple[list[tuple[str, int]], list[Sibling]])
+
+
+def encode(record: Record) -> bytes:
+    """The canonical byte form."""
+    body = _encoder.encode((canonical(record.clock), record.siblings))
+    return _FORMAT_BYTE + xxh3_64_digest(body) + body
+
+
+def decode(data: bytes) -> Record:
+    """The record of a byte form. Raises CorruptValue if the bytes are not exactly what `encode` wrote."""
+    if len(data) < _HEADER_BYTES or data[0] != FORMAT:
+        raise CorruptValue("a stored record has an unknown format", size_bytes=len(data))
+    body = memoryview(data)[_HEADER_BYTES:]
+    if xxh3_64_digest(body) != data[1:_HEADER_BYTES]:
+        raise CorruptValue("a stored record fails its checksum", size_bytes=len(data))
+    try:
+        pairs, siblings = _decoder.decode(body)
+    except msgspec.DecodeError as problem:
+        raise CorruptValue(f"a stored record cannot be read: {problem}") from problem
+    return Record(dict(pairs), siblings)
+
+
+def digest(record: Record) -> int:
+    """64-bit hash of the versions held: clock, dots and which of them are tombstones. Equal on all replicas that agree."""
+    dots = [(s.actor, s.counter, s.value is None) for s in record.siblings]
+    return xxh3_64_intdigest(_encoder.encode((canonical(record.clock), dots)))
+
+
+def etag(record: Record) -> str:
+    """The entity tag (without quotes) of a record: the digest in 16 hex digits."""
+    return f"{digest(record):016x}"
