@@ -21,18 +21,14 @@ ENV_PREFIX = "DYNAMO__"
 NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class NodeSection(_Section):
+class NodeSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """This node."""
 
     id: str = "node1"
     data_dir: str = ".dynamo/node1"
 
 
-class MemberSection(_Section):
+class MemberSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One node of the cluster, as the others reach it."""
 
     id: str
@@ -44,7 +40,7 @@ class MemberSection(_Section):
     weight: int = 1
 
 
-class ClusterSection(_Section):
+class ClusterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all nodes of a cluster must agree on; the same in every node's file."""
 
     name: str = "dynamo"
@@ -55,7 +51,7 @@ class ClusterSection(_Section):
     members: tuple[MemberSection, ...] = (MemberSection(id="node1"),)
 
 
-class ListenSection(_Section):
+class ListenSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where this node listens. Ports come from its own entry among the members."""
 
     host: str = "127.0.0.1"
@@ -63,7 +59,7 @@ class ListenSection(_Section):
     ops_host: str = "127.0.0.1"
 
 
-class StorageSection(_Section):
+class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The store on disk."""
 
     durability: str = "sync"
@@ -72,7 +68,7 @@ class StorageSection(_Section):
     """Largest size of the LMDB file; sparse, so it costs nothing until it is used."""
 
 
-class LimitsSection(_Section):
+class LimitsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Bounds on what a client may send or hold."""
 
     value_bytes_max: int = 2**20
@@ -93,7 +89,7 @@ class LimitsSection(_Section):
     """Bytes waiting to be sent to one peer; above it, sends to it fail at once."""
 
 
-class RequestsSection(_Section):
+class RequestsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How requests are carried out."""
 
     timeout_s: float = 2.0
@@ -107,7 +103,7 @@ class RequestsSection(_Section):
     """A timestamp further ahead of the local clock than this is refused (lww buckets)."""
 
 
-class BucketsSection(_Section):
+class BucketsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Defaults of new buckets, and whether a first write makes one."""
 
     create_on_write: bool = True
@@ -115,7 +111,7 @@ class BucketsSection(_Section):
     n: int = 3
 
 
-class LogSection(_Section):
+class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Logs, to standard error."""
 
     level: str = "info"
@@ -123,7 +119,7 @@ class LogSection(_Section):
     """`json` or `text`."""
 
 
-class Config(_Section):
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All sections."""
 
     node: NodeSection = NodeSection()
@@ -218,9 +214,7 @@ def _parse(text: str, name: str) -> dict[str, object]:
 
 def _set(tree: dict[str, object], path: list[str], value: str, source: str) -> None:
     if len(path) != 2 or not all(path):
-        raise ConfigError(
-            f"{source!r} does not name a setting; write section.key (or {ENV_PREFIX}SECTION__KEY)"
-        )
+        raise ConfigError(f"{source!r} does not name a setting; write section.key (or {ENV_PREFIX}SECTION__KEY)")
     section = tree.setdefault(path[0], {})
     if not isinstance(section, dict):
         raise ConfigError(f"{source!r}: {path[0]!r} is not a section")
@@ -232,9 +226,7 @@ def _refuse_unknown(tree: Mapping[str, object], model: type[msgspec.Struct], whe
     for key, value in tree.items():
         if key not in fields:
             close = difflib.get_close_matches(key, fields, n=1)
-            hint = (
-                f"; did you mean {where}{close[0]}?" if close else f"; there are {', '.join(sorted(fields))}"
-            )
+            hint = f"; did you mean {where}{close[0]}?" if close else f"; there are {', '.join(sorted(fields))}"
             raise ConfigError(f"unknown setting {where}{key}{hint}")
         kind = fields[key]
         if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):

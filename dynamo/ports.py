@@ -63,9 +63,7 @@ class Storage(Protocol):
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         """Durable pairs with start <= key < end (None: to the end) in key order, at most `limit`."""
 
-    def write(
-        self, changes: Sequence[Change], durable: bool, done: Callable[[Exception | None], None]
-    ) -> None:
+    def write(self, changes: Sequence[Change], durable: bool, done: Callable[[Exception | None], None]) -> None:
         """Apply all changes or none, after every batch handed over before.
 
         `done(None)` is called on the loop once they are on disk (`durable`) or applied (not `durable`); `done(error)`
@@ -106,9 +104,7 @@ Respond = Callable[[Message], None]
 class Inbound(Protocol):
     """What a transport calls with each request of a peer."""
 
-    def __call__(
-        self, peer: str, epoch: int, message: Message, deadline: float, trace: str, respond: Respond
-    ) -> None:
+    def __call__(self, peer: str, epoch: int, message: Message, deadline: float, trace: str, respond: Respond) -> None:
         """Handle it; call `respond` exactly once, now or later. `epoch` is the sender's topology."""
 
 

@@ -90,9 +90,7 @@ def check(bucket: BucketProperties) -> BucketProperties:
     if bucket.ttl_s < 0:
         raise InvalidParameter("ttl_s must be 0 (never) or more", parameter="ttl_s")
     if bucket.value_bytes_max < 0:
-        raise InvalidParameter(
-            "value_bytes_max must be 0 (the node's limit) or more", parameter="value_bytes_max"
-        )
+        raise InvalidParameter("value_bytes_max must be 0 (the node's limit) or more", parameter="value_bytes_max")
     return bucket
 
 

@@ -17,10 +17,8 @@ class Move(msgspec.Struct, frozen=True):
 
 def moves(old: PreferenceLists, new: PreferenceLists, n: int) -> list[Move]:
     """All moves for buckets of replication factor `n`, in partition order."""
-    found = []
+    found: list[Move] = []
     for partition in range(new.ring.partitions):
         before = old.primaries(partition, n)
-        found.extend(
-            Move(partition, node, before) for node in new.primaries(partition, n) if node not in before
-        )
+        found.extend(Move(partition, node, before) for node in new.primaries(partition, n) if node not in before)
     return found

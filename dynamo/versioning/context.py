@@ -52,9 +52,7 @@ def from_token(token: str, key_hash: int) -> Context:
     if len(token) > TOKEN_BYTES_MAX:
         raise BadContext(f"the context token is longer than {TOKEN_BYTES_MAX} characters; read the key again")
     try:
-        raw = base64.b64decode(
-            token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True
-        )
+        raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error) as problem:
         raise BadContext(
             "the context token is not base64url; send back the Dynamo-Context of an answer unchanged"
