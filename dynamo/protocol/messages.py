@@ -83,14 +83,15 @@ class Scanned(msgspec.Struct, tag=10, array_like=True, gc=False):
 
 
 class ShareBuckets(msgspec.Struct, tag=11, array_like=True, gc=False):
-    """Properties I know; merge them. Answered by Buckets with all that you know of those names (or of all, if empty)."""
+    """Properties I know; merge them. Answered by Buckets."""
 
     buckets: list[BucketProperties]
-    everything: bool = False
+    digest: int = 0
+    """Hash of all properties I hold; if yours differs after the merge, answer with all of yours. 0: do not compare."""
 
 
 class Buckets(msgspec.Struct, tag=12, array_like=True, gc=False):
-    """Merged properties, durable at the sender."""
+    """The merged properties of the names that were shared, durable at the sender; or all that it holds."""
 
     buckets: list[BucketProperties]
 
