@@ -57,6 +57,7 @@ architecture: $(VENV)/.dev ## layers, purity, budgets, names, docs
 # -- environment ---------------------------------------------------------------------------------------------------
 
 env: $(VENV)/.dev ## make .venv ready for development
+	@:
 
 # The environment is made again when its interpreter is gone or when this folder was moved: its scripts name both.
 MADE_HERE := $(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c '' 2>/dev/null && echo yes)
