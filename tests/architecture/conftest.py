@@ -26,5 +26,9 @@ def plant(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    shown = ", ".join(f"{room} {lines:g}" for room, lines in medians(tree.ROOT).items())
+    try:
+        by_room = medians(tree.ROOT)
+    except SyntaxError:
+        return  # the run has already failed by it, and a summary must not hide that
+    shown = ", ".join(f"{room} {lines:g}" for room, lines in by_room.items())
     terminalreporter.write_line(f"median function length in lines: {shown}")

@@ -6,11 +6,17 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "dynamo"
+
+
+@cache
+def _parsed(content: bytes, name: str) -> ast.Module:
+    """Each rule reads the whole tree, so a file is parsed once for all of them."""
+    return ast.parse(content, filename=name)
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_bytes(), filename=str(self.path))
+        return _parsed(self.path.read_bytes(), str(self.path))
 
     @cached_property
     def shown(self) -> str:
