@@ -59,6 +59,18 @@ class ListenSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ops_host: str = "127.0.0.1"
 
 
+class TlsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """TLS 1.3 with mutual authentication between nodes. PEM files; a certificate's DNS name must be its node's id."""
+
+    enabled: bool = False
+    cert_file: str = ""
+    """This node's certificate, with any intermediate ones after it."""
+    key_file: str = ""
+    """Its private key, not encrypted."""
+    ca_file: str = ""
+    """The authority that every node's certificate must come from."""
+
+
 class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The store on disk."""
 
@@ -125,6 +137,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     node: NodeSection = NodeSection()
     cluster: ClusterSection = ClusterSection()
     listen: ListenSection = ListenSection()
+    tls: TlsSection = TlsSection()
     storage: StorageSection = StorageSection()
     limits: LimitsSection = LimitsSection()
     requests: RequestsSection = RequestsSection()
@@ -179,6 +192,7 @@ def _problems(config: Config) -> Iterable[str]:
     partitions = config.cluster.partitions
     if partitions < 1 or partitions > 65536 or partitions & (partitions - 1):
         yield f"cluster.partitions must be a power of two up to 65536, not {partitions}"
+    yield from _tls_problems(config.tls)
     if config.storage.durability not in ("sync", "async"):
         yield f"storage.durability must be sync or async, not {config.storage.durability!r}"
     if config.log.format not in ("json", "text"):
@@ -195,6 +209,13 @@ def _problems(config: Config) -> Iterable[str]:
         yield "limits.object_bytes_max must not be below limits.value_bytes_max"
     if config.limits.peer_frame_bytes_max < config.limits.object_bytes_max + 65536:
         yield "limits.peer_frame_bytes_max must exceed limits.object_bytes_max by 64 KiB for a record to fit in a frame"
+
+
+def _tls_problems(tls: TlsSection) -> Iterable[str]:
+    if tls.enabled:
+        for field in ("cert_file", "key_file", "ca_file"):
+            if not getattr(tls, field):
+                yield f"tls.enabled needs tls.{field}"
 
 
 def _read(file: Path | None) -> str:
