@@ -1,0 +1,213 @@
+"""Every metric of a node, on one page.
+
+The attributes are what the rest of the product counts with: `metrics.lww_discarded.value += 1`,
+`metrics.storage_commit_duration.observe(seconds)`. A request looks its series up once, by (op, consistency). What a
+label may say is listed here and nowhere else; never a key, a path, an address or an error text.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from dynamo.telemetry.exposition import (
+    OPEN_METRICS_TYPE,
+    TEXT_TYPE,
+    Cell,
+    Family,
+    Histogram,
+    wants_open_metrics,
+)
+
+OPS = ("get", "put", "delete", "list")
+CONSISTENCIES = ("one", "quorum", "all", "linearizable", "custom", "none")
+"""The API's words; `custom` where numbers were given instead, `none` where a request was refused before it was read."""
+OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
+"""A missing key is `ok`; `rejected` is the client's doing, `unavailable` the cluster's, `error` a bug or damage."""
+SHED_REASONS = ("overloaded", "draining", "connections", "peer_overloaded")
+PEER_FAILURES = ("down", "lost", "timeout", "refused")
+"""Spelt as in `protocol.effects.PeerFailure`."""
+
+REQUEST_BOUNDS_S = (
+    *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02),
+    *(0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0),
+)
+COMMIT_BOUNDS_S = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0)
+LAG_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+SIBLING_BOUNDS = (0, 1, 2, 3, 5, 10, 100)
+
+
+class RequestSeries:
+    """The series of one op at one consistency."""
+
+    __slots__ = ("duration", "outcomes")
+
+    def __init__(self, outcomes: dict[str, Cell], duration: Histogram) -> None:
+        self.outcomes = outcomes
+        self.duration = duration
+
+    def finished(self, outcome: str, seconds: float) -> None:
+        """Count one request: how it ended (one of OUTCOMES) and how long it took."""
+        self.outcomes[outcome].value += 1
+        self.duration.observe(seconds)
+
+
+class PeerSeries:
+    """The series of one peer, as this node sees it."""
+
+    __slots__ = (
+        "bytes_received",
+        "bytes_sent",
+        "failures",
+        "messages_received",
+        "messages_sent",
+        "reconnects",
+        "up",
+    )
+
+    def __init__(self, catalogue: _Catalogue, peer: str) -> None:
+        def counter(name: str, meaning: str, /, **labels: str) -> Cell:
+            return catalogue.cell(name, "counter", meaning, peer=peer, **labels)
+
+        self.up = catalogue.cell("dynamo_peer_up", "gauge", "Whether this node is connected to the peer.", peer=peer)
+        messages = "Messages exchanged with the peer, requests and replies."
+        self.messages_sent = counter("dynamo_peer_messages_total", messages, direction="sent")
+        self.messages_received = counter("dynamo_peer_messages_total", messages, direction="received")
+        volume = "Bytes of frames exchanged with the peer."
+        self.bytes_sent = counter("dynamo_peer_bytes_total", volume, direction="sent")
+        self.bytes_received = counter("dynamo_peer_bytes_total", volume, direction="received")
+        self.reconnects = counter("dynamo_peer_reconnects_total", "Connections to the peer made after the first.")
+        self.failures = {
+            kind: counter("dynamo_peer_failures_total", "Sends that brought no answer.", kind=kind)
+            for kind in PEER_FAILURES
+        }
+        """By kind: one of PEER_FAILURES."""
+
+
+class _Catalogue:
+    """The families made so far, in order."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, Family] = {}
+
+    def cell(self, name: str, kind: str, meaning: str, /, **labels: str) -> Cell:
+        return self._family(name, kind, meaning).cell(labels)
+
+    def histogram(self, name: str, meaning: str, bounds: Sequence[float], /, **labels: str) -> Histogram:
+        return self._family(name, "histogram", meaning).histogram(labels, bounds)
+
+    def _family(self, name: str, kind: str, meaning: str) -> Family:
+        return self._families.setdefault(name, Family(name, kind, meaning))
+
+    def render(self, *, open_metrics: bool) -> str:
+        out: list[str] = []
+        for family in self._families.values():
+            family.render(out, open_metrics=open_metrics)
+        return "".join(out)
+
+
+class Metrics:
+    """All series of one node. `peers` are the ids of the other members."""
+
+    def __init__(self, peers: Sequence[str], version: str) -> None:
+        self._catalogue = _Catalogue()
+        self._refresh: list[Callable[[], None]] = []
+        build = {"version": version, "python": platform.python_version()}
+        self._gauge("dynamo_build_info", "Always 1; the labels say what runs.", **build).value = 1
+        self._make_requests()
+        self.peers = {peer: PeerSeries(self._catalogue, peer) for peer in peers}
+        self._make_store()
+        self._make_replication()
+        self._process = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._process)
+
+    def _make_requests(self) -> None:
+        requests = "Client requests by operation, consistency asked for and how they ended."
+        duration = "Time from the request's headers to the answer."
+        self.requests = {
+            (op, level): RequestSeries(
+                {
+                    outcome: self._counter("dynamo_requests_total", requests, op=op, consistency=level, outcome=outcome)
+                    for outcome in OUTCOMES
+                },
+                self._catalogue.histogram(
+                    "dynamo_request_duration_seconds", duration, REQUEST_BOUNDS_S, op=op, consistency=level
+                ),
+            )
+            for op in OPS
+            for level in CONSISTENCIES
+        }
+        self.inflight_requests = self._gauge("dynamo_inflight_requests", "Client requests being worked on.")
+        shed = "Requests or connections refused before work began."
+        self.shed_requests = {
+            reason: self._counter("dynamo_shed_requests_total", shed, reason=reason) for reason in SHED_REASONS
+        }
+        """By reason: one of SHED_REASONS."""
+        lag = "How much later than asked the event loop ran a timer."
+        self.event_loop_lag = self._catalogue.histogram("dynamo_event_loop_lag_seconds", lag, LAG_BOUNDS_S)
+
+    def _make_store(self) -> None:
+        self.store_keys = self._gauge("dynamo_store_keys", "Records held, tombstones included.")
+        self.store_bytes = self._gauge("dynamo_store_bytes", "Bytes used in the store's file.")
+        self.store_map_bytes = self._gauge("dynamo_store_map_bytes", "Largest size of the store's file.")
+        self.storage_commits = self._counter("dynamo_storage_commits_total", "Transactions of the store's writer.")
+        self.storage_commit_duration = self._catalogue.histogram(
+            "dynamo_storage_commit_duration_seconds", "Time of one transaction, its sync included.", COMMIT_BOUNDS_S
+        )
+        self.storage_batch_size = self._catalogue.histogram(
+            "dynamo_storage_batch_size", "Batches of changes that shared one transaction.", BATCH_BOUNDS
+        )
+        self.corrupt_records = self._counter(
+            "dynamo_corrupt_records_total", "Stored bytes that failed their checksum or format."
+        )
+        self.incarnation_renewals = self._counter(
+            "dynamo_incarnation_renewals_total", "Times this node took a new identity for its versions."
+        )
+
+    def _make_replication(self) -> None:
+        repairs = "Replicas that a read brought up to date."
+        self.read_repairs_before_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="before_answer")
+        self.read_repairs_after_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="after_answer")
+        self.replica_mismatches = self._counter(
+            "dynamo_replica_mismatches_total", "Reads whose replicas answered with different versions."
+        )
+        self.read_siblings = self._catalogue.histogram(
+            "dynamo_read_siblings", "Concurrent values found by a read; 0 is a missing key.", SIBLING_BOUNDS
+        )
+        self.lww_discarded = self._counter(
+            "dynamo_lww_discarded_total", "Concurrent values that last-write-wins threw away."
+        )
+        self.forwarded_requests = self._counter(
+            "dynamo_forwarded_requests_total", "Writes handed to a replica of their key because this node is none."
+        )
+        self.repeated_requests = self._counter(
+            "dynamo_repeated_requests_total", "Writes recognised as a repeat of one already made."
+        )
+        self.clock_drift_refusals = self._counter(
+            "dynamo_clock_drift_refusals_total", "Timestamps refused for lying too far ahead of this node's clock."
+        )
+
+    def on_scrape(self, refresh: Callable[[], None]) -> None:
+        """Call `refresh` before each rendering: for gauges that are cheaper to read than to keep."""
+        self._refresh.append(refresh)
+
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
+        """The whole page and its Content-Type, for a scraper's Accept header. Call on the loop's thread."""
+        for refresh in self._refresh:
+            refresh()
+        if wants_open_metrics(accept):
+            page = self._catalogue.render(open_metrics=True)
+            process: bytes = openmetrics.generate_latest(self._process)  # type: ignore[no-untyped-call]
+            return page.encode() + process, OPEN_METRICS_TYPE
+        return self._catalogue.render(open_metrics=False).encode() + generate_latest(self._process), TEXT_TYPE
+
+    def _counter(self, name: str, meaning: str, /, **labels: str) -> Cell:
+        return self._catalogue.cell(name, "counter", meaning, **labels)
+
+    def _gauge(self, name: str, meaning: str, /, **labels: str) -> Cell:
+        return self._catalogue.cell(name, "gauge", meaning, **labels)

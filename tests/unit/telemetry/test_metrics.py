@@ -1,0 +1,149 @@
+import re
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from dynamo.protocol.commands import Consistency
+from dynamo.protocol.effects import PeerFailure
+from dynamo.telemetry import metrics as catalogue
+from dynamo.telemetry.metrics import Metrics
+
+OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+PEERS = [f"node{i}" for i in range(2, 8)]
+# Rules of the Prometheus project that a reviewer would have to remember.
+UNITS = ("seconds", "bytes", "keys", "total", "info", "up", "size", "siblings", "requests")
+
+
+def samples(metrics: Metrics, accept: str = "") -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample by name and labels, as the library's own parser reads our page."""
+    page, _ = metrics.expose(accept)
+    parse = parse_open_metrics if accept else parse_text
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in parse(page.decode())
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(PEERS, "1.2.3")
+
+
+@pytest.mark.parametrize("accept", ["", OPEN_METRICS])
+def test_every_series_reads_0_from_the_start(metrics, accept: str):
+    """Ratios of fresh nodes are 0, not absent: all our series exist at 0, except the build's constant 1."""
+    ours = {key: value for key, value in samples(metrics, accept).items() if key[0].startswith("dynamo_")}
+    assert {key[0] for key, value in ours.items() if value != 0} == {"dynamo_build_info"}
+    requests = [key for key in ours if key[0] == "dynamo_requests_total"]
+    assert len(requests) == len(catalogue.OPS) * len(catalogue.CONSISTENCIES) * len(catalogue.OUTCOMES)
+    assert {dict(labels)["peer"] for name, labels in ours if name == "dynamo_peer_up"} == set(PEERS)
+
+
+def test_both_formats_say_the_same(metrics):
+    """The OpenMetrics page holds the samples of the text page, under the same names."""
+    metrics.lww_discarded.value += 7
+    metrics.event_loop_lag.observe(0.02)
+    ours = [{k: v for k, v in samples(metrics, a).items() if k[0].startswith("dynamo_")} for a in ("", OPEN_METRICS)]
+    assert ours[0] == ours[1]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "text/plain; version=0.0.4"),
+        ("text/html,*/*;q=0.8", "text/plain; version=0.0.4"),
+        ("application/json", "text/plain; version=0.0.4"),
+        (OPEN_METRICS, "application/openmetrics-text; version=1.0.0"),
+    ],
+)
+def test_the_format_follows_the_accept_header(metrics, accept: str, kind: str):
+    """OpenMetrics, with its end mark, only for those who name it."""
+    page, content_type = metrics.expose(accept)
+    assert content_type.startswith(kind)
+    assert page.endswith(b"# EOF\n") == ("openmetrics" in kind)
+
+
+def test_a_request_counts_once_and_in_its_bucket(metrics):
+    """One outcome, one duration, cumulative buckets with inclusive bounds, under the request's own labels."""
+    metrics.requests["put", "quorum"].finished("ok", 0.002)
+    metrics.requests["put", "quorum"].finished("timeout", 99.0)
+    found = samples(metrics)
+    at = (("consistency", "quorum"), ("op", "put"))
+    assert found["dynamo_requests_total", (*at, ("outcome", "ok"))] == 1
+    assert found["dynamo_requests_total", (*at, ("outcome", "timeout"))] == 1
+    buckets = {
+        float(dict(labels)["le"]): value
+        for (name, labels), value in found.items()
+        if name == "dynamo_request_duration_seconds_bucket" and set(at) <= set(labels)
+    }
+    assert (buckets[0.001], buckets[0.002], buckets[5.0], buckets[float("inf")]) == (0, 1, 1, 2)
+    assert found["dynamo_request_duration_seconds_count", at] == 2
+    assert found["dynamo_request_duration_seconds_sum", at] == pytest.approx(99.002)
+    assert sum(v for (n, _), v in found.items() if n == "dynamo_requests_total") == 2
+
+
+def test_each_attribute_has_a_series_of_its_own(metrics):
+    """Counting through any attribute moves exactly one sample: no two attributes share a series, none is lost."""
+    cells = [cell for cell in vars(metrics).values() if isinstance(cell, catalogue.Cell)]
+    cells += [cell for series in metrics.requests.values() for cell in series.outcomes.values()]
+    cells += metrics.shed_requests.values()
+    for series in metrics.peers.values():
+        cells += [series.up, series.messages_sent, series.messages_received, series.reconnects]
+        cells += [series.bytes_sent, series.bytes_received, *series.failures.values()]
+    for number, cell in enumerate(cells, start=1000):
+        cell.value = number
+    values = [v for (name, _), v in samples(metrics).items() if name.startswith("dynamo_") and v >= 1000]
+    assert sorted(values) == list(range(1000, 1000 + len(cells)))
+
+
+def test_names_follow_the_rules(metrics):
+    """Our prefix, base units last, _total on counters only, no label value in a name, and help on each."""
+    families = [f for f in parse_text(metrics.expose()[0].decode()) if f.name.startswith("dynamo_")]
+    assert len(families) > 25
+    for family in families:
+        assert re.fullmatch(r"dynamo_[a-z]+(_[a-z]+)*", family.name), family.name
+        assert family.documentation.endswith(".")
+        assert family.type in {"counter", "gauge", "histogram"}
+        if family.type != "counter":
+            assert family.name.endswith(UNITS), family.name
+        for sample in family.samples:
+            assert (family.type == "counter") == sample.name.endswith("_total")
+            assert not set(sample.labels) & {"key", "path", "bucket", "quantile"}
+
+
+def test_le_is_always_a_float(metrics):
+    """Prometheus 3 rewrites le="1" to le="1.0"; rules that match it must see one spelling in both."""
+    bounds = re.findall(r'le="([^"]+)"', metrics.expose()[0].decode())
+    assert bounds
+    assert all(b == "+Inf" or "." in b for b in bounds)
+
+
+def test_a_node_stays_under_2000_lines(metrics):
+    """The budget for one scrape of a node with six peers."""
+    assert len(metrics.expose()[0].splitlines()) < 2000
+
+
+def test_gauges_are_refreshed_at_scrape(metrics):
+    """A callback fills in what is cheaper to read than to keep."""
+
+    def refresh() -> None:
+        metrics.store_keys.value = 42
+
+    metrics.on_scrape(refresh)
+    assert samples(metrics)["dynamo_store_keys", ()] == 42
+
+
+def test_the_process_is_described(metrics):
+    """Memory, garbage collection and platform come from the library's collectors."""
+    names = {name for name, _ in samples(metrics)}
+    assert {"process_resident_memory_bytes", "python_gc_collections_total", "python_info"} <= names
+
+
+def test_labels_are_spelt_as_in_the_api():
+    """What the API calls a consistency, and the transport a failure, is what the label says."""
+    assert {c.value for c in Consistency} <= set(catalogue.CONSISTENCIES)
+    assert [f.value for f in PeerFailure] == list(catalogue.PEER_FAILURES)
+    assert len(catalogue.REQUEST_BOUNDS_S) == 16
+    assert list(catalogue.REQUEST_BOUNDS_S) == sorted(catalogue.REQUEST_BOUNDS_S)
