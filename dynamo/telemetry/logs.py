@@ -7,7 +7,8 @@ terminal's cursor. Values, contexts, keys and header texts are not logged.
     log = Log("transport")
     log.info("peer connected", peer="node2", attempt=3)
 
-Nothing is logged on a request's success path: that is what metrics are for.
+The standard library's way does as well: `logging.getLogger("dynamo.x").warning("text", extra={"event": "name"})`; every
+name in `extra` is a fact, and `event`, where given, names the event while the text becomes `message`. Nothing is logged on a request's success path: that is what metrics are for.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ QUIET_S = 10.0
 """A client that sends rubbish costs one line in this time, however much it sends."""
 
 _FIELDS = "dynamo_fields"
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", _FIELDS}
+"""What every record has; anything else came in as `extra`."""
 
 
 class Log:
@@ -65,14 +68,19 @@ class _Formatter(logging.Formatter):
         self._node = node
 
     def facts(self, record: logging.LogRecord) -> dict[str, object]:
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        extra.update(getattr(record, _FIELDS, {}))
+        message = record.getMessage()
         whole: dict[str, object] = {
             "ts": _timestamp(record.created),
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": extra.pop("event", message),
             "node": self._node,
             "part": record.name.removeprefix(f"{ROOT}."),
         }
-        for name, value in getattr(record, _FIELDS, {}).items():
+        if whole["event"] != message:
+            whole["message"] = message
+        for name, value in extra.items():
             whole.setdefault(name, value)
         if record.exc_info and record.exc_info[0] is not None:
             whole["error"] = record.exc_info[0].__name__

@@ -171,8 +171,8 @@ class Metrics:
 
     def _make_replication(self) -> None:
         repairs = "Replicas that a read brought up to date."
-        self.read_repairs_before_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="before_answer")
-        self.read_repairs_after_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="after_answer")
+        self.repairs_before_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="before_answer")
+        self.repairs_after_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="after_answer")
         self.replica_mismatches = self._counter(
             "dynamo_replica_mismatches_total", "Reads whose replicas answered with different versions."
         )

@@ -46,6 +46,15 @@ def test_json_lines_carry_the_named_facts(capsys):
 
 
 @pytest.mark.usefixtures("clean_logging")
+def test_the_standard_way_of_logging_gives_the_same(capsys):
+    """Facts in `extra` are facts, a percent sign is formatted as ever, and an event's name stands beside its text."""
+    logs.configure(LogSection(), "node1")
+    logging.getLogger("dynamo.node").warning("%d%% full", 90, extra={"event": "store.filling", "keys": 7})
+    facts = json.loads(capsys.readouterr().err)
+    assert (facts["event"], facts["message"], facts["keys"]) == ("store.filling", "90% full", 7)
+
+
+@pytest.mark.usefixtures("clean_logging")
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_no_text_can_forge_a_line(capsys, form: str):
     """Line breaks, escapes, NUL and direction marks are escaped; a caller's fact cannot replace a fixed one."""
