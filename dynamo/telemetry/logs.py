@@ -8,7 +8,9 @@ terminal's cursor. Values, contexts, keys and header texts are not logged.
     log.info("peer connected", peer="node2", attempt=3)
 
 The standard library's way does as well: `logging.getLogger("dynamo.x").warning("text", extra={"event": "name"})`; every
-name in `extra` is a fact, and `event`, where given, names the event while the text becomes `message`. Nothing is logged on a request's success path: that is what metrics are for.
+name in `extra` is a fact, and `event`, where given, names the event while the text becomes `message`.
+
+Nothing is logged on a request's success path: that is what metrics are for.
 """
 
 from __future__ import annotations
