@@ -1,18 +1,18 @@
 """Layer 0. Every failure that a caller can meet, once, with what it means for the data.
 
 Machines return these as values inside an outcome; the api turns them into an answer, the client back into an exception.
-The split that matters is `applied`: `no` means nothing was or will be written, `unknown` means that it may still appear.
-503 is used when nothing was sent, 504 when something was sent and too little came back (the split that Cassandra's users
-know as Unavailable and WriteTimeout).
+The split that matters is `applied`: `no` means nothing was or will be written, `unknown` means that it may still
+appear. 503 is used when nothing was sent, 504 when something was sent and too little came back (the split that
+Cassandra's users know as Unavailable and WriteTimeout).
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import ClassVar
 
 
-class Applied(str, Enum):
+class Applied(StrEnum):
     """Whether the operation changed the store."""
 
     YES = "yes"
@@ -119,6 +119,12 @@ class ModeConflict(DynamoError):
 class BucketExists(DynamoError):
     code = "bucket-exists"
     title = "The bucket exists with other fixed properties"
+    http_status = 409
+
+
+class BucketNotEmpty(DynamoError):
+    code = "bucket-not-empty"
+    title = "The bucket still has keys"
     http_status = 409
 
 

@@ -1,7 +1,7 @@
 """Layer 2 (pure). What a node needs of the world, declared; adapters and the simulation provide it.
 
-Nothing below layer 6 touches a real clock, random source, disk or socket: it gets these. That is what lets `simulation/`
-run whole nodes on virtual time.
+Nothing below layer 6 touches a real clock, random source, disk or socket: it gets these. That is what lets
+`simulation/` run whole nodes on virtual time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Clock(Protocol):
         """Milliseconds since 1970; may jump."""
 
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
-        """Call back once at a monotonic time or soon after. Not cancellable: callbacks check whether they still matter."""
+        """Call back once at a monotonic time or soon after. Not cancellable: callbacks check if they still matter."""
 
 
 class Randomness(Protocol):
@@ -52,18 +52,23 @@ class StorageSizes(msgspec.Struct, frozen=True):
 
 
 class Storage(Protocol):
-    """A durable ordered map per keyspace with atomic batches. All calls come from the loop's thread and return at once."""
+    """A durable ordered map per keyspace with atomic batches. Called from the loop's thread only; returns at once."""
 
     def read(self, space: Keyspace, key: bytes) -> bytes | None:
         """What is durably stored. The only thing that may be shown to a reader or a peer."""
 
     def latest(self, space: Keyspace, key: bytes) -> bytes | None:
-        """The same with every batch that was handed to `write` applied: the base for the next write, and nothing else."""
+        """The same with every batch handed to `write` applied: the base for the next write, nothing else."""
 
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         """Durable pairs with start <= key < end (None: to the end) in key order, at most `limit`."""
 
-    def write(self, changes: Sequence[Change], durable: bool, done: Callable[[Exception | None], None]) -> None:
+    def write(
+        self,
+        changes: Sequence[Change],
+        durable: bool,  # noqa: FBT001  # positional, as all of this port's arguments
+        done: Callable[[Exception | None], None],
+    ) -> None:
         """Apply all changes or none, after every batch handed over before.
 
         `done(None)` is called on the loop once they are on disk (`durable`) or applied (not `durable`); `done(error)`

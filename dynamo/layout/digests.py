@@ -1,9 +1,9 @@
 """Merkle leaves: what lies in them and how a write changes one.
 
-Each partition has a fixed number of leaves; a key's leaf comes from the hash of the whole key. A leaf is the xor, over its
-records, of a hash of key and versions; so a write changes it by `old ^ new` without reading its neighbours, and equal sets
-of records give equal leaves on every replica, whatever the order of arrival. Branches above are computed when two
-replicas compare (`repair/merkle.py`).
+Each partition has a fixed number of leaves; a key's leaf comes from the hash of the whole key. A leaf is the xor, over
+its records, of a hash of key and versions; so a write changes it by `old ^ new` without reading its neighbours, and
+equal sets of records give equal leaves on every replica, whatever the order of arrival. Branches above are computed
+when two replicas compare (`repair/merkle.py`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The keyspaces of a node's store and the encoding of their keys.
 
-All keyspaces that later parts need are named now, so that a store made today stays readable: an unused one costs nothing.
-Record keys sort by partition, then bucket, then key bytes; so a partition is one contiguous range, and the keys under one
-partition key lie in order.
+All keyspaces that later parts need are named now, so that a store made today stays readable: an unused one costs
+nothing. Record keys sort by partition, then bucket, then key bytes; so a partition is one contiguous range, and the
+keys under one partition key lie in order.
 
     records   partition u16 | bucket | 00 | key            -> record              (versioning/record.py)
     digests   partition u16 | leaf u16                     -> u64 xor of records  (layout/digests.py)

@@ -1,14 +1,14 @@
 """Bucket properties: the settings of a bucket, as every node holds them.
 
 Properties travel to every node. Two nodes may learn of a bucket in different orders, so they merge: what is fixed at
-creation (mode, n) comes from the earliest creation, the rest from the latest change; both are decided by hybrid stamp and
-node, so every order gives the same result.
+creation (mode, n) comes from the earliest creation, the rest from the latest change; both are decided by hybrid stamp
+and node, so every order gives the same result.
 """
 
 from __future__ import annotations
 
 import re
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
@@ -18,7 +18,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 N_MAX = 16
 
 
-class Mode(str, Enum):
+class Mode(StrEnum):
     """How concurrent writes of a bucket are treated; fixed when the bucket is made."""
 
     SIBLINGS = "siblings"
@@ -49,15 +49,25 @@ class BucketProperties(msgspec.Struct, frozen=True, kw_only=True):
     require_context: bool = False
     deleted: bool = False
     """The bucket was dropped; kept so that an older copy cannot bring it back."""
+    generation: int = 1
+    """Grows when a dropped bucket is made again: a later one shares nothing with the one before."""
     created: Stamp = (0, "")
     changed: Stamp = (0, "")
 
 
 def merged(left: BucketProperties, right: BucketProperties) -> BucketProperties:
     """The properties that a node holds after learning of both. Commutes, associates, repeats harmlessly."""
+    if left.generation != right.generation:
+        return max(left, right, key=_generation)
     first = min(left, right, key=_created)
     last = max(left, right, key=_changed)
-    return msgspec.structs.replace(last, created=first.created, mode=first.mode, n=first.n)
+    return msgspec.structs.replace(
+        last, created=first.created, mode=first.mode, n=first.n, deleted=left.deleted or right.deleted
+    )
+
+
+def _generation(bucket: BucketProperties) -> int:
+    return bucket.generation
 
 
 def _created(bucket: BucketProperties) -> tuple[Stamp, str, int]:

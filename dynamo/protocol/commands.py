@@ -5,7 +5,7 @@ A command is what is forwarded when the node asked is no replica of the key; an 
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
@@ -13,7 +13,7 @@ from dynamo.versioning.clock import Clock
 from dynamo.versioning.record import Record
 
 
-class Consistency(str, Enum):
+class Consistency(StrEnum):
     """The consistency names of the API, weakest first."""
 
     ONE = "one"

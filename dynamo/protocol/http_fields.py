@@ -27,7 +27,7 @@ IDEMPOTENCY_KEY_MAX = 64
 
 
 def parse_duration_s(text: str) -> float:
-    """Seconds of `250ms`, `2s`, `1m`, `3h` or `7d`. Raises ValueError on anything else, and on numbers without a unit."""
+    """Seconds of `250ms`, `2s`, `1m`, `3h` or `7d`. Raises ValueError on anything else, a bare number included."""
     for unit, seconds in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)):
         digits = text.removesuffix(unit)
         if digits != text and digits.isascii() and digits.replace(".", "", 1).isdigit():

@@ -1,8 +1,8 @@
 """The nodes responsible for a partition: N primaries, then fallbacks in order.
 
 Walk the ring from the partition onwards and take each node once. The first N that lie in distinct zones are the
-primaries; where there are fewer zones than N, zones repeat but nodes never do. Depends on the ring alone, so two nodes of
-one epoch always agree; computed once per ring and N, a table look-up per request.
+primaries; where there are fewer zones than N, zones repeat but nodes never do. Depends on the ring alone, so two nodes
+of one epoch always agree; computed once per ring and N, a table look-up per request.
 Paper: DeCandia et al. 2007, section 4.6.
 """
 

@@ -5,7 +5,8 @@ all the dots of this key up to it. Counters of one actor grow over the whole nod
 every event of that actor on the key up to that number, and a number is never used twice, even after a key was reaped.
 
 An actor is a node id with its incarnation. The incarnation changes whenever the node may have forgotten events that its
-peers hold (empty store, restored copy, crash), because a forgotten dot that is minted again would silently hide a write.
+peers hold (empty store, restored copy, crash), because a forgotten dot that is minted again would silently hide a
+write.
 
 Paper: DeCandia et al. 2007, section 4.4; dotted version vectors: Preguica et al. 2010.
 """

@@ -2,8 +2,8 @@
 
 On a PUT or DELETE it says what the client has seen; on a GET it demands an answer at least that new. Token, version 1:
 base64url without padding over one version byte, four bytes checksum (low half of xxh3_64 of the rest) and msgpack
-`[key hash, newest hybrid stamp, clock pairs]`. The key hash binds a token to its key: counters grow per node, so a token
-of another key would claim to have seen writes it never saw, and silently supersede them.
+`[key hash, newest hybrid stamp, clock pairs]`. The key hash binds a token to its key: counters grow per node, so a
+token of another key would claim to have seen writes it never saw, and silently supersede them.
 """
 
 from __future__ import annotations

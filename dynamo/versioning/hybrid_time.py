@@ -57,5 +57,4 @@ class HybridClock:
                 ahead_ms=ahead_ms,
                 limit_ms=self._drift_max_ms,
             )
-        if remote > self._last:
-            self._last = remote
+        self._last = max(self._last, remote)

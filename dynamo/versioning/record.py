@@ -1,8 +1,8 @@
 """A record: everything the store knows of one key, and its byte form.
 
 Byte form, version 1: one version byte, eight bytes xxh3_64 of the body (big-endian), then the body in msgpack:
-`[clock as pairs in actor order, siblings in dot order]`. Canonical: equal records have equal bytes, whatever the order in
-which their parts arrived. The digest hashes versions only, never encodings or local facts, so replicas that hold the
+`[clock as pairs in actor order, siblings in dot order]`. Canonical: equal records have equal bytes, whatever the order
+in which their parts arrived. The digest hashes versions only, never encodings or local facts, so replicas that hold the
 same versions have the same digest.
 """
 
@@ -116,7 +116,7 @@ def decode(data: bytes) -> Record:
 
 
 def digest(record: Record) -> int:
-    """64-bit hash of the versions held: clock, dots and which of them are tombstones. Equal on all replicas that agree."""
+    """64-bit hash of the versions held: clock, dots, which are tombstones. Equal on all replicas that agree."""
     dots = [(s.actor, s.counter, s.value is None) for s in record.siblings]
     return xxh3_64_intdigest(_encoder.encode((canonical(record.clock), dots)))
 

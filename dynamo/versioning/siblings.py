@@ -1,7 +1,7 @@
 """Reconciling records: drop what was superseded, keep what is concurrent.
 
-The rule of dotted version vectors: a sibling survives a merge if both sides hold it, or if the side that lacks it has not
-seen its dot. Hence merge commutes, associates and repeats harmlessly; `tests/unit/versioning` asserts it.
+The rule of dotted version vectors: a sibling survives a merge if both sides hold it, or if the side that lacks it has
+not seen its dot. Hence merge commutes, associates and repeats harmlessly; `tests/unit/versioning` asserts it.
 
 In an lww bucket the same merge runs and then keeps the newest sibling only. That stays associative because a write's
 stamp is greater than the stamp of everything it has seen, so the newest of all is never the superseded one.
@@ -47,6 +47,16 @@ def written(base: Record, context: Clock, new: Sibling) -> Record:
     kept.append(new)
     kept.sort(key=_by_dot)
     return Record(advanced(merge(base.clock, context), new.dot), kept)
+
+
+def living(record: Record, now_ms: int) -> Record:
+    """The record without tombstones and expired values, its clock unchanged: the base that a new write sees.
+
+    A dead sibling has done its work once a later write is there; the clock goes on covering what it covered.
+    """
+    if all(s.is_live(now_ms) for s in record.siblings):
+        return record
+    return Record(record.clock, [s for s in record.siblings if s.is_live(now_ms)])
 
 
 def newest_only(record: Record) -> tuple[Record, int]:

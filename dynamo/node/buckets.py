@@ -1,0 +1,163 @@
+"""Bucket properties as this node holds them: durable here, spread to every node.
+
+A change is written here first, then shared; it counts as made once a majority of the cluster's nodes have it on disk.
+Nodes that were away catch up through `daemons/bucket_sharer`. A bucket that a first write makes is spread the same way,
+but nobody waits for it: its properties are the defaults.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+from xxhash import xxh3_64_intdigest
+
+from dynamo.config import BucketsSection
+from dynamo.errors import BucketExists, BucketNotFound, DynamoError, StorageRefused
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.ports import Clock, Storage
+from dynamo.protocol.bucket import BucketProperties, Mode, check, check_name, merged
+from dynamo.versioning.hybrid_time import HybridClock
+
+log = logging.getLogger("dynamo.node")
+
+_META_PREFIX = b"bucket/"
+_SCAN_PAGE = 1000
+_decoder = msgspec.msgpack.Decoder(BucketProperties)
+Settled = Callable[[DynamoError | None], None]
+
+
+class BucketBook:
+    """All buckets this node knows, dropped ones included (so that an older copy cannot bring them back)."""
+
+    def __init__(self, node: str, defaults: BucketsSection, clock: Clock, storage: Storage) -> None:
+        self._node = node
+        self._defaults = defaults
+        self._clock = clock
+        self._storage = storage
+        self._hybrid = HybridClock(drift_max_ms=2**62)
+        self._book: dict[str, BucketProperties] = {}
+        self.on_created: Callable[[BucketProperties], None] = _ignore
+        """Called with each bucket that a first write made, to spread it."""
+
+    def load(self) -> None:
+        """Read the book from the store."""
+        start, beyond = _META_PREFIX, _META_PREFIX[:-1] + b"0"
+        while page := self._storage.scan(Keyspace.META, start, beyond, _SCAN_PAGE):
+            for _, data in page:
+                bucket = _decoder.decode(data)
+                self._book[bucket.name] = bucket
+            start = page[-1][0] + b"\0"
+
+    def known(self, name: str) -> BucketProperties | None:
+        """A bucket's properties; None if there is no such bucket."""
+        bucket = self._book.get(name)
+        return None if bucket is None or bucket.deleted else bucket
+
+    def all(self) -> list[BucketProperties]:
+        """Existing buckets in name order."""
+        return [b for _, b in sorted(self._book.items()) if not b.deleted]
+
+    def everything(self) -> list[BucketProperties]:
+        """All entries, dropped ones included, in name order: what nodes share."""
+        return [b for _, b in sorted(self._book.items())]
+
+    def digest(self) -> int:
+        """Hash of `everything`, never 0."""
+        return xxh3_64_intdigest(msgspec.msgpack.encode(self.everything(), order="sorted")) or 1
+
+    def for_reading(self, name: str) -> BucketProperties:
+        """The bucket's properties; the defaults for one that nobody has written to. Raises BucketNotFound."""
+        bucket = self.known(name)
+        if bucket is not None:
+            return bucket
+        check_name(name)
+        if not self._defaults.create_on_write:
+            raise _not_found(name)
+        return self._fresh(name)
+
+    def for_writing(self, name: str) -> BucketProperties:
+        """The same; makes the bucket, with the defaults, if there is none and that is allowed."""
+        bucket = self.known(name)
+        if bucket is not None:
+            return bucket
+        fresh = self._stamped(self.for_reading(name), created=True)
+        self.learn([fresh], _log_failure)
+        self.on_created(fresh)
+        return fresh
+
+    def changed(self, wanted: BucketProperties) -> BucketProperties:
+        """What to write for a client's PUT of properties. Raises InvalidParameter, BucketExists."""
+        check(wanted)
+        existing = self.known(wanted.name)
+        if existing is None:
+            return self._stamped(wanted, created=True)
+        for field in ("mode", "n"):
+            was, wish = getattr(existing, field), getattr(wanted, field)
+            if was != wish:
+                raise BucketExists(
+                    f"bucket {wanted.name} exists with {field}={_plain(was)}, which is fixed; it cannot become "
+                    f"{_plain(wish)}",
+                    expected=_plain(wish),
+                    actual=_plain(was),
+                )
+        return self._stamped(
+            msgspec.structs.replace(wanted, generation=existing.generation, created=existing.created), created=False
+        )
+
+    def dropped(self, name: str) -> BucketProperties:
+        """What to write for a client's DELETE. Raises BucketNotFound."""
+        existing = self.known(name)
+        if existing is None:
+            raise _not_found(name)
+        return self._stamped(msgspec.structs.replace(existing, deleted=True), created=False)
+
+    def learn(self, buckets: list[BucketProperties], settled: Settled) -> list[BucketProperties]:
+        """Merge what some node says; `settled` is called once it is durable. Returns the merged ones."""
+        changes: list[tuple[Keyspace, bytes, bytes | None]] = []
+        result = []
+        for bucket in buckets:
+            mine = self._book.get(bucket.name)
+            both = bucket if mine is None else merged(mine, bucket)
+            result.append(both)
+            if both != mine:
+                self._book[bucket.name] = both
+                changes.append((Keyspace.META, _META_PREFIX + bucket.name.encode(), msgspec.msgpack.encode(both)))
+        self._storage.write(changes, True, lambda error: settled(_as_dynamo(error)))
+        return result
+
+    def _fresh(self, name: str) -> BucketProperties:
+        return BucketProperties(name=name, mode=Mode(self._defaults.mode), n=self._defaults.n)
+
+    def _stamped(self, bucket: BucketProperties, *, created: bool) -> BucketProperties:
+        entry = self._book.get(bucket.name)
+        above = 0 if entry is None else max(entry.created[0], entry.changed[0])
+        stamp = (self._hybrid.tick(self._clock.wall_ms(), above), self._node)
+        if not created:
+            return msgspec.structs.replace(bucket, changed=stamp)
+        generation = 1 if entry is None else entry.generation + 1
+        return msgspec.structs.replace(bucket, generation=generation, created=stamp, changed=stamp)
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Mode) else value
+
+
+def _not_found(name: str) -> BucketNotFound:
+    return BucketNotFound(f"there is no bucket {name}; make it with PUT /v1/buckets/{name}")
+
+
+def _as_dynamo(error: Exception | None) -> DynamoError | None:
+    if error is None or isinstance(error, DynamoError):
+        return error
+    return StorageRefused(f"the store failed: {error}")
+
+
+def _log_failure(error: DynamoError | None) -> None:
+    if error is not None:
+        log.warning("a new bucket's properties could not be kept: %s", error.detail, extra={"event": "bucket.not-kept"})
+
+
+def _ignore(_: BucketProperties) -> None:
+    pass

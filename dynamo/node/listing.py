@@ -1,0 +1,107 @@
+"""Pages of a bucket's keys, gathered partition by partition.
+
+Order is by partition, then by key bytes; inside one partition key that is key order. Where the range names one
+partition key (a prefix with a `/`, or a start and an end that share one) only its partition is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from dynamo.errors import DynamoError
+from dynamo.node.coordinator import Coordinator
+from dynamo.node.records import after
+from dynamo.ports import Clock
+from dynamo.protocol.commands import ListCommand, ListOutcome
+from dynamo.replication.scan import ScanPage
+from dynamo.ring.preference_list import PreferenceLists
+from dynamo.versioning.record import Record
+
+_WINDOW_FIRST = 8
+_WINDOW_MAX = 64
+_SCAN_MAX = 1000
+"""Records asked of a replica at a time: bounds a reply's size and a replica's work."""
+
+
+class Listing:
+    """Serves one node's list requests."""
+
+    def __init__(self, clock: Clock, preference: PreferenceLists, coordinator: Coordinator) -> None:
+        self._clock = clock
+        self._preference = preference
+        self._coordinator = coordinator
+
+    async def page(self, command: ListCommand, deadline: float, trace: str) -> ListOutcome:
+        """Up to `limit` live keys. Raises DynamoError; a listing never leaves out a partition silently."""
+        partitions = self._partitions(command)
+        first, after_key = command.after if command.after is not None else (0, b"")
+        queue = [p for p in partitions if p >= first]
+        entries: list[tuple[bytes, Record]] = []
+        window = _WINDOW_FIRST
+        while queue:
+            batch, queue = queue[:window], queue[window:]
+            starts = [after(after_key) if after_key and p == first else command.start for p in batch]
+            pages = await asyncio.gather(
+                *(self._scan(command, p, start, deadline, trace) for p, start in zip(batch, starts, strict=True))
+            )
+            for index, (partition, page) in enumerate(zip(batch, pages, strict=True)):
+                full = self._take(page, entries, command.limit)
+                if full is not None:
+                    return self._ended(entries, (partition, full), last=page, rest=batch[index + 1 :] + queue)
+                if page.more:
+                    queue = batch[index:] + queue
+                    first, after_key = partition, page.entries[-1][0]
+                    break
+            window = min(window * 2, _WINDOW_MAX)
+        return ListOutcome(entries, None)
+
+    def _take(self, page: ScanPage, entries: list[tuple[bytes, Record]], limit: int) -> bytes | None:
+        """Add a page's live entries; the last key taken if that filled the limit."""
+        now_ms = self._clock.wall_ms()
+        for key, record in page.entries:
+            if record.live(now_ms):
+                entries.append((key, record))
+                if len(entries) == limit:
+                    return key
+        return None
+
+    def _ended(
+        self, entries: list[tuple[bytes, Record]], after_last: tuple[int, bytes], *, last: ScanPage, rest: list[int]
+    ) -> ListOutcome:
+        finished = not rest and not last.more and last.entries[-1][0] == after_last[1]
+        return ListOutcome(entries, None if finished else after_last)
+
+    async def _scan(self, command: ListCommand, partition: int, start: bytes, deadline: float, trace: str) -> ScanPage:
+        future: asyncio.Future[ScanPage] = asyncio.get_running_loop().create_future()
+        limit = min(command.limit, _SCAN_MAX)
+        self._coordinator.scan(command, partition, start, limit, deadline, trace, _into(future))
+        return await future
+
+    def _partitions(self, command: ListCommand) -> list[int]:
+        for known in (command.prefix, _shared_prefix(command.start, command.end)):
+            if b"/" in known:
+                return [self._preference.partition(command.bucket, known)]
+        return list(range(self._preference.ring.partitions))
+
+
+def _shared_prefix(start: bytes, end: bytes) -> bytes:
+    """What every key between the two begins with (the end is exclusive, so this holds for all of them)."""
+    length = 0
+    for left, right in zip(start, end, strict=False):
+        if left != right:
+            break
+        length += 1
+    return start[:length]
+
+
+def _into(future: asyncio.Future[ScanPage]) -> Callable[[ScanPage | DynamoError], None]:
+    def done(outcome: ScanPage | DynamoError) -> None:
+        if future.done():
+            return
+        if isinstance(outcome, DynamoError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    return done

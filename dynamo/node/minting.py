@@ -1,0 +1,60 @@
+"""Dots: who mints them, and when this node must become another actor.
+
+The one rule: a dot (actor, counter) names one write for ever. Counters grow over the whole node and are never given out
+twice by an incarnation; whenever this node may have forgotten what it minted, it takes another incarnation first. That
+is so after a start from an empty, restored or crashed store (`storage/identity`), when a batch that held a fresh dot
+failed, and when anyone shows us a counter of ours that we have not reached.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from dynamo.ports import Identity
+from dynamo.telemetry.metrics import Metrics
+from dynamo.versioning.clock import Actor, Clock, Dot
+
+log = logging.getLogger("dynamo.node")
+
+
+class Mint:
+    """Gives out the dots of one node."""
+
+    def __init__(self, node: str, identity: Identity, metrics: Metrics) -> None:
+        self._node = node
+        self._identity = identity
+        self._metrics = metrics
+        self._must_renew = False
+        self.counter = identity.counter
+        self.actor: Actor = f"{node}.{identity.incarnation}"
+
+    def dot(self, base: Clock) -> Dot:
+        """A dot for a write over `base`. Raises StorageFull or StorageRefused if a new incarnation cannot be kept."""
+        self.check(base)
+        if self._must_renew:
+            self._renew()
+        self.counter += 1
+        return (self.actor, self.counter)
+
+    def check(self, seen: Clock) -> None:
+        """Take note of a clock: one that knows more of us than we do means that we have forgotten."""
+        if seen.get(self.actor, 0) > self.counter:
+            log.warning("counter of ours is known elsewhere", extra={"event": "incarnation.behind"})
+            self._must_renew = True
+
+    def forgot(self) -> None:
+        """A batch with dots of ours failed after they may have left the node."""
+        self._must_renew = True
+
+    def close(self) -> None:
+        """Everything minted is on disk: the next run may go on."""
+        if not self._must_renew:
+            self._identity.close(self.counter)
+
+    def _renew(self) -> None:
+        self._identity.renew()
+        self.actor = f"{self._node}.{self._identity.incarnation}"
+        self.counter = 0
+        self._must_renew = False
+        self._metrics.incarnation_renewals.value += 1
+        log.warning("took another incarnation", extra={"event": "incarnation.renewed", "actor": self.actor})

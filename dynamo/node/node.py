@@ -1,0 +1,233 @@
+"""A node: everything of one process but its adapters. Built by `server.py` on real ports, by `simulation/` on
+simulated ones.
+
+Clients come in through `read`, `write`, `list_keys` and the bucket calls; peers through `handle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from dynamo import __version__
+from dynamo.config import Config
+from dynamo.errors import DynamoError, Internal, WrongEpoch
+from dynamo.node.admission import Admission
+from dynamo.node.asking import ask
+from dynamo.node.bucket_changes import BucketChanges
+from dynamo.node.buckets import BucketBook
+from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
+from dynamo.node.driver import Driver
+from dynamo.node.listing import Listing
+from dynamo.node.records import Records
+from dynamo.node.replica import Replica
+from dynamo.node.wakeups import Wakeups
+from dynamo.ports import Clock, Identity, Peers, Randomness, Respond, Storage
+from dynamo.protocol.bucket import BucketProperties
+from dynamo.protocol.codec import refusal
+from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, WriteCommand, WriteOutcome
+from dynamo.protocol.messages import (
+    Buckets,
+    Fetch,
+    Fetched,
+    Forward,
+    Forwarded,
+    Message,
+    Ping,
+    Pong,
+    Scan,
+    ShareBuckets,
+    Status,
+    StatusReport,
+    Store,
+    Stored,
+)
+from dynamo.ring.preference_list import PreferenceLists
+from dynamo.ring.ring import Ring
+from dynamo.telemetry.metrics import Metrics
+
+_ANY_EPOCH = (Ping, Status)
+CATCH_UP_S = 5.0
+"""How long a starting node waits for a peer to compare bucket properties with before it serves without."""
+
+
+class Node:
+    """One node of a cluster."""
+
+    def __init__(
+        self,
+        config: Config,
+        ring: Ring,
+        clock: Clock,
+        randomness: Randomness,
+        storage: Storage,
+        identity: Identity,
+        peers: Peers,
+        metrics: Metrics,
+    ) -> None:
+        self.id = config.node.id
+        self.config = config
+        self.ring = ring
+        self.clock = clock
+        self.randomness = randomness
+        self.peers = peers
+        self.metrics = metrics
+        self.identity = identity
+        self.storage = storage
+        self.preference = PreferenceLists(ring)
+        self.admission = Admission(config.limits.inflight_max)
+        self.wakeups = Wakeups(clock)
+        records = Records(storage, self.preference, sync=config.storage.durability == "sync")
+        self.buckets = BucketBook(self.id, config.buckets, clock, storage)
+        self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
+        driver = Driver(self.id, clock, peers, self.wakeups, self._local)
+        self._coordinator = Coordinator(
+            config, self.preference, self.buckets, self.replica, driver, peers, randomness, metrics
+        )
+        self._listing = Listing(clock, self.preference, self._coordinator)
+        self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
+        self._started_at = clock.monotonic()
+        self._running = False
+        self.caught_up = len(ring.members) == 1
+        """Whether bucket properties have been compared with some peer since the start."""
+        self._handlers: dict[type, Callable[..., None]] = {
+            Fetch: self._on_fetch,
+            Store: self._on_store,
+            Forward: self._on_forward,
+            Scan: self._on_scan,
+            ShareBuckets: self._on_share_buckets,
+            Ping: self._on_ping,
+            Status: self._on_status,
+        }
+
+    def start(self) -> None:
+        """Load what is kept beside the records; from here on requests may come."""
+        self.buckets.load()
+        self._started_at = self.clock.monotonic()
+        self._running = True
+
+    def drain(self) -> None:
+        """Take no new client requests; those under way go on."""
+        self.admission.draining = True
+
+    def stop(self) -> None:
+        """The store has everything on disk: note a clean stop. Nothing may be written afterwards."""
+        self._running = False
+        self.replica.mint.close()
+
+    def readiness(self) -> list[str]:
+        """Why this node should not be sent requests yet; empty if it should."""
+        reasons = []
+        if not self._running:
+            reasons.append("not started")
+        if self.admission.draining:
+            reasons.append("draining")
+        if not self.caught_up and self.clock.monotonic() < self._started_at + CATCH_UP_S:
+            reasons.append("comparing bucket properties with a peer")
+        return reasons
+
+    def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
+        """Carry out a read; `done` is called once, possibly before this returns."""
+        self._coordinator.read(command, deadline, trace, done)
+
+    def write(self, command: WriteCommand, deadline: float, trace: str, done: WriteDone) -> None:
+        """Carry out a write; `done` is called once, possibly before this returns."""
+        self._coordinator.write(command, deadline, trace, done)
+
+    async def list_keys(self, command: ListCommand, deadline: float, trace: str) -> ListOutcome:
+        """A page of a bucket's keys. Raises DynamoError."""
+        return await self._listing.page(command, deadline, trace)
+
+    async def put_bucket(self, wanted: BucketProperties, deadline: float, trace: str) -> BucketProperties:
+        """Make or change a bucket on a majority of the nodes. Raises DynamoError."""
+        return await self._bucket_changes.put(wanted, deadline, trace)
+
+    async def delete_bucket(self, name: str, deadline: float, trace: str) -> None:
+        """Drop an empty bucket on a majority of the nodes. Raises DynamoError."""
+        await self._bucket_changes.drop(name, deadline, trace)
+
+    async def cluster_status(self, deadline: float, trace: str) -> dict[str, StatusReport | None]:
+        """What each node says of itself, by id; None for one that did not answer."""
+        others = [m.id for m in self.ring.members if m.id != self.id]
+        answers = await ask(self.peers, others, Status(), deadline, trace)
+        reports: dict[str, StatusReport | None] = {self.id: self.status()}
+        for node in others:
+            answer = answers[node]
+            reports[node] = answer if isinstance(answer, StatusReport) else None
+        return reports
+
+    def status(self) -> StatusReport:
+        """This node's own view."""
+        sizes = self.storage.sizes()
+        return StatusReport(
+            node=self.id,
+            version=__version__,
+            epoch=self.ring.epoch,
+            incarnation=self.identity.incarnation,
+            peers_up=[m.id for m in self.ring.members if m.id != self.id and self.peers.is_up(m.id)],
+            keys=sizes.keys,
+            store_bytes=sizes.used_bytes,
+            uptime_s=self.clock.monotonic() - self._started_at,
+        )
+
+    def handle(self, peer: str, epoch: int, message: Message, deadline: float, trace: str, respond: Respond) -> None:
+        """A peer's request: `ports.Inbound`."""
+        if epoch != self.ring.epoch and not isinstance(message, _ANY_EPOCH):
+            topology = msgspec.to_builtins(self.ring) if epoch < self.ring.epoch else None
+            text = f"node {self.id} is at topology epoch {self.ring.epoch}, the sender at {epoch}"
+            respond(refusal(WrongEpoch(text, epoch=self.ring.epoch, topology=topology)))
+            return
+        self._dispatch(message, deadline, trace, respond)
+
+    def _local(self, message: Message, respond: Respond) -> None:
+        self._dispatch(message, 0.0, "", respond)
+
+    def _dispatch(self, message: Message, deadline: float, trace: str, respond: Respond) -> None:
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            respond(refusal(Internal(f"a request cannot be a {type(message).__name__}")))
+            return
+        try:
+            handler(message, deadline, trace, respond)
+        except DynamoError as error:
+            self._count(error)
+            respond(refusal(error))
+
+    def _on_fetch(self, message: Fetch, deadline: float, trace: str, respond: Respond) -> None:
+        respond(Fetched(self.replica.fetch(message.bucket, message.key)))
+
+    def _on_store(self, message: Store, deadline: float, trace: str, respond: Respond) -> None:
+        self.replica.store(message, lambda error: respond(Stored() if error is None else refusal(error)))
+
+    def _on_forward(self, message: Forward, deadline: float, trace: str, respond: Respond) -> None:
+        def done(outcome: WriteOutcome | DynamoError) -> None:
+            respond(refusal(outcome) if isinstance(outcome, DynamoError) else Forwarded(outcome))
+
+        self._coordinator.write(message.command, deadline, trace, done, forwarded=True)
+
+    def _on_scan(self, message: Scan, deadline: float, trace: str, respond: Respond) -> None:
+        respond(self.replica.scan(message))
+
+    def _on_share_buckets(self, message: ShareBuckets, deadline: float, trace: str, respond: Respond) -> None:
+        def settled(error: DynamoError | None) -> None:
+            if error is not None:
+                respond(refusal(error))
+            elif message.digest and message.digest != self.buckets.digest():
+                respond(Buckets(self.buckets.everything()))
+            else:
+                respond(Buckets(merged))
+
+        merged = self.buckets.learn(message.buckets, settled)
+
+    def _on_ping(self, message: Ping, deadline: float, trace: str, respond: Respond) -> None:
+        respond(Pong())
+
+    def _on_status(self, message: Status, deadline: float, trace: str, respond: Respond) -> None:
+        respond(self.status())
+
+    def _count(self, error: DynamoError) -> None:
+        if error.code == "corrupt-value":
+            self.metrics.corrupt_records.value += 1
+        elif error.code == "clock-drift":
+            self.metrics.clock_drift_refusals.value += 1

@@ -1,0 +1,112 @@
+"""Records of this node over the Storage port: read, replace, scan, and the Merkle leaf that goes with each.
+
+Invariant kept here: a leaf equals the records under it, because both change in one batch (checked again by the
+simulation, and later by the auditor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynamo.errors import DynamoError, StorageRefused
+from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
+from dynamo.layout.keyspaces import Keyspace, bucket_range, digest_key, record_key, split_record_key, successor
+from dynamo.ports import Storage
+from dynamo.ring.preference_list import PreferenceLists
+from dynamo.ring.token import key_hash
+from dynamo.versioning.record import Record, decode, digest, encode
+from dynamo.versioning.siblings import EMPTY
+
+Done = Callable[[DynamoError | None], None]
+
+
+class Base:
+    """What a write starts from: the newest state of a key, durable or queued."""
+
+    __slots__ = ("bucket", "data", "key", "partition", "record", "stored_key")
+
+    def __init__(self, bucket: str, key: bytes, partition: int, stored_key: bytes, data: bytes) -> None:
+        self.bucket = bucket
+        self.key = key
+        self.partition = partition
+        self.stored_key = stored_key
+        self.data = data
+        self.record = decode(data) if data else EMPTY
+
+
+class Records:
+    """Typed view of the store. Reading for an answer shows durable state only."""
+
+    def __init__(self, storage: Storage, preference: PreferenceLists, *, sync: bool) -> None:
+        self._storage = storage
+        self._preference = preference
+        self._sync = sync
+        """Whether writes are synced unless asked otherwise (`durability = "sync"`)."""
+
+    def read(self, bucket: str, key: bytes) -> bytes:
+        """The durable record in byte form; empty if there is none."""
+        stored = record_key(self._preference.partition(bucket, key), bucket, key)
+        return self._storage.read(Keyspace.RECORDS, stored) or b""
+
+    def base(self, bucket: str, key: bytes) -> Base:
+        """The newest state, to compute the next one from. Raises CorruptValue if it is damaged."""
+        partition = self._preference.partition(bucket, key)
+        stored = record_key(partition, bucket, key)
+        return Base(bucket, key, partition, stored, self._storage.latest(Keyspace.RECORDS, stored) or b"")
+
+    def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
+        """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
+        place = key_hash(base.bucket, base.key)
+        stored_leaf = digest_key(base.partition, leaf_of(place))
+        leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
+        if base.data:
+            leaf ^= contribution(place, digest(base.record))
+        leaf ^= contribution(place, digest(record))
+        changes = (
+            (Keyspace.RECORDS, base.stored_key, data),
+            (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)),
+        )
+        self._storage.write(changes, durable or self._sync, _typed(done))
+
+    def barrier(self, done: Done, *, durable: bool = False) -> None:
+        """Done once everything written before is as durable as a write would be."""
+        self._storage.write((), durable or self._sync, _typed(done))
+
+    def scan(
+        self, bucket: str, partition: int, start: bytes, end: bytes, prefix: bytes, limit: int, *, values: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bool]:
+        """Keys and byte forms from `start` to before `end` (empty: none) under `prefix`, and whether cut short."""
+        first, beyond = bucket_range(partition, bucket)
+        low = max(first, first + start, first + prefix)
+        high = min(beyond, first + end) if end else beyond
+        if prefix:
+            high = min(high, first + _after_prefix(prefix)) if _after_prefix(prefix) else high
+        if low >= high:
+            return [], False
+        found = self._storage.scan(Keyspace.RECORDS, low, high, limit + 1)
+        entries = []
+        for stored, data in found[:limit]:
+            shown = data if values else encode(decode(data).without_values())
+            entries.append((split_record_key(stored)[2], shown))
+        return entries, len(found) > limit
+
+
+def after(key: bytes) -> bytes:
+    """Where a scan goes on after `key`."""
+    return successor(key)
+
+
+def _after_prefix(prefix: bytes) -> bytes:
+    """The first key beyond all that begin with `prefix`; empty if there is none."""
+    trimmed = prefix.rstrip(b"\xff")
+    return trimmed[:-1] + bytes([trimmed[-1] + 1]) if trimmed else b""
+
+
+def _typed(done: Done) -> Callable[[Exception | None], None]:
+    def on_done(error: Exception | None) -> None:
+        if error is None or isinstance(error, DynamoError):
+            done(error)
+        else:
+            done(StorageRefused(f"the store failed: {error}"))
+
+    return on_done

@@ -1,0 +1,52 @@
+"""Requests that this node has seen applied, so that a repeat of one is recognised after its value was superseded.
+
+A repeat while the value still stands is found in the record itself, on any replica and after any restart. This memory
+covers the rest for a while: bounded, in memory, lost at a restart (docs/guarantees.md states the window).
+"""
+
+from __future__ import annotations
+
+from xxhash import xxh3_64_intdigest
+
+from dynamo.errors import IdempotencyMismatch
+from dynamo.versioning.record import Record, Sibling
+
+
+class Repeats:
+    """Request identity to fingerprint of what it wrote, oldest forgotten first."""
+
+    def __init__(self, remembered_max: int) -> None:
+        self._remembered_max = remembered_max
+        self._seen: dict[bytes, int] = {}
+
+    def remember(self, record: Record) -> None:
+        """Take note of the requests in a record that was written or received."""
+        for sibling in record.siblings:
+            if sibling.request and sibling.request not in self._seen:
+                self._seen[sibling.request] = fingerprint(sibling.value, sibling.content_type)
+                if len(self._seen) > self._remembered_max:
+                    del self._seen[next(iter(self._seen))]
+
+    def is_repeat(self, record: Record, request: bytes, value: bytes | None, content_type: str) -> bool:
+        """Whether the request was applied before. Raises IdempotencyMismatch if it wrote something else then."""
+        earlier = self._find(record.siblings, request)
+        if earlier is None:
+            return False
+        if earlier != fingerprint(value, content_type):
+            raise IdempotencyMismatch(
+                "this Idempotency-Key was used for another write of this key; use a new one for a new write"
+            )
+        return True
+
+    def _find(self, siblings: list[Sibling], request: bytes) -> int | None:
+        for sibling in siblings:
+            if sibling.request == request:
+                return fingerprint(sibling.value, sibling.content_type)
+        return self._seen.get(request)
+
+
+def fingerprint(value: bytes | None, content_type: str) -> int:
+    """64-bit hash of what a write says."""
+    if value is None:
+        return 0
+    return xxh3_64_intdigest(value, seed=xxh3_64_intdigest(content_type.encode()))

@@ -1,0 +1,186 @@
+"""This node as a replica: what it does with its own copy of a key.
+
+`mint` starts a new write here: it reads the newest local state, gives the write its dot and stores the result. Only a
+replica does that, on the loop, with nothing in between; that is the lock under which dots are minted. `store` merges
+what another replica sends; it never mints and never overwrites, so it may come late, twice, or in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynamo.config import Config
+from dynamo.errors import DynamoError, PreconditionRequired, TooManySiblings, ValueTooLarge
+from dynamo.node.buckets import BucketBook
+from dynamo.node.minting import Mint
+from dynamo.node.records import Base, Records
+from dynamo.node.repeats import Repeats
+from dynamo.ports import Clock, Identity
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.commands import WriteCommand
+from dynamo.protocol.messages import Scan, Scanned, Store
+from dynamo.telemetry.metrics import Metrics
+from dynamo.versioning import siblings
+from dynamo.versioning.clock import Clock as VersionClock
+from dynamo.versioning.clock import merge
+from dynamo.versioning.hybrid_time import HybridClock
+from dynamo.versioning.record import Record, Sibling, decode, encode
+
+
+class Minted:
+    """A write under way on this node. `on_settled` is called once with None (durable) or the error."""
+
+    __slots__ = ("data", "on_settled", "repeated")
+
+    def __init__(self, data: bytes, *, repeated: bool) -> None:
+        self.data = data
+        """The record after the write, in byte form."""
+        self.repeated = repeated
+        self.on_settled: Callable[[DynamoError | None], None] = _nobody
+
+
+class Replica:
+    """One per node."""
+
+    def __init__(
+        self, config: Config, clock: Clock, identity: Identity, records: Records, buckets: BucketBook, metrics: Metrics
+    ) -> None:
+        self._limits = config.limits
+        self._clock = clock
+        self._records = records
+        self._buckets = buckets
+        self._metrics = metrics
+        self._hybrid = HybridClock(config.requests.clock_drift_max_ms)
+        self._repeats = Repeats(config.requests.repeats_remembered)
+        self.mint = Mint(config.node.id, identity, metrics)
+
+    def fetch(self, bucket: str, key: bytes) -> bytes:
+        """The durable record in byte form; empty if there is none."""
+        return self._records.read(bucket, key)
+
+    def write(self, command: WriteCommand, bucket: BucketProperties, *, durable: bool) -> Minted:
+        """Mint a dot for the command and start storing the result.
+
+        Raises PreconditionRequired, IdempotencyMismatch, TooManySiblings, ValueTooLarge, ClockDrift, CorruptValue,
+        StorageFull: then nothing was written.
+        """
+        base = self._records.base(command.bucket, command.key)
+        if self._repeats.is_repeat(base.record, command.request, command.value, command.content_type):
+            return self._repeated(base, durable=durable)
+        if bucket.require_context and command.context is None and base.data:
+            raise PreconditionRequired("this bucket wants the Dynamo-Context of a read with every write to a known key")
+        record = self._written(base, command, bucket)
+        data = encode(record)
+        self._check_size(record, data)
+        minted = Minted(data, repeated=False)
+
+        def settled(error: DynamoError | None) -> None:
+            if error is None:
+                self._repeats.remember(record)
+            else:
+                self.mint.forgot()
+            minted.on_settled(error)
+
+        self._records.replace(base, record, data, settled, durable=durable)
+        return minted
+
+    def store(self, message: Store, done: Callable[[DynamoError | None], None]) -> None:
+        """Merge a record of another replica into ours. Raises CorruptValue or ClockDrift; then nothing was written."""
+        incoming = decode(message.record)
+        self.mint.check(incoming.clock)
+        lww = self._is_lww(message.bucket)
+        if lww:
+            self._hybrid.observe(incoming.hybrid_max(), self._clock.wall_ms())
+        base = self._records.base(message.bucket, message.key)
+        if base.data == message.record:
+            self._records.barrier(done, durable=message.durable)
+            return
+        record = siblings.merged(base.record, incoming)
+        if lww:
+            record, discarded = siblings.newest_only(record)
+            self._metrics.lww_discarded.value += discarded
+        data = encode(record)
+        if data == base.data:
+            self._records.barrier(done, durable=message.durable)
+            return
+
+        def settled(error: DynamoError | None) -> None:
+            if error is None:
+                self._repeats.remember(incoming)
+            done(error)
+
+        self._records.replace(base, record, data, settled, durable=message.durable)
+
+    def scan(self, message: Scan) -> Scanned:
+        """A page of a bucket's keys in one partition."""
+        entries, more = self._records.scan(
+            message.bucket,
+            message.partition,
+            message.start,
+            message.end,
+            message.prefix,
+            message.limit,
+            values=message.values,
+        )
+        return Scanned(entries, more)
+
+    def _written(self, base: Base, command: WriteCommand, bucket: BucketProperties) -> Record:
+        now_ms = self._clock.wall_ms()
+        if bucket.mode is Mode.LWW:
+            self._hybrid.observe(command.context_hybrid, now_ms)
+        ttl_ms = bucket.ttl_s * 1000 if command.ttl_ms is None else command.ttl_ms
+        actor, counter = self.mint.dot(base.record.clock)
+        new = Sibling(
+            actor=actor,
+            counter=counter,
+            hybrid=self._hybrid.tick(now_ms, max(base.record.hybrid_max(), command.context_hybrid)),
+            value=command.value,
+            content_type=command.content_type,
+            meta=command.meta,
+            expires_ms=now_ms + ttl_ms if ttl_ms and command.value is not None else 0,
+            request=command.request,
+        )
+        alive = siblings.living(base.record, now_ms)
+        return siblings.written(alive, _seen(base.record, command, bucket), new)
+
+    def _repeated(self, base: Base, *, durable: bool) -> Minted:
+        self._metrics.repeated_requests.value += 1
+        minted = Minted(base.data or encode(base.record), repeated=True)
+
+        def settled(error: DynamoError | None) -> None:
+            minted.on_settled(error)
+
+        self._records.barrier(settled, durable=durable)
+        return minted
+
+    def _check_size(self, record: Record, data: bytes) -> None:
+        if len(record.siblings) > self._limits.siblings_max:
+            raise TooManySiblings(
+                f"the key has {len(record.siblings) - 1} concurrent values, {self._limits.siblings_max} are allowed; "
+                "read it, merge them, and write the result with the Dynamo-Context of the read",
+                limit=self._limits.siblings_max,
+            )
+        if len(data) > self._limits.object_bytes_max:
+            raise ValueTooLarge(
+                f"the key with all its concurrent values would take {len(data)} bytes, "
+                f"{self._limits.object_bytes_max} are allowed; merge them first",
+                limit=self._limits.object_bytes_max,
+            )
+
+    def _is_lww(self, name: str) -> bool:
+        bucket = self._buckets.known(name)
+        return bucket is not None and bucket.mode is Mode.LWW
+
+
+def _seen(base: Record, command: WriteCommand, bucket: BucketProperties) -> VersionClock:
+    """What the write supersedes: all that the client has seen; for last-write-wins, and for a delete that names no
+    context, all that this replica knows as well.
+    """
+    seen = command.context or {}
+    if bucket.mode is Mode.LWW or (command.value is None and command.context is None):
+        return merge(base.clock, seen)
+    return seen
+
+
+def _nobody(_: DynamoError | None) -> None:
+    raise AssertionError("a write settled before anyone listened")

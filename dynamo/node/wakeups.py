@@ -1,0 +1,69 @@
+"""One queue for all the times at which some machine wants to be woken.
+
+Every request has a deadline and almost none reaches it; a timer of the loop for each would cost more than the request's
+own bookkeeping. Here a wake-up is a heap entry, and one timer of the loop is armed for the earliest.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+from dynamo.ports import Clock
+
+_SLACK_S = 0.001
+
+
+class Wakeup:
+    """An entry that can be cancelled; a cancelled one holds on to nothing."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """It will not call back; the entry leaves the queue at its time."""
+        self.callback = None
+
+
+class Wakeups:
+    """Calls back at or shortly after the time asked for, in order of time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, Wakeup]] = []
+        self._order = itertools.count()
+        self._armed_for = float("inf")
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def at(self, when: float, callback: Callable[[], None]) -> Wakeup:
+        """Ask for a call at `when` (monotonic seconds)."""
+        entry = Wakeup(callback)
+        heapq.heappush(self._heap, (when, next(self._order), entry))
+        if when < self._armed_for:
+            self._arm(when)
+        return entry
+
+    def _arm(self, when: float) -> None:
+        self._armed_for = when
+        self._clock.call_at(when, self._fire)
+
+    def _fire(self) -> None:
+        now = self._clock.monotonic()
+        if now + _SLACK_S < self._armed_for:
+            return
+        self._armed_for = float("inf")
+        due: list[Wakeup] = []
+        while self._heap and self._heap[0][0] <= now + _SLACK_S:
+            due.append(heapq.heappop(self._heap)[2])
+        while self._heap and self._heap[0][2].callback is None:
+            heapq.heappop(self._heap)
+        if self._heap:
+            self._arm(self._heap[0][0])
+        for entry in due:
+            if entry.callback is not None:
+                entry.callback()

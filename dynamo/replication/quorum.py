@@ -1,0 +1,126 @@
+"""How many answers are enough.
+
+First the words: what `consistency`, `r`, `w`, `pr`, `pw`, `dw` of a request and the bucket's defaults come to. Then the
+count itself: pending, met or impossible.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dynamo.errors import InvalidParameter, NotImplementedYet
+from dynamo.protocol.bucket import BucketProperties, resolve_quorum
+from dynamo.protocol.commands import Consistency, ListCommand, ReadCommand, WriteCommand
+
+
+class ReadQuorum(msgspec.Struct, frozen=True, gc=False):
+    """What a read waits for: answers of `needed` primaries."""
+
+    n: int
+    needed: int
+
+    @property
+    def level(self) -> Consistency:
+        """The name of this strength, for metrics and logs."""
+        return _level(self.needed, self.n)
+
+    @property
+    def repairs_first(self) -> bool:
+        """From a majority on, differences are repaired before the answer, so that such reads never go backwards."""
+        return self.needed >= self.n // 2 + 1
+
+
+class WriteQuorum(msgspec.Struct, frozen=True, gc=False):
+    """What a write waits for: `needed` acknowledgements, `primaries` of them by primaries, `durable` of them synced."""
+
+    n: int
+    needed: int
+    primaries: int
+    durable: int
+    sloppy: bool
+
+    @property
+    def level(self) -> Consistency:
+        """The name of this strength, for metrics and logs."""
+        return _level(self.needed, self.n)
+
+
+def read_quorum(bucket: BucketProperties, command: ReadCommand | ListCommand) -> ReadQuorum:
+    """Raises InvalidParameter where the words contradict each other or n."""
+    wanted = _effective(command.consistency, command.r, bucket.r, bucket.n, "r")
+    pr = getattr(command, "pr", None)
+    primaries = resolve_quorum(bucket.pr if pr is None else pr, bucket.n, "pr", smallest=0)
+    return ReadQuorum(bucket.n, max(wanted, primaries))
+
+
+def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum:
+    """Raises InvalidParameter where the words contradict each other or n."""
+    wanted = _effective(command.consistency, command.w, bucket.w, bucket.n, "w")
+    primaries = resolve_quorum(bucket.pw if command.pw is None else command.pw, bucket.n, "pw", smallest=0)
+    durable = resolve_quorum(bucket.dw if command.dw is None else command.dw, bucket.n, "dw", smallest=0)
+    sloppy = bucket.sloppy if command.sloppy is None else command.sloppy
+    return WriteQuorum(bucket.n, max(wanted, primaries, durable), primaries, durable, sloppy)
+
+
+def _effective(
+    consistency: Consistency | None, explicit: int | str | None, default: int | str, n: int, parameter: str
+) -> int:
+    if consistency is Consistency.LINEARIZABLE:
+        raise NotImplementedYet("consistency=linearizable is not available yet; use one, quorum or all")
+    named = None if consistency is None else resolve_quorum(consistency.value, n, "consistency", smallest=1)
+    if explicit is None:
+        return resolve_quorum(default, n, parameter, smallest=1) if named is None else named
+    wanted = resolve_quorum(explicit, n, parameter, smallest=1)
+    if named is not None and consistency is not None and wanted != named:
+        raise InvalidParameter(
+            f"consistency={consistency.value} means {parameter}={named} in a bucket with n={n}, "
+            f"but {parameter}={explicit} was asked for; give one of the two",
+            parameter=parameter,
+        )
+    return wanted
+
+
+def _level(needed: int, n: int) -> Consistency:
+    if needed >= n > 1:
+        return Consistency.ALL
+    return Consistency.ONE if needed <= 1 else Consistency.QUORUM
+
+
+class Tally:
+    """Counts yes and no of a known number of voters, each once."""
+
+    __slots__ = ("_voted", "needed", "no", "total", "yes")
+
+    def __init__(self, needed: int, total: int) -> None:
+        assert needed >= 0
+        self.needed = needed
+        self.total = total
+        self.yes = 0
+        self.no = 0
+        self._voted: dict[str, bool] = {}
+
+    def count(self, voter: str, *, vote: bool) -> bool:
+        """Whether this was the voter's first vote; a later one changes nothing."""
+        if voter in self._voted:
+            return False
+        self._voted[voter] = vote
+        if vote:
+            self.yes += 1
+        else:
+            self.no += 1
+        return True
+
+    @property
+    def met(self) -> bool:
+        """Enough have said yes."""
+        return self.yes >= self.needed
+
+    @property
+    def impossible(self) -> bool:
+        """Not enough are left to say yes."""
+        return self.total - self.no < self.needed
+
+    @property
+    def complete(self) -> bool:
+        """All have voted."""
+        return self.yes + self.no >= self.total
