@@ -18,6 +18,7 @@ import msgspec
 from dynamo.errors import ConfigError
 
 ENV_PREFIX = "DYNAMO__"
+PARTITIONS_MAX = 65536
 NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -75,7 +76,7 @@ class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """The store on disk."""
 
     durability: str = "sync"
-    """`sync`: an acknowledgement means it is on disk. `async`: it may be lost with the machine (not with the process)."""
+    """`sync`: an acknowledgement means it is on disk. `async`: the machine's crash may lose it, the process's not."""
     map_size_bytes: int = 16 * 2**30
     """Largest size of the LMDB file; sparse, so it costs nothing until it is used."""
 
@@ -181,6 +182,12 @@ def checked(config: Config) -> Config:
 
 
 def _problems(config: Config) -> Iterable[str]:
+    yield from _cluster_problems(config)
+    yield from _word_problems(config)
+    yield from _limit_problems(config)
+
+
+def _cluster_problems(config: Config) -> Iterable[str]:
     ids = [m.id for m in config.cluster.members]
     if config.node.id not in ids:
         yield f"node.id {config.node.id!r} is not among cluster.members ({', '.join(ids)})"
@@ -190,17 +197,22 @@ def _problems(config: Config) -> Iterable[str]:
         if not NODE_ID.fullmatch(node):
             yield f"node id {node!r} must match {NODE_ID.pattern}"
     partitions = config.cluster.partitions
-    if partitions < 1 or partitions > 65536 or partitions & (partitions - 1):
-        yield f"cluster.partitions must be a power of two up to 65536, not {partitions}"
-    yield from _tls_problems(config.tls)
-    if config.storage.durability not in ("sync", "async"):
-        yield f"storage.durability must be sync or async, not {config.storage.durability!r}"
-    if config.log.format not in ("json", "text"):
-        yield f"log.format must be json or text, not {config.log.format!r}"
-    if config.log.level not in ("debug", "info", "warning", "error"):
-        yield f"log.level must be debug, info, warning or error, not {config.log.level!r}"
-    if config.buckets.mode not in ("siblings", "lww", "linearizable"):
-        yield f"buckets.mode must be siblings, lww or linearizable, not {config.buckets.mode!r}"
+    if partitions < 1 or partitions > PARTITIONS_MAX or partitions & (partitions - 1):
+        yield f"cluster.partitions must be a power of two up to {PARTITIONS_MAX}, not {partitions}"
+
+
+def _word_problems(config: Config) -> Iterable[str]:
+    for name, value, allowed in (
+        ("storage.durability", config.storage.durability, ("sync", "async")),
+        ("log.format", config.log.format, ("json", "text")),
+        ("log.level", config.log.level, ("debug", "info", "warning", "error")),
+        ("buckets.mode", config.buckets.mode, ("siblings", "lww", "linearizable")),
+    ):
+        if value not in allowed:
+            yield f"{name} must be {' or '.join(allowed)}, not {value!r}"
+
+
+def _limit_problems(config: Config) -> Iterable[str]:
     if not 0 <= config.requests.read_all_share <= 1:
         yield "requests.read_all_share must lie between 0 and 1"
     if not 0 < config.requests.timeout_s <= config.requests.timeout_max_s:
@@ -209,13 +221,6 @@ def _problems(config: Config) -> Iterable[str]:
         yield "limits.object_bytes_max must not be below limits.value_bytes_max"
     if config.limits.peer_frame_bytes_max < config.limits.object_bytes_max + 65536:
         yield "limits.peer_frame_bytes_max must exceed limits.object_bytes_max by 64 KiB for a record to fit in a frame"
-
-
-def _tls_problems(tls: TlsSection) -> Iterable[str]:
-    if tls.enabled:
-        for field in ("cert_file", "key_file", "ca_file"):
-            if not getattr(tls, field):
-                yield f"tls.enabled needs tls.{field}"
 
 
 def _read(file: Path | None) -> str:

@@ -26,7 +26,7 @@ class Daemon(Protocol):
 
 
 async def run_forever(daemon: Daemon, clock: Clock, randomness: Randomness) -> None:
-    """Rounds until cancelled. An unexpected exception is logged with its traceback; the next round comes all the same."""
+    """Rounds until cancelled. An unexpected exception is logged with its traceback; the next round comes anyway."""
     while True:
         try:
             await daemon.run_once()

@@ -160,8 +160,8 @@ class Coordinator:
         if machine.mismatched:
             self._metrics.replica_mismatches.value += 1
             if isinstance(machine.outcome, ReadOutcome):
-                self._metrics.read_repairs_before_answer.value += machine.outcome.repaired
-            self._metrics.read_repairs_after_answer.value += machine.repaired_later
+                self._metrics.repairs_before_answer.value += machine.outcome.repaired
+            self._metrics.repairs_after_answer.value += machine.repaired_later
 
 
 def _settling(node: str, run: Run[Acks]) -> Callable[[DynamoError | None], None]:

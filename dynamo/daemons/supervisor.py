@@ -1,0 +1,31 @@
+"""Starts and stops a node's daemons together."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dynamo.daemons.bucket_sharer import BucketSharer
+from dynamo.daemons.daemon import Daemon, run_forever
+from dynamo.node.node import Node
+
+
+class Supervisor:
+    """All the daemons of one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._daemons: list[Daemon] = [BucketSharer(node)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin their rounds."""
+        for daemon in self._daemons:
+            rounds = run_forever(daemon, self._node.clock, self._node.randomness)
+            self._tasks.append(asyncio.get_running_loop().create_task(rounds, name=daemon.name))
+
+    async def stop(self) -> None:
+        """End them between two awaits of theirs, and wait until they have ended."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
