@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Protocol
 
 from dynamo.errors import DynamoError
 from dynamo.ports import Clock, Randomness
+from dynamo.telemetry.logs import Log
 
-log = logging.getLogger("dynamo.daemons")
+log = Log("daemons")
 
 _JITTER = 0.25
 
@@ -31,9 +31,9 @@ async def run_forever(daemon: Daemon, clock: Clock, randomness: Randomness) -> N
         try:
             await daemon.run_once()
         except DynamoError as error:
-            log.info("round failed: %s", error.detail, extra={"event": "daemon.round-failed", "daemon": daemon.name})
-        except Exception:
-            log.exception("round failed", extra={"event": "daemon.bug", "daemon": daemon.name})
+            log.info("round failed", daemon=daemon.name, problem=error.detail)
+        except Exception as bug:  # noqa: BLE001  # one bad round must not end the daemon; it is logged in full
+            log.exception("round broke", bug, daemon=daemon.name)
         await pause(clock, daemon.period_s * (1 - _JITTER + 2 * _JITTER * randomness.random()))
 
 

@@ -7,7 +7,6 @@ but nobody waits for it: its properties are the defaults.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import msgspec
@@ -18,9 +17,10 @@ from dynamo.errors import BucketExists, BucketNotFound, DynamoError, StorageRefu
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Clock, Storage
 from dynamo.protocol.bucket import BucketProperties, Mode, check, check_name, merged
+from dynamo.telemetry.logs import Log
 from dynamo.versioning.hybrid_time import HybridClock
 
-log = logging.getLogger("dynamo.node")
+log = Log("node")
 
 _META_PREFIX = b"bucket/"
 _SCAN_PAGE = 1000
@@ -156,7 +156,7 @@ def _as_dynamo(error: Exception | None) -> DynamoError | None:
 
 def _log_failure(error: DynamoError | None) -> None:
     if error is not None:
-        log.warning("a new bucket's properties could not be kept: %s", error.detail, extra={"event": "bucket.not-kept"})
+        log.warning("a new bucket's properties could not be kept", problem=error.detail)
 
 
 def _ignore(_: BucketProperties) -> None:

@@ -8,13 +8,12 @@ failed, and when anyone shows us a counter of ours that we have not reached.
 
 from __future__ import annotations
 
-import logging
-
 from dynamo.ports import Identity
+from dynamo.telemetry.logs import Log
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.clock import Actor, Clock, Dot
 
-log = logging.getLogger("dynamo.node")
+log = Log("node")
 
 
 class Mint:
@@ -39,7 +38,7 @@ class Mint:
     def check(self, seen: Clock) -> None:
         """Take note of a clock: one that knows more of us than we do means that we have forgotten."""
         if seen.get(self.actor, 0) > self.counter:
-            log.warning("counter of ours is known elsewhere", extra={"event": "incarnation.behind"})
+            log.warning("a counter of ours is known elsewhere", actor=self.actor, ours=self.counter)
             self._must_renew = True
 
     def forgot(self) -> None:
@@ -57,4 +56,4 @@ class Mint:
         self.counter = 0
         self._must_renew = False
         self._metrics.incarnation_renewals.value += 1
-        log.warning("took another incarnation", extra={"event": "incarnation.renewed", "actor": self.actor})
+        log.warning("took another incarnation", actor=self.actor)
