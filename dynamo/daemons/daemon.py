@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import Protocol
 
 from dynamo.errors import DynamoError
@@ -32,8 +33,8 @@ async def run_forever(daemon: Daemon, clock: Clock, randomness: Randomness) -> N
             await daemon.run_once()
         except DynamoError as error:
             log.info("round failed", daemon=daemon.name, problem=error.detail)
-        except Exception as bug:  # noqa: BLE001  # one bad round must not end the daemon; it is logged in full
-            log.exception("round broke", bug, daemon=daemon.name)
+        except Exception as bug:
+            log.error("round broke", daemon=daemon.name, problem=repr(bug), traceback=traceback.format_exc())
         await pause(clock, daemon.period_s * (1 - _JITTER + 2 * _JITTER * randomness.random()))
 
 

@@ -139,22 +139,22 @@ class Node:
         """A page of a bucket's keys. Raises DynamoError."""
         return await self._listing.page(command, deadline, trace)
 
-    async def put_bucket(self, wanted: BucketProperties, deadline: float, trace: str) -> BucketProperties:
+    async def put_bucket(self, wanted: BucketProperties, deadline: float, trace: str = "") -> BucketProperties:
         """Make or change a bucket on a majority of the nodes. Raises DynamoError."""
         return await self._bucket_changes.put(wanted, deadline, trace)
 
-    async def delete_bucket(self, name: str, deadline: float, trace: str) -> None:
+    async def delete_bucket(self, name: str, deadline: float, trace: str = "") -> None:
         """Drop an empty bucket on a majority of the nodes. Raises DynamoError."""
         await self._bucket_changes.drop(name, deadline, trace)
 
-    async def cluster_status(self, deadline: float, trace: str) -> dict[str, StatusReport | None]:
-        """What each node says of itself, by id; None for one that did not answer."""
+    async def cluster_status(self, deadline: float, trace: str = "") -> list[StatusReport | str]:
+        """What each node says of itself, this one first; the bare id of one that did not answer."""
         others = [m.id for m in self.ring.members if m.id != self.id]
         answers = await ask(self.peers, others, Status(), deadline, trace)
-        reports: dict[str, StatusReport | None] = {self.id: self.status()}
+        reports: list[StatusReport | str] = [self.status()]
         for node in others:
             answer = answers[node]
-            reports[node] = answer if isinstance(answer, StatusReport) else None
+            reports.append(answer if isinstance(answer, StatusReport) else node)
         return reports
 
     def status(self) -> StatusReport:
