@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from typing import Protocol
 
 from dynamo.errors import DynamoError
 from dynamo.ports import Clock, Randomness
 from dynamo.telemetry.logs import Log
 
-log = Log("daemons")
+journal = Log("daemons")
 
 _JITTER = 0.25
 
@@ -32,9 +31,9 @@ async def run_forever(daemon: Daemon, clock: Clock, randomness: Randomness) -> N
         try:
             await daemon.run_once()
         except DynamoError as error:
-            log.info("round failed", daemon=daemon.name, problem=error.detail)
-        except Exception as bug:
-            log.error("round broke", daemon=daemon.name, problem=repr(bug), traceback=traceback.format_exc())
+            journal.info("round failed", daemon=daemon.name, problem=error.detail)
+        except Exception as bug:  # noqa: BLE001  # one bad round must not end the daemon; it is logged in full
+            journal.exception("round broke", bug, daemon=daemon.name)
         await pause(clock, daemon.period_s * (1 - _JITTER + 2 * _JITTER * randomness.random()))
 
 

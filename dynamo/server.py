@@ -1,0 +1,237 @@
+"""Layer 7. Builds one node on real ports and runs it until it is told to stop: the only place where adapters meet ports.
+
+Start: store and identity, peers, node, daemons, then the listeners, clients last. Stop is the other way round: refuse new
+requests, let those under way end, close the listeners, and only when the store has everything on disk is the stop noted
+as clean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from dynamo import __version__
+from dynamo.api.app import client_app, operations_app, start_listener
+from dynamo.config import Config, MemberSection
+from dynamo.daemons.supervisor import Supervisor
+from dynamo.errors import ConfigError, DynamoError
+from dynamo.node.node import Node
+from dynamo.ring.ring import Member, Ring, first_ring
+from dynamo.storage.engine import LmdbStorage
+from dynamo.storage.open import open_store
+from dynamo.telemetry import logs, loop_lag
+from dynamo.telemetry.logs import Log
+from dynamo.telemetry.metrics import Metrics
+from dynamo.transport.handshake import Introduction
+from dynamo.transport.listener import Listener
+from dynamo.transport.peers import TcpPeers
+from dynamo.transport.tls import client_context, server_context
+
+journal = Log("server")
+
+DRAIN_S = 5.0
+"""How long a stopping node lets requests finish."""
+_GIL_SWITCH_S = 0.0005
+"""The store's writer must get the interpreter back quickly; the default of 5 ms costs it most of its throughput."""
+
+
+class SystemClock:
+    """`ports.Clock` on the running loop."""
+
+    def __init__(self) -> None:
+        self._call_at = asyncio.get_running_loop().call_at
+        self.monotonic: Callable[[], float] = asyncio.get_running_loop().time
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> None:
+        """See `ports.Clock`."""
+        self._call_at(when, callback)
+
+
+class SystemRandomness:
+    """`ports.Randomness` of the operating system's seed."""
+
+    def __init__(self) -> None:
+        self.random: Callable[[], float] = random.Random().random
+
+    def token_bytes(self, count: int) -> bytes:
+        """Unpredictable bytes."""
+        return os.urandom(count)
+
+
+def run(config: Config) -> int:
+    """Run a node until SIGINT or SIGTERM; the exit code. Errors of the start are logged and end it with 1."""
+    if sys.flags.optimize:
+        raise ConfigError("assertions guard the data: do not run with python -O or PYTHONOPTIMIZE")
+    logs.configure(config.log, config.node.id)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            return runner.run(serve(config))
+        except DynamoError as error:
+            journal.error("not started", code=error.code, problem=error.detail)
+        except OSError as error:
+            journal.error("not started", code="listen", problem=str(error))
+    return 1
+
+
+async def serve(config: Config) -> int:
+    """Run a node; returns the exit code after a clean stop, or 1 after the store had to be given up."""
+    server = Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.end, 0)
+    try:
+        await server.start()
+        return await server.ended
+    finally:
+        await server.stop()
+
+
+class Server:
+    """One node with its adapters."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """Resolved with the exit code once the node is to stop."""
+        self._cleanup = contextlib.AsyncExitStack()
+        self._broken = False
+
+    def end(self, code: int) -> None:
+        """Ask for the stop; the first call decides the exit code."""
+        if not self.ended.done():
+            self.ended.set_result(code)
+
+    async def start(self) -> None:
+        """Bring everything up. Raises DynamoError or OSError; `stop` is to be called in any case."""
+        sys.setswitchinterval(_GIL_SWITCH_S)
+        config, member, ring = self.config, self.config.member, ring_of(self.config)
+        metrics = Metrics([m.id for m in ring.members if m.id != member.id], __version__)
+        storage, identity = open_store(config, ring, asyncio.get_running_loop(), self._on_fatal)
+        self._cleanup.push_async_callback(storage.close)
+        me = Introduction(
+            config.cluster.name,
+            member.id,
+            identity.incarnation,
+            ring.epoch,
+            frozenset(m.id for m in ring.members),
+        )
+        peers = TcpPeers(
+            me,
+            config.cluster.members,
+            SystemRandomness(),
+            limits=config.limits,
+            tls=client_context(config.tls),
+        )
+        node = Node(config, ring, SystemClock(), SystemRandomness(), storage, identity, peers, metrics)
+        listener = Listener(
+            me,
+            node.handle,
+            limits=config.limits,
+            tls=server_context(config.tls),
+            greeted=peers.retry_now,
+        )
+        self._cleanup.push_async_callback(self._settle, node, storage)
+        node.start()
+        await self._listen(node, member, peers, listener)
+        metrics.on_scrape(lambda: _refresh(node, storage, peers))
+        gc.collect()
+        gc.freeze()
+        journal.info("started", version=__version__, client_port=member.client_port, incarnation=identity.incarnation)
+
+    async def _listen(self, node: Node, member: MemberSection, peers: TcpPeers, listener: Listener) -> None:
+        host = self.config.listen.host
+        await listener.start(host, member.peer_port)
+        self._cleanup.push_async_callback(listener.stop)
+        await peers.start()
+        self._cleanup.push_async_callback(peers.stop)
+        supervisor = Supervisor(node)
+        supervisor.start()
+        self._cleanup.push_async_callback(supervisor.stop)
+        lag = asyncio.get_running_loop().create_task(loop_lag.measure(node.metrics.event_loop_lag), name="loop-lag")
+        self._cleanup.push_async_callback(_cancelled, lag)
+        await self._serve_http(operations_app(node), self.config.listen.ops_host, member.ops_port)
+        await self._serve_http(client_app(node), host, member.client_port)
+        self._cleanup.push_async_callback(_drained, node)
+
+    async def _serve_http(self, app: web.Application, host: str, port: int) -> None:
+        runner = await start_listener(app, host, port, self.config.limits)
+        self._cleanup.push_async_callback(runner.cleanup)
+
+    async def stop(self) -> None:
+        """Take everything down in the opposite order."""
+        await self._cleanup.aclose()
+        journal.info("stopped", clean=not self._broken)
+
+    async def _settle(self, node: Node, storage: LmdbStorage) -> None:
+        """Wait until all that was written is on disk, then note the clean stop."""
+        settled: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        storage.write((), True, settled.set_result)
+        if await settled is None and not self._broken:
+            node.stop()
+
+    def _on_fatal(self, error: DynamoError) -> None:
+        """The disk cannot be trusted: answer nobody any more, end, and let the next start find out what exists."""
+        self._broken = True
+        journal.error("the store is lost", code=error.code, problem=error.detail)
+        self.end(1)
+
+
+def ring_of(config: Config) -> Ring:
+    """The ring that the configured members form; the same on every node."""
+    members = [
+        Member(m.id, m.host, m.peer_port, m.client_port, m.ops_port, m.zone, m.weight) for m in config.cluster.members
+    ]
+    return first_ring(members, config.cluster.partitions, config.cluster.epoch)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; the standard loop otherwise."""
+    try:
+        import uvloop  # noqa: PLC0415  # optional: a platform without it still runs
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
+    """Fill in what others count, at each scrape."""
+    metrics, sizes = node.metrics, storage.sizes()
+    metrics.inflight_requests.value = node.admission.inflight
+    metrics.store_keys.value = sizes.keys
+    metrics.store_bytes.value = sizes.used_bytes
+    metrics.store_map_bytes.value = sizes.map_bytes
+    metrics.storage_commits.value = storage.commits
+    for peer, counted in peers.statistics().items():
+        series = metrics.peers[peer]
+        series.up.value = int(counted.is_up)
+        series.messages_sent.value, series.messages_received.value = counted.messages_out, counted.messages_in
+        series.bytes_sent.value, series.bytes_received.value = counted.bytes_out, counted.bytes_in
+        series.reconnects.value = max(0, counted.connects - 1)
+        for failure, cell in series.failures.items():
+            cell.value = getattr(counted, failure)
+
+
+async def _drained(node: Node) -> None:
+    node.drain()
+    deadline = node.clock.monotonic() + DRAIN_S
+    while node.admission.inflight and node.clock.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
