@@ -1,7 +1,7 @@
-"""Layer 7. Builds one node on real ports and runs it until it is told to stop: the only place where adapters meet ports.
+"""Layer 7. Builds one node on real ports and runs it until it is told to stop: where adapters meet ports.
 
-Start: store and identity, peers, node, daemons, then the listeners, clients last. Stop is the other way round: refuse new
-requests, let those under way end, close the listeners, and only when the store has everything on disk is the stop noted
+Start: store and identity, peers, node, daemons, then the listeners, clients last. Stop is the other way round: refuse
+new requests, let those under way end, close the listeners, and only when the store has everything on disk is the stop noted
 as clean.
 """
 
@@ -64,7 +64,7 @@ class SystemRandomness:
     """`ports.Randomness` of the operating system's seed."""
 
     def __init__(self) -> None:
-        self.random: Callable[[], float] = random.Random().random
+        self.random: Callable[[], float] = random.Random().random  # noqa: S311  # jitter and sampling, no secrets
 
     def token_bytes(self, count: int) -> bytes:
         """Unpredictable bytes."""
@@ -198,7 +198,7 @@ def ring_of(config: Config) -> Ring:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed; the standard loop otherwise."""
+    """The loop of uvloop where it is installed; the standard loop otherwise."""
     try:
         import uvloop  # noqa: PLC0415  # optional: a platform without it still runs
     except ImportError:
@@ -225,10 +225,11 @@ def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
 
 
 async def _drained(node: Node) -> None:
-    node.drain()
-    deadline = node.clock.monotonic() + DRAIN_S
-    while node.admission.inflight and node.clock.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+    idle = asyncio.Event()
+    node.drain(idle.set)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            await idle.wait()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

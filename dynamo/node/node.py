@@ -107,9 +107,9 @@ class Node:
         self._started_at = self.clock.monotonic()
         self._running = True
 
-    def drain(self) -> None:
-        """Take no new client requests; those under way go on."""
-        self.admission.draining = True
+    def drain(self, on_idle: Callable[[], None]) -> None:
+        """Take no new client requests; `on_idle` is called once those under way have ended."""
+        self.admission.drain(on_idle)
 
     def stop(self) -> None:
         """The store has everything on disk: note a clean stop. Nothing may be written afterwards."""
