@@ -1,0 +1,192 @@
+"""The LMDB environment of a node: opened with the settings that crash safety rests on, read and committed to.
+
+Settings, with their reasons (LMDB 0.9, `mdb_env_open`):
+- `sync` always on. Without it a power cut may keep a header and lose the pages it points to: a corrupt file, not just a
+  lost write.
+- `metasync` off in lazy mode only. Pages are then still synced before the header that names them is written, so the
+file
+  stays consistent; but the header may be lost with the power, and with it the last transaction.
+- `writemap` off: a stray write of the process must not reach the file, and a full disk must be an error, not a signal.
+- `readahead` off: keys are hashed over the partitions, so the neighbours of a cold page are not wanted.
+- `lock` on: offline tools (`python -m lmdb`) may look at a running store.
+- engine 0.9 by name: the file formats of LMDB 0.9 and 1.0 differ, and the default can be changed from outside.
+
+A page that cannot be read from the device ends the process by a signal, as with any mapped file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+
+import lmdb
+
+from dynamo.errors import CorruptValue, StorageFull
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.ports import StorageSizes
+from dynamo.storage import header
+from dynamo.storage.directory import NO_ROOM, DataDirectory, sync_directory
+
+ENGINE = "lmdb-0.9"
+"""Recorded in the identity file. Part of the disk format."""
+_ENGINE_MAJOR = 0
+_READERS_MAX = 64
+"""This process holds one; the rest is for offline tools."""
+
+Changes = dict[Keyspace, dict[bytes, bytes | None]]
+"""Final state of the keys that change: a value, or None for removed."""
+
+
+def no_changes() -> Changes:
+    """An empty set of changes to fill."""
+    return defaultdict(dict)
+
+
+class Environment:
+    """Opened by the constructor, which keeps the data directory locked. Raises StorageRefused or StorageFull.
+
+    `commit` and `sync` belong to one thread, everything else to another one.
+    """
+
+    def __init__(self, directory: DataDirectory, map_bytes: int, *, lazy: bool) -> None:
+        assert directory.locked, "a store is opened by the owner of its directory"
+        self.directory = directory
+        self.lazy = lazy
+        file = directory.store / "data.mdb"
+        header.check(file)
+        try:
+            self._lmdb = _opened(directory, map_bytes, lazy=lazy)
+            self.opened_version = self.version
+            with self._lmdb.begin(write=True) as transaction:
+                self._trees = {s: self._lmdb.open_db(s.value.encode(), transaction) for s in Keyspace}
+            self._lmdb.reader_check()
+        except lmdb.Error as problem:
+            if code(problem) in NO_ROOM:
+                raise StorageFull(
+                    f"the store in {directory.path} cannot be opened: free space on the disk"
+                ) from problem
+            raise header.refusal(file, str(problem)) from problem
+        # The engine syncs what is in its file, never the file's name.
+        sync_directory(directory.store)
+        sync_directory(directory.path)
+        self._probe_fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        self.refresh()
+
+    # --- reading
+
+    def refresh(self) -> None:
+        """Let reads see what is committed by now. Until the next call they see exactly this state."""
+        previous = getattr(self, "_snapshot", None)
+        if previous is not None:
+            previous.abort()
+        self._snapshot = self._lmdb.begin()
+        self._get = self._snapshot.get
+
+    def get(self, space: Keyspace, key: bytes) -> bytes | None:
+        """The value of a key. Raises CorruptValue if the page that should hold it is damaged."""
+        try:
+            return self._get(key, None, self._trees[space])
+        except (lmdb.CorruptedError, lmdb.PageNotFoundError) as problem:
+            raise _damaged(space, problem) from problem
+
+    def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        """Pairs with start <= key < end in key order, at most `limit`. Raises CorruptValue."""
+        found: list[tuple[bytes, bytes]] = []
+        if limit <= 0:
+            return found
+        try:
+            with self._snapshot.cursor(self._trees[space]) as cursor:
+                if not cursor.set_range(start):
+                    return found
+                for pair in cursor.iternext():
+                    if end is not None and pair[0] >= end:
+                        break
+                    found.append(pair)
+                    if len(found) == limit:
+                        break
+        except (lmdb.CorruptedError, lmdb.PageNotFoundError) as problem:
+            raise _damaged(space, problem) from problem
+        return found
+
+    @property
+    def version(self) -> int:
+        """Number of the last committed transaction: equal versions of one store are equal stores."""
+        return self._lmdb.info()["last_txnid"]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no keyspace holds any key."""
+        return all(self._snapshot.stat(tree)["entries"] == 0 for tree in self._trees.values())
+
+    def sizes(self) -> StorageSizes:
+        """Pages of all trees, in bytes. Pages that are free for reuse do not count; a few that list them neither."""
+        stats = [self._snapshot.stat(tree) for tree in self._trees.values()]
+        pages = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats)
+        return StorageSizes(
+            keys=self._snapshot.stat(self._trees[Keyspace.RECORDS])["entries"],
+            used_bytes=pages * stats[0]["psize"],
+            map_bytes=self._lmdb.info()["map_size"],
+        )
+
+    # --- writing, by the writer's thread
+
+    def commit(self, changes: Mapping[Keyspace, Mapping[bytes, bytes | None]]) -> None:
+        """Apply all changes or none. On disk when this returns; in lazy mode only after `sync`. Raises lmdb.Error."""
+        with self._lmdb.begin(write=True) as transaction:
+            for space, pairs in changes.items():
+                tree = self._trees[space]
+                # In key order, so that a page is touched once and not again later.
+                for key, value in sorted(pairs.items()):
+                    if value is None:
+                        transaction.delete(key, b"", tree)
+                    else:
+                        transaction.put(key, value, True, True, False, tree)
+
+    def sync(self) -> None:
+        """Make everything committed durable. Raises lmdb.Error."""
+        self._lmdb.sync(True)
+
+    def lost_writes(self) -> bool:
+        """Whether a sync failed, asked after a failed commit: the kernel may have dropped pages it could not write.
+
+        The kernel reports such a failure once to every open file; this asks through one that the engine does not use.
+        The engine keeps a failure to write its header to itself until the next transaction.
+        """
+        try:
+            os.fdatasync(self._probe_fd)
+            self._lmdb.begin(write=True).abort()
+        except (OSError, lmdb.Error):
+            return True
+        return False
+
+    def close(self) -> None:
+        """Give up the files and the directory. No call may follow but this one."""
+        if self.directory.locked:
+            self._snapshot.abort()
+            self._lmdb.close()
+            os.close(self._probe_fd)
+            self.directory.release()
+
+
+def code(problem: lmdb.Error) -> int:
+    """The system's or the engine's number of an error, 0 if it has none."""
+    return getattr(problem, "code", 0)
+
+
+def _opened(directory: DataDirectory, map_bytes: int, *, lazy: bool) -> lmdb.Environment:
+    return lmdb.open(
+        str(directory.store),
+        map_size=map_bytes,
+        mode=0o700,
+        metasync=not lazy,
+        readahead=False,
+        max_readers=_READERS_MAX,
+        max_dbs=2 * len(Keyspace),
+        max_spare_txns=1,
+        lib_version=_ENGINE_MAJOR,
+    )
+
+
+def _damaged(space: Keyspace, problem: lmdb.Error) -> CorruptValue:
+    return CorruptValue(f"a page of {space.value} cannot be read: {problem}")

@@ -1,0 +1,230 @@
+"""Who this node is: the file `identity.toml` in its data directory, and when it must take another name.
+
+The actor of a dot is the node's id with its incarnation. Going on under an incarnation is safe only if the store
+remembers every dot that was minted under it (see `versioning/clock.py`), that is, after a clean stop of this very
+store. So the file says whether the last stop was clean, and the store's transaction number at that moment; a store that
+crashed, was wiped, or was put back from another time, gets a new incarnation. That is always safe; it costs an entry in
+the clocks of the keys written later.
+
+    file      store                           the node
+    missing   empty                           is new
+    missing   not empty                       refuses: whose data these are, and which dots they hold, is not known
+    there     empty                           takes a new incarnation
+    there     after a crash                   takes a new incarnation
+    there     clean, other transaction        takes a new incarnation
+    there     clean, same transaction         goes on after its last counter
+
+A file of another cluster, node, engine or format is refused. So is another assignment of partitions under the same
+epoch, or an older epoch: the data would be looked for where they are not. The file is marked unclean, on disk, before
+the first dot.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+
+import msgspec
+from xxhash import xxh3_64_hexdigest
+
+from dynamo.errors import StorageRefused
+from dynamo.ring.ring import Ring
+from dynamo.storage.directory import DataDirectory
+
+FILE = "identity.toml"
+FORMAT = 1
+_COMMENT = "# Written by the node. Not to be edited, nor copied to another node.\n"
+
+
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration says and the file must agree with."""
+
+    cluster: str
+    node: str
+    engine: str
+    epoch: int
+    placement: str
+    """Of `placement_digest`."""
+
+
+class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file's content."""
+
+    format: int
+    cluster: str
+    node: str
+    engine: str
+    epoch: int
+    placement: str
+    incarnation: str
+    counter: int
+    """Last counter minted under the incarnation; counts only if the stop was clean."""
+    clean: bool
+    store_version: int
+    """Transaction number of the store at the clean stop."""
+
+
+def placement_digest(ring: Ring) -> str:
+    """Equal for rings that keep every partition on the same nodes. Addresses and weights may differ."""
+    members = [(m.id, m.zone) for m in ring.members]
+    return xxh3_64_hexdigest(msgspec.msgpack.encode((members, ring.owners)))
+
+
+def load(directory: DataDirectory) -> IdentityRecord | None:
+    """The file's content, None if there is no file. Raises StorageRefused if it cannot be read."""
+    path = directory.path / FILE
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        if tree.get("format") == FORMAT:
+            return msgspec.convert(tree, IdentityRecord)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, msgspec.ValidationError) as problem:
+        raise StorageRefused(
+            f"{path} is damaged ({problem}): put back the data directory from one copy, all of it, or start with an "
+            "empty one, which the other replicas then fill"
+        ) from problem
+    raise StorageRefused(f"{path} has format {tree.get('format')!r}, this version knows {FORMAT}: use a later version")
+
+
+def check(known: IdentityRecord, expected: Expected, directory: DataDirectory) -> None:
+    """Compare what the file says with what the configuration says. Raises StorageRefused."""
+    for problem in _contradictions(known, expected):
+        raise StorageRefused(f"the data directory {directory.path} {problem}")
+
+
+def _contradictions(known: IdentityRecord, expected: Expected) -> Iterator[str]:
+    if known.cluster != expected.cluster:
+        yield (
+            f"belongs to cluster {known.cluster!r}, not {expected.cluster!r}: correct cluster.name, or set "
+            "node.data_dir to another place"
+        )
+    if known.node != expected.node:
+        yield (
+            f"belongs to node {known.node!r}, not {expected.node!r}: correct node.id, or set node.data_dir to "
+            "another place"
+        )
+    if known.engine != expected.engine:
+        yield f"was written by engine {known.engine!r}, and this version uses {expected.engine!r}"
+    if known.epoch > expected.epoch:
+        yield (
+            f"has run with epoch {known.epoch} of the topology, and the configuration has the older {expected.epoch}: "
+            "take over the [cluster] section of the other nodes"
+        )
+    if known.epoch == expected.epoch and known.placement != expected.placement:
+        yield (
+            f"has run with other members, zones or partitions under epoch {known.epoch}: changing the members of a "
+            "running cluster is not supported yet; take back the change of the [cluster] section"
+        )
+
+
+def _reason_for_new(known: IdentityRecord, store_version: int, store_is_empty: bool) -> str | None:  # noqa: FBT001 - a fact
+    """Why the incarnation of the file must not go on; None if it may."""
+    if store_is_empty:
+        return "the store is empty"
+    if not known.clean:
+        return "the last stop was not clean"
+    if known.store_version != store_version:
+        return "the store is not the one of the last stop"
+    return None
+
+
+class NodeIdentity:
+    """`ports.Identity`. Made by `settle`."""
+
+    __slots__ = ("_directory", "_record", "_store_version", "reason")
+
+    def __init__(
+        self, directory: DataDirectory, record: IdentityRecord, store_version: Callable[[], int], reason: str
+    ) -> None:
+        self._directory = directory
+        self._record = record
+        self._store_version = store_version
+        self.reason = reason
+        """For the log: why the node has this incarnation."""
+        self._save()
+
+    @property
+    def incarnation(self) -> str:
+        return self._record.incarnation
+
+    @property
+    def counter(self) -> int:
+        return self._record.counter
+
+    def renew(self) -> None:
+        """Take another incarnation, on disk before this returns. Raises StorageRefused or StorageFull."""
+        assert not self._record.clean, "a closed identity is not used any more"
+        former, self._record = self._record, _replaced(self._record, incarnation=_fresh(), counter=0)
+        try:
+            self._save()
+        except Exception:
+            self._record = former
+            raise
+        self.reason = "it was renewed while running"
+
+    def close(self, counter: int) -> None:
+        """Record a clean stop, while the store is still open but nothing is written any more.
+
+        Whatever is written afterwards costs the next run a new incarnation. Raises StorageRefused or StorageFull: then
+        the next start takes a new incarnation, too.
+        """
+        assert not self._record.clean, "an identity is closed once"
+        assert counter >= self._record.counter, "counters only grow"
+        self._record = _replaced(self._record, clean=True, counter=counter, store_version=self._store_version())
+        self._save()
+
+    def _save(self) -> None:
+        self._directory.replace(FILE, _COMMENT + "".join(_lines(self._record)))
+
+
+def settle(
+    directory: DataDirectory,
+    known: IdentityRecord | None,
+    expected: Expected,
+    *,
+    store_version: Callable[[], int],
+    opened_version: int,
+    store_is_empty: bool,
+) -> NodeIdentity:
+    """The identity by the table above, marked unclean on disk when this returns. Raises StorageRefused, StorageFull."""
+    if known is None and not store_is_empty:
+        raise StorageRefused(
+            f"the data directory {directory.path} has data but no {FILE}: put back the file from the same copy as the "
+            "store, or start with an empty directory, which the other replicas then fill"
+        )
+    reason = "the node is new" if known is None else _reason_for_new(known, opened_version, store_is_empty)
+    goes_on = known is not None and reason is None
+    record = IdentityRecord(
+        format=FORMAT,
+        **msgspec.structs.asdict(expected),
+        incarnation=known.incarnation if known and goes_on else _fresh(),
+        counter=known.counter if known and goes_on else 0,
+        clean=False,
+        store_version=0,
+    )
+    return NodeIdentity(directory, record, store_version, reason or "the last stop was clean")
+
+
+def _fresh() -> str:
+    return os.urandom(4).hex()
+
+
+def _replaced(record: IdentityRecord, **fields: object) -> IdentityRecord:
+    return msgspec.structs.replace(record, **fields)
+
+
+def _lines(record: IdentityRecord) -> Iterator[str]:
+    for name, value in msgspec.structs.asdict(record).items():
+        yield f"{name} = {_toml(value)}\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    assert isinstance(value, str)
+    # A JSON string is a TOML string, but for one control character.
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
