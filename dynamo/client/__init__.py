@@ -1,0 +1,42 @@
+"""Beside. The Python client: calls that are routed by token, retried safely, and typed.
+
+The public names are exported here, so that a program needs one import. Nothing inside the package uses this door.
+"""
+
+from __future__ import annotations
+
+from dynamo.client.client import AsyncClient
+from dynamo.client.resolve import last_write_wins, union
+from dynamo.client.results import (
+    Entry,
+    Location,
+    Missing,
+    NodeUnreachable,
+    Operation,
+    OutcomeUnknown,
+    Page,
+    Siblings,
+    Value,
+    Written,
+)
+from dynamo.client.session import Session
+from dynamo.client.sync import Client, SyncSession
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Entry",
+    "Location",
+    "Missing",
+    "NodeUnreachable",
+    "Operation",
+    "OutcomeUnknown",
+    "Page",
+    "Session",
+    "Siblings",
+    "SyncSession",
+    "Value",
+    "Written",
+    "last_write_wins",
+    "union",
+]

@@ -1,0 +1,171 @@
+"""One call: attempts at one node after the other until there is an answer, or the deadline.
+
+`retry.py` judges each failure and `routing.py` orders the nodes; this file keeps the books between them. Its rule for
+writes: once an attempt may have been applied, the call can only end in an answer or in `OutcomeUnknown`. A later
+attempt that was clearly refused says nothing about the earlier one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from dynamo.client import answers, wire
+from dynamo.client.answers import Answer
+from dynamo.client.connection import Connections, epoch_of
+from dynamo.client.results import ConnectionLost, NodeUnreachable, OutcomeUnknown
+from dynamo.client.retry import Budget, Verdict, attempt_s, backoff_s, judge, may_have_applied
+from dynamo.client.routing import Routing
+from dynamo.client.wire import Call
+from dynamo.errors import Draining, DynamoError, NotReady
+from dynamo.protocol import http_fields as fields
+
+REFRESH_TIMEOUT_S = 1.0
+
+
+class Caller:
+    """Carries out calls. One per client; shared by all its calls."""
+
+    def __init__(self, connections: Connections, routing: Routing, *, refreshes: bool) -> None:
+        self._connections = connections
+        self._routing = routing
+        self._refreshes = refreshes
+        self._budget = Budget()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def call(self, call: Call, timeout_s: float) -> Answer:
+        """The answer of a node, whatever it says of the request itself.
+
+        Raises what the last attempt met when attempts end; OutcomeUnknown if a write may have been applied.
+        """
+        attempts = _Attempts(call, self._routing, self._budget, _now() + timeout_s)
+        self._budget.earn(_now())
+        while True:
+            endpoint = attempts.next_node()
+            try:
+                answer = await self._attempt(endpoint, call, attempts.time_s())
+            except DynamoError as error:
+                wait_s = attempts.failed(endpoint, error)
+                await asyncio.sleep(wait_s)
+            else:
+                return attempts.succeeded(answer)
+
+    async def close(self) -> None:
+        """Stop what runs in the background, close all connections."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+        await self._connections.close()
+
+    async def _attempt(self, endpoint: str, call: Call, time_s: float) -> Answer:
+        try:
+            answer = await self._connections.exchange(endpoint, call, time_s)
+        except (NodeUnreachable, ConnectionLost):
+            self._routing.failed(endpoint, _now())
+            self._refresh_if_due(None)
+            raise
+        self._routing.answered(endpoint)
+        if call.path != wire.RING_PATH:
+            self._refresh_if_due(epoch_of(answer))
+        if answer.status >= 500:
+            error = answers.failure(answer)
+            if isinstance(error, Draining | NotReady):
+                self._routing.failed(endpoint, _now())
+            raise error
+        return answer
+
+    def _refresh_if_due(self, epoch: int | None) -> None:
+        if self._refreshes and self._refreshing is None and self._routing.wants_refresh(epoch, _now()):
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        """Fetch the ring from the first node that has it."""
+        try:
+            for endpoint in self._routing.order("", None, _now()):
+                try:
+                    answer = await self._connections.exchange(endpoint, wire.ring(), REFRESH_TIMEOUT_S)
+                    self._routing.install(answers.ring(answer))
+                except DynamoError:
+                    continue  # routing is a hint: calls go on by the old ring, and another refresh will follow
+                return
+        finally:
+            self._refreshing = None
+
+
+class _Attempts:
+    """The books of one call."""
+
+    def __init__(self, call: Call, routing: Routing, budget: Budget, deadline: float) -> None:
+        self._call = call
+        self._routing = routing
+        self._budget = budget
+        self._deadline = deadline
+        self._tried: list[str] = []
+        self._asked: dict[str, None] = {}
+        self._round = 0
+        self._unknown = False
+
+    def next_node(self) -> str:
+        """The best node that was not tried in this round."""
+        order = self._routing.order(self._call.bucket, self._call.key, _now())
+        fresh = [node for node in order if node not in self._tried]
+        node = fresh[0] if fresh else order[0]
+        self._tried.append(node)
+        self._asked[node] = None
+        return node
+
+    def time_s(self) -> float:
+        """Seconds for the next attempt."""
+        return attempt_s(self._deadline - _now())
+
+    def succeeded(self, answer: Answer) -> Answer:
+        """The call's answer. A refusal after an attempt whose fate is open is none: raises OutcomeUnknown."""
+        if self._unknown and answer.status >= 400:
+            raise self._outcome(answers.failure(answer))
+        return answer
+
+    def failed(self, node: str, error: DynamoError) -> float:
+        """Seconds to wait before the next attempt. Raises if there is to be none."""
+        verdict = judge(error)
+        if self._call.writes and may_have_applied(error):
+            self._unknown = True
+        wait_s = self._wait_s(verdict, error)
+        if wait_s is None or _now() + wait_s >= self._deadline:
+            raise self._outcome(error)
+        return wait_s
+
+    def _wait_s(self, verdict: Verdict, error: DynamoError) -> float | None:
+        """None: no more attempts."""
+        if verdict is Verdict.STOP:
+            return None
+        has_untried = any(
+            node not in self._tried for node in self._routing.order(self._call.bucket, self._call.key, _now())
+        )
+        if verdict is Verdict.ELSEWHERE and has_untried:
+            return 0.0
+        if not error.retryable or not self._budget.take():
+            return None
+        if has_untried:
+            return backoff_s(0, random.random)
+        self._round += 1
+        self._tried.clear()
+        return backoff_s(self._round, random.random, error.retry_after_s)
+
+    def _outcome(self, error: DynamoError) -> DynamoError:
+        if not self._unknown:
+            return self._unreachable() if isinstance(error, NodeUnreachable) else error
+        unknown = OutcomeUnknown(
+            f"no node confirmed the write in time; the last attempt met: {error.detail}",
+            idempotency_key=self._call.headers.get(fields.IDEMPOTENCY_KEY, ""),
+            last_code=error.code,
+        )
+        unknown.__cause__ = error
+        return unknown
+
+    def _unreachable(self) -> DynamoError:
+        asked = ", ".join(self._asked)
+        return NodeUnreachable(f"no connection to {asked}", endpoints=list(self._asked))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

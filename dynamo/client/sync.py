@@ -1,0 +1,245 @@
+"""The same calls for programs without an event loop.
+
+A facade: one background thread runs a loop with an `AsyncClient`, and each call waits for its result there. So there is
+one implementation of routing and retries, and a client may be shared by threads. `update` runs its function in the
+caller's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from dynamo.client.client import (
+    CONNECTIONS_MAX,
+    ENDPOINTS_DEFAULT,
+    TIMEOUT_S_DEFAULT,
+    AsyncClient,
+    kept_content_type,
+    seconds_to,
+)
+from dynamo.client.resolve import Resolver, resolved
+from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Written
+from dynamo.client.session import Contexts, Session
+from dynamo.client.wire import BatchOptions, BucketOptions, ReadOptions, WriteOptions
+from dynamo.errors import DynamoError, InvalidParameter
+from dynamo.protocol.bucket import BucketProperties
+from dynamo.protocol.http_fields import LIST_LIMIT_DEFAULT
+from dynamo.ring.ring import Ring
+
+T = TypeVar("T")
+
+
+class Client:
+    """Twin of `AsyncClient`; see there for what each call means. Use it as a context manager, or call `close`."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[str] = ENDPOINTS_DEFAULT,
+        *,
+        timeout_s: float = TIMEOUT_S_DEFAULT,
+        token_aware: bool = True,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        self._client = AsyncClient(
+            endpoints, timeout_s=timeout_s, token_aware=token_aware, connections_max=connections_max
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="dynamo-client", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections and end the thread. May be called twice."""
+        if self._loop.is_closed():
+            return
+        self.run(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine of the client's loop. An interrupt of this thread cancels it."""
+        if self._loop.is_closed():
+            work.close()
+            raise InvalidParameter("the client is closed")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def get(self, bucket: str, key: str | bytes, *, seen: Seen = None, **options: Unpack[ReadOptions]) -> Found:
+        """See `AsyncClient.get`."""
+        return self.run(self._client.get(bucket, key, seen=seen, **options))
+
+    def put(
+        self,
+        bucket: str,
+        key: str | bytes,
+        value: bytes,
+        *,
+        seen: Seen = None,
+        content_type: str = "",
+        meta: Mapping[str, str] | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Written:
+        """See `AsyncClient.put`."""
+        return self.run(
+            self._client.put(bucket, key, value, seen=seen, content_type=content_type, meta=meta, **options)
+        )
+
+    def create(
+        self,
+        bucket: str,
+        value: bytes,
+        *,
+        content_type: str = "",
+        meta: Mapping[str, str] | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Written:
+        """See `AsyncClient.create`."""
+        return self.run(self._client.create(bucket, value, content_type=content_type, meta=meta, **options))
+
+    def delete(self, bucket: str, key: str | bytes, *, seen: Seen = None, **options: Unpack[WriteOptions]) -> Written:
+        """See `AsyncClient.delete`."""
+        return self.run(self._client.delete(bucket, key, seen=seen, **options))
+
+    def update(
+        self,
+        bucket: str,
+        key: str | bytes,
+        change: Callable[[bytes | None], bytes | None],
+        *,
+        resolve: Resolver | None = None,
+        content_type: str | None = None,
+        consistency: str = "quorum",
+        timeout_s: float | None = None,
+    ) -> Written:
+        """See `AsyncClient.update`. `change` and `resolve` run in this thread, so that they may block."""
+        deadline = time.monotonic() + (self._client.timeout_s if timeout_s is None else timeout_s)
+        found = self.get(bucket, key, consistency=consistency, timeout_s=seconds_to(deadline))
+        new = change(resolved(found, resolve))
+        options: WriteOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline)}
+        if new is None:
+            return self.delete(bucket, key, seen=found, **options)
+        kind = kept_content_type(found) if content_type is None else content_type
+        return self.put(bucket, key, new, seen=found, content_type=kind, **options)
+
+    def page(
+        self,
+        bucket: str,
+        *,
+        prefix: str | bytes = b"",
+        start: str | bytes = b"",
+        end: str | bytes = b"",
+        limit: int = LIST_LIMIT_DEFAULT,
+        cursor: str | None = None,
+        values: bool = False,
+    ) -> Page:
+        """See `AsyncClient.page`."""
+        return self.run(
+            self._client.page(bucket, prefix=prefix, start=start, end=end, limit=limit, cursor=cursor, values=values)
+        )
+
+    def list(
+        self,
+        bucket: str,
+        *,
+        prefix: str | bytes = b"",
+        start: str | bytes = b"",
+        end: str | bytes = b"",
+        values: bool = False,
+        page_size: int = LIST_LIMIT_DEFAULT,
+    ) -> Iterator[Entry]:
+        """See `AsyncClient.list`."""
+        cursor: str | None = None
+        while True:
+            page = self.page(bucket, prefix=prefix, start=start, end=end, limit=page_size, cursor=cursor, values=values)
+            yield from page.entries
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    def batch(
+        self, operations: Sequence[Operation], **options: Unpack[BatchOptions]
+    ) -> tuple[Found | Written | DynamoError, ...]:
+        """See `AsyncClient.batch`."""
+        return self.run(self._client.batch(operations, **options))
+
+    def bucket(self, name: str) -> BucketProperties:
+        """See `AsyncClient.bucket`."""
+        return self.run(self._client.bucket(name))
+
+    def buckets(self) -> tuple[BucketProperties, ...]:
+        """See `AsyncClient.buckets`."""
+        return self.run(self._client.buckets())
+
+    def put_bucket(self, name: str, **options: Unpack[BucketOptions]) -> BucketProperties:
+        """See `AsyncClient.put_bucket`."""
+        return self.run(self._client.put_bucket(name, **options))
+
+    def delete_bucket(self, name: str) -> None:
+        """See `AsyncClient.delete_bucket`."""
+        self.run(self._client.delete_bucket(name))
+
+    def locate(self, bucket: str, key: str | bytes) -> Location:
+        """See `AsyncClient.locate`."""
+        return self.run(self._client.locate(bucket, key))
+
+    def ring(self) -> Ring:
+        """See `AsyncClient.ring`."""
+        return self.run(self._client.ring())
+
+    def session(self) -> SyncSession:
+        """See `AsyncClient.session`."""
+        return SyncSession(self, self._client.session())
+
+
+class SyncSession:
+    """Twin of `Session`."""
+
+    def __init__(self, client: Client, session: Session) -> None:
+        self._client = client
+        self._session = session
+
+    @property
+    def contexts(self) -> Contexts:
+        """What the session knows of its keys."""
+        return self._session.contexts
+
+    def get(self, bucket: str, key: str | bytes, **options: Unpack[ReadOptions]) -> Found:
+        """See `Session.get`."""
+        return self._client.run(self._session.get(bucket, key, **options))
+
+    def put(
+        self,
+        bucket: str,
+        key: str | bytes,
+        value: bytes,
+        *,
+        seen: Seen = None,
+        content_type: str = "",
+        meta: Mapping[str, str] | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Written:
+        """See `Session.put`."""
+        return self._client.run(
+            self._session.put(bucket, key, value, seen=seen, content_type=content_type, meta=meta, **options)
+        )
+
+    def delete(self, bucket: str, key: str | bytes, *, seen: Seen = None, **options: Unpack[WriteOptions]) -> Written:
+        """See `Session.delete`."""
+        return self._client.run(self._session.delete(bucket, key, seen=seen, **options))

@@ -1,0 +1,259 @@
+"""Calls to HTTP requests. Decides what is sent, sends nothing; `answers.py` is the way back.
+
+Keys are bytes. They go into the path percent-encoded, and the path is handed over as already encoded, so that no
+library on the way tidies `..` or `%2F`. Every write carries an `Idempotency-Key`, chosen once per call and kept over
+its attempts.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+from urllib.parse import quote
+
+import msgspec
+
+from dynamo.client.results import Operation, Seen, context_of
+from dynamo.protocol import bucket as buckets
+from dynamo.protocol import http_fields as fields
+from dynamo.protocol.http_fields import DEFAULT_CONTENT_TYPE
+
+
+class ReadOptions(TypedDict, total=False):
+    """What a read may ask for. Quorums are numbers or one, quorum, all."""
+
+    consistency: str
+    """one, quorum, all or linearizable; sets r."""
+    r: int | str
+    pr: int | str
+    siblings: str
+    """all, lww (only the newest) or fail."""
+    timeout_s: float
+    """Deadline of the whole call, all attempts together."""
+
+
+class WriteOptions(TypedDict, total=False):
+    """What a write may ask for. Quorums are numbers or one, quorum, all."""
+
+    consistency: str
+    w: int | str
+    dw: int | str
+    pw: int | str
+    sloppy: bool
+    ttl_s: float
+    timeout_s: float
+    idempotency_key: str
+    """Chosen by the client if it is not given. Two writes with the same one are one write."""
+
+
+class BatchOptions(TypedDict, total=False):
+    """What a batch may ask for, for all its operations."""
+
+    consistency: str
+    r: int | str
+    pr: int | str
+    w: int | str
+    dw: int | str
+    pw: int | str
+    sloppy: bool
+    timeout_s: float
+    idempotency_key: str
+
+
+class BucketOptions(TypedDict, total=False):
+    """Properties of a bucket; those not named keep their value, or take the default in a new bucket."""
+
+    mode: str
+    n: int
+    r: int | str
+    w: int | str
+    dw: int | str
+    pr: int | str
+    pw: int | str
+    sloppy: bool
+    ttl_s: int
+    value_bytes_max: int
+    require_context: bool
+
+
+RING_PATH = "/v1/ring"
+Query = tuple[tuple[str, str | bytes], ...]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request, less the node that will get it and the time that it may take."""
+
+    method: str
+    path: str
+    """Percent-encoded."""
+    query: Query = ()
+    """Not yet encoded."""
+    headers: dict[str, str] = {}
+    body: bytes | None = None
+    bucket: str = ""
+    key: bytes | None = None
+    """With `bucket`, the place on the ring; None where any node will do."""
+    writes: bool = False
+    timed: bool = True
+    """Whether the resource takes a `timeout`."""
+
+    def target(self, timeout_s: float) -> str:
+        """Path and query of an attempt that the server may spend `timeout_s` on."""
+        pairs = self.query
+        if self.timed:
+            pairs = (*pairs, ("timeout", f"{max(1, int(timeout_s * 1000))}ms"))
+        if not pairs:
+            return self.path
+        return self.path + "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
+
+
+def key_bytes(key: str | bytes) -> bytes:
+    """The bytes of a key; text is UTF-8."""
+    return key.encode() if isinstance(key, str) else bytes(key)
+
+
+def object_path(bucket: str, key: bytes, root: str = "/v1/kv") -> str:
+    """Path of an object. Slashes stay readable unless a proxy would read the segments between them as navigation."""
+    plain = all(segment not in (b"", b".", b"..") for segment in key.split(b"/"))
+    return f"{root}/{quote(buckets.check_name(bucket), safe='')}/{quote(key, safe='/' if plain else '')}"
+
+
+def read(bucket: str, key: bytes, seen: Seen, options: ReadOptions) -> Call:
+    """GET of an object; with `seen`, no answer older than that."""
+    headers = {"Accept": f"application/json, {fields.PROBLEM_JSON}, */*;q=0.5"}
+    return Call(
+        method="GET",
+        path=object_path(bucket, key),
+        query=_query(options, ("consistency", "r", "pr", "siblings")),
+        headers=headers | _context(seen),
+        bucket=bucket,
+        key=key,
+    )
+
+
+def write(
+    bucket: str,
+    key: bytes | None,
+    value: bytes,
+    seen: Seen,
+    content_type: str,
+    meta: Mapping[str, str],
+    options: WriteOptions,
+) -> Call:
+    """PUT of an object, or POST to the bucket where the server is to make the key."""
+    headers = {"Content-Type": content_type or DEFAULT_CONTENT_TYPE} | _context(seen) | _identity(options)
+    headers.update({fields.META_PREFIX + name: text for name, text in meta.items()})
+    return Call(
+        method="PUT" if key is not None else "POST",
+        path=object_path(bucket, key) if key is not None else bucket_path(bucket, "/v1/kv"),
+        query=_write_query(options),
+        headers=headers,
+        body=value,
+        bucket=bucket,
+        key=key,
+        writes=True,
+    )
+
+
+def delete(bucket: str, key: bytes, seen: Seen, options: WriteOptions) -> Call:
+    """DELETE of an object."""
+    return Call(
+        method="DELETE",
+        path=object_path(bucket, key),
+        query=_write_query(options),
+        headers=_context(seen) | _identity(options),
+        bucket=bucket,
+        key=key,
+        writes=True,
+    )
+
+
+def page(bucket: str, prefix: bytes, start: bytes, end: bytes, limit: int, cursor: str | None, *, values: bool) -> Call:
+    """GET of a part of a listing."""
+    bounds: Query = (("prefix", prefix), ("start", start), ("end", end), ("cursor", cursor or ""))
+    query = [*(bound for bound in bounds if bound[1]), ("limit", str(limit))]
+    if values:
+        query.append(("values", "true"))
+    return Call(method="GET", path=bucket_path(bucket, "/v1/kv"), query=tuple(query), bucket=bucket)
+
+
+def batch(operations: Sequence[Operation], options: BatchOptions) -> Call:
+    """POST of up to 100 operations."""
+    body = msgspec.json.encode({"operations": [_operation(o) for o in operations]})
+    headers = {"Content-Type": "application/json"} | _identity(options)
+    writes = any(o.op != "get" for o in operations)
+    return Call(method="POST", path="/v1/batch", query=_write_query(options), headers=headers, body=body, writes=writes)
+
+
+def bucket_path(bucket: str, root: str = "/v1/buckets") -> str:
+    """Path of a bucket. Raises InvalidParameter for a name that no bucket can have."""
+    return f"{root}/{quote(buckets.check_name(bucket), safe='')}"
+
+
+def put_bucket(bucket: str, options: BucketOptions) -> Call:
+    """PUT of a bucket's properties. Repeats harmlessly by nature."""
+    return Call(
+        method="PUT",
+        path=bucket_path(bucket),
+        headers={"Content-Type": "application/json"},
+        body=msgspec.json.encode(options),
+        writes=True,
+        timed=False,
+    )
+
+
+def ring() -> Call:
+    """GET of the topology."""
+    return simple("GET", RING_PATH)
+
+
+def simple(method: str, path: str, *, writes: bool = False) -> Call:
+    """A request without parameters or body."""
+    return Call(method=method, path=path, writes=writes, timed=False)
+
+
+def new_idempotency_key() -> str:
+    """32 hex digits that no other write has."""
+    return uuid.uuid4().hex
+
+
+def _operation(operation: Operation) -> dict[str, object]:
+    key = key_bytes(operation.key)
+    fields_of: dict[str, object] = {"op": operation.op, "bucket": buckets.check_name(operation.bucket)}
+    try:
+        fields_of["key"] = key.decode()
+    except UnicodeDecodeError:
+        fields_of["key_b64"] = base64.b64encode(key).decode()
+    if operation.value is not None:
+        fields_of["value_b64"] = base64.b64encode(operation.value).decode()
+        fields_of["content_type"] = operation.content_type or DEFAULT_CONTENT_TYPE
+    context = context_of(operation.seen)
+    if context is not None:
+        fields_of["context"] = context
+    return fields_of
+
+
+def _query(options: Mapping[str, object], names: tuple[str, ...]) -> Query:
+    return tuple((name, str(options[name])) for name in names if options.get(name) is not None)
+
+
+def _write_query(options: WriteOptions | BatchOptions) -> Query:
+    pairs = list(_query(options, ("consistency", "r", "pr", "w", "dw", "pw")))
+    if (sloppy := options.get("sloppy")) is not None:
+        pairs.append(("sloppy", "true" if sloppy else "false"))
+    ttl_s = options.get("ttl_s")
+    if isinstance(ttl_s, int | float):
+        pairs.append(("ttl", f"{math.ceil(ttl_s * 1000)}ms"))
+    return tuple(pairs)
+
+
+def _context(seen: Seen) -> dict[str, str]:
+    token = context_of(seen)
+    return {} if token is None else {fields.CONTEXT: token}
+
+
+def _identity(options: WriteOptions | BatchOptions) -> dict[str, str]:
+    return {fields.IDEMPOTENCY_KEY: options.get("idempotency_key") or new_idempotency_key()}

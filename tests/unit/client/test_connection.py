@@ -1,0 +1,106 @@
+import asyncio
+
+import pytest
+
+from dynamo.client import wire
+from dynamo.client.connection import Connections, epoch_of
+from dynamo.client.results import ConnectionLost, NodeUnreachable
+from tests.unit.client.fake_cluster import Hang, dropping
+
+PUT = wire.write("b", b"k", b"x", None, "", {}, {})
+GET = wire.read("b", b"k", None, {})
+
+
+@pytest.fixture
+async def connections():
+    made = Connections(10)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def node(cluster):
+    return cluster.nodes["node1"]
+
+
+async def test_an_exchange_brings_status_fields_and_body(connections, node):
+    """And the epoch that the node works with."""
+    answer = await connections.exchange(node.endpoint, PUT, 1.0)
+    assert (answer.status, epoch_of(answer)) == (204, 1)
+    answer = await connections.exchange(node.endpoint, GET, 1.0)
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"x", "application/octet-stream")
+
+
+async def test_a_closed_port_means_that_nothing_was_sent(connections, node):
+    """So the call may go elsewhere without a doubt."""
+    await node.stop()
+    with pytest.raises(NodeUnreachable):
+        await connections.exchange(node.endpoint, PUT, 1.0)
+
+
+async def test_a_dropped_connection_means_that_something_may_have_been(connections, node):
+    """Also on a kept connection, where aiohttp alone would send it a second time."""
+    await connections.exchange(node.endpoint, GET, 1.0)
+    node.faults = [dropping]
+    before = len(node.seen)
+    with pytest.raises(ConnectionLost):
+        await connections.exchange(node.endpoint, PUT, 1.0)
+    assert len(node.seen) == before + 1
+
+
+async def test_a_node_that_went_away_between_requests_leaves_no_false_certainty(connections, node):
+    """The kept connection is dead and the port closed: whatever is reported, nothing was applied, and no hang."""
+    await connections.exchange(node.endpoint, GET, 1.0)
+    await node.stop()
+    with pytest.raises((ConnectionLost, NodeUnreachable)):
+        await connections.exchange(node.endpoint, PUT, 1.0)
+
+
+async def test_silence_ends_with_the_time_given(connections, node):
+    """And counts as sent."""
+    hang = Hang()
+    node.faults = [hang]
+    with pytest.raises(ConnectionLost, match=r"within 0\.1 s"):
+        await connections.exchange(node.endpoint, PUT, 0.1)
+    hang.release.set()
+    assert hang.arrived.is_set()
+
+
+async def test_the_node_is_told_to_be_done_earlier(connections, node):
+    """Its own answer about the timeout is worth more than ours."""
+    await connections.exchange(node.endpoint, GET, 1.0)
+    await connections.exchange(node.endpoint, GET, 0.1)
+    assert [s.raw_path.partition("timeout=")[2] for s in node.seen] == ["950ms", "80ms"]
+
+
+async def test_a_name_that_does_not_resolve_is_unreachable(connections):
+    """Nothing was sent."""
+    with pytest.raises(NodeUnreachable):
+        await connections.exchange("no-such-host.invalid:1", GET, 5.0)
+
+
+async def test_stored_encodings_are_not_undone(connections, node):
+    """Values are bytes: a stored gzip file is not unpacked on its way out."""
+    from aiohttp import web
+
+    async def packed(request: web.Request) -> web.Response:
+        return web.Response(body=b"\x1f\x8bnot really", headers={"Content-Encoding": "gzip"})
+
+    node.faults = [packed]
+    answer = await connections.exchange(node.endpoint, GET, 1.0)
+    assert answer.body == b"\x1f\x8bnot really"
+    assert node.seen[-1].headers["Accept-Encoding"] == "identity"
+
+
+async def test_connections_are_kept_and_bounded(cluster, node):
+    """Ten requests at once over two connections."""
+    connections = Connections(2)
+    ports = set()
+
+    async def note(request) -> None:
+        ports.add(request.transport.get_extra_info("peername")[1])
+
+    node.always = note
+    await asyncio.gather(*(connections.exchange(node.endpoint, GET, 5.0) for _ in range(10)))
+    await connections.close()
+    assert len(ports) == 2

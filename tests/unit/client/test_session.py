@@ -1,0 +1,128 @@
+import pytest
+
+from dynamo.client.results import Missing, Siblings, Written
+from dynamo.client.session import Contexts
+from dynamo.errors import ContextNotReached
+from dynamo.ring.token import key_hash
+from dynamo.versioning.context import Context, from_token, to_token
+
+KEY = b"k"
+PLACE = key_hash("b", KEY)
+
+
+def token(**clock: int) -> str:
+    return to_token(Context(dict(clock)), PLACE)
+
+
+def clock(text: str | None) -> dict[str, int]:
+    assert text is not None
+    return from_token(text, PLACE).clock
+
+
+async def test_a_session_reads_its_own_writes(client, cluster):
+    """The read demands what the write made; a node that does not have it may not answer with less."""
+    session = client.session()
+    written = await session.put("b", KEY, b"1")
+    assert (await session.get("b", KEY)).value == b"1"
+    assert cluster.calls("GET")[-1].context == written.context
+    cluster.records.clear()
+    with pytest.raises(ContextNotReached):
+        await session.get("b", KEY, timeout_s=0.3)
+    assert isinstance(await client.get("b", KEY), Missing)
+
+
+async def test_reads_of_a_session_never_go_back(client, cluster):
+    """What one read has shown, the next one demands."""
+    await client.put("b", KEY, b"1")
+    session = client.session()
+    await session.get("b", KEY)
+    assert cluster.calls("GET")[-1].context is None
+    older = dict(cluster.records)
+    await client.put("b", KEY, b"2", seen=await client.get("b", KEY))
+    await session.get("b", KEY)
+    cluster.records.update(older)
+    with pytest.raises(ContextNotReached):
+        await session.get("b", KEY, timeout_s=0.3)
+
+
+async def test_writes_of_a_session_follow_one_another(client):
+    """A second write replaces the first, without a read between."""
+    session = client.session()
+    await session.put("b", KEY, b"1")
+    assert (await session.put("b", KEY, b"2")).siblings == 1
+    await session.delete("b", KEY)
+    assert isinstance(await session.get("b", KEY), Missing)
+    assert (await session.put("b", KEY, b"3")).siblings == 1
+
+
+async def test_a_session_never_drops_what_it_did_not_read(client):
+    """Its first, blind write stands beside another's; the second one may not claim to have seen that."""
+    await client.put("b", KEY, b"theirs")
+    session = client.session()
+    assert (await session.put("b", KEY, b"mine")).siblings == 2
+    await session.put("b", KEY, b"mine again")
+    found = await client.get("b", KEY)
+    assert isinstance(found, Siblings)
+    assert b"theirs" in {v.value for v in found.values}
+
+
+async def test_what_a_session_read_its_next_write_replaces(client):
+    """Both siblings were shown, so both go."""
+    await client.put("b", KEY, b"1")
+    await client.put("b", KEY, b"2")
+    session = client.session()
+    await session.get("b", KEY)
+    assert (await session.put("b", KEY, b"3")).siblings == 1
+
+
+async def test_keys_do_not_share_contexts(client, cluster):
+    """A token of one key says nothing of another."""
+    session = client.session()
+    await session.put("b", KEY, b"1")
+    await session.get("b", b"other")
+    assert cluster.calls("GET")[-1].context is None
+
+
+async def test_a_token_from_another_channel_can_be_demanded(client, cluster):
+    """The receiver of a message reads at least what its sender wrote."""
+    written = await client.put("b", KEY, b"1")
+    session = client.session()
+    session.contexts.demand("b", KEY, written.context)
+    cluster.records.clear()
+    with pytest.raises(ContextNotReached):
+        await session.get("b", KEY, timeout_s=0.3)
+
+
+def test_contexts_of_concurrent_answers_are_joined():
+    """Neither covers the other, and a later read must have seen both."""
+    contexts = Contexts()
+    contexts.demand("b", KEY, token(a=2, b=1))
+    contexts.demand("b", KEY, token(a=1, c=3))
+    assert clock(contexts.demanded("b", KEY)) == {"a": 2, "b": 1, "c": 3}
+
+
+def test_a_token_of_an_unknown_format_is_kept_as_it_is():
+    """A newer server's token is opaque; the last one wins."""
+    contexts = Contexts()
+    contexts.demand("b", KEY, token(a=1))
+    contexts.demand("b", KEY, "opaque")
+    assert contexts.demanded("b", KEY) == "opaque"
+
+
+def test_a_write_beside_siblings_is_demanded_but_not_claimed():
+    """Two tokens, two meanings."""
+    contexts = Contexts()
+    contexts.after_write(Written(bucket="b", key=KEY, context=token(a=2), siblings=2))
+    assert contexts.read("b", KEY) is None
+    assert clock(contexts.demanded("b", KEY)) == {"a": 2}
+    contexts.after_write(Written(bucket="b", key=KEY, context=token(a=3), siblings=1))
+    assert clock(contexts.read("b", KEY)) == {"a": 3}
+
+
+def test_a_session_is_bounded():
+    """The keys used last are kept; a key that was used again is not the oldest."""
+    contexts = Contexts(keys_max=2)
+    for key in (b"1", b"2", b"1", b"3"):
+        contexts.after_read("b", key, "t")
+    assert contexts.demanded("b", b"2") is contexts.read("b", b"2") is None
+    assert contexts.demanded("b", b"1") == contexts.demanded("b", b"3") == "t"

@@ -1,0 +1,150 @@
+import asyncio
+import inspect
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from dynamo.client.client import AsyncClient
+from dynamo.client.resolve import last_write_wins
+from dynamo.client.results import Missing, Operation, Siblings, Value, Written
+from dynamo.client.session import Session
+from dynamo.client.sync import Client, SyncSession
+from dynamo.errors import BucketNotFound, InvalidParameter
+from tests.unit.client.fake_cluster import FakeCluster
+
+
+@pytest.fixture
+def served() -> Iterator[FakeCluster]:
+    """A fake cluster on a loop of its own thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    cluster = FakeCluster()
+    asyncio.run_coroutine_threadsafe(cluster.__aenter__(), loop).result()
+    yield cluster
+    asyncio.run_coroutine_threadsafe(cluster.__aexit__(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def client(served) -> Iterator[Client]:
+    with Client(served.endpoints) as client:
+        yield client
+
+
+def public(kind: type) -> dict[str, list[str]]:
+    return {
+        name: list(inspect.signature(member).parameters)
+        for name, member in vars(kind).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+
+
+def test_the_twins_have_the_same_calls():
+    """Names and arguments; `run` is the facade's own."""
+    twin = public(Client)
+    assert twin.pop("run") == ["self", "work"]
+    assert twin == public(AsyncClient)
+    assert public(SyncSession) == public(Session)
+
+
+def test_objects_come_and_go(client):
+    """Put, get, siblings, delete."""
+    client.put("b", "k", b"1", content_type="a/b", meta={"x": "y"})
+    found = client.get("b", "k")
+    assert isinstance(found, Value)
+    assert (found.value, found.content_type, found.meta) == (b"1", "a/b", {"x": "y"})
+    client.put("b", "k", b"2")
+    both = client.get("b", "k")
+    assert isinstance(both, Siblings)
+    client.delete("b", "k", seen=both)
+    assert isinstance(client.get("b", "k"), Missing)
+    assert client.get("b", client.create("b", b"x").key).value == b"x"
+
+
+def test_update_runs_in_the_callers_thread(client):
+    """So that it may block, or use what belongs to the thread."""
+    threads = []
+
+    def change(old: bytes | None) -> bytes | None:
+        threads.append(threading.current_thread())
+        return None if old == b"stop" else b"stop"
+
+    client.update("b", "k", change)
+    client.update("b", "k", change)
+    assert threads == [threading.current_thread()] * 2
+    assert isinstance(client.get("b", "k"), Missing)
+    client.put("b", "k", b"1")
+    client.put("b", "k", b"2")
+    client.update("b", "k", lambda old: old, resolve=last_write_wins, timeout_s=2.0)
+    assert client.get("b", "k").value == b"2"
+
+
+def test_listings_are_iterators_over_pages(client, served):
+    """A page is fetched when it is needed."""
+    for number in range(5):
+        client.put("b", f"{number}", b"x")
+    listing = client.list("b", page_size=2)
+    assert next(listing).key == b"0"
+    assert len([c for c in served.calls("GET") if "limit=2&" in c.raw_path]) == 1
+    assert [e.key for e in listing] == [b"1", b"2", b"3", b"4"]
+    assert len(client.page("b", limit=3, values=True).entries) == 3
+
+
+def test_the_rest_of_the_calls_pass_through(client):
+    """Batch, buckets, locate, ring."""
+    assert isinstance(client.batch([Operation("put", "b", "k", b"v")])[0], Written)
+    assert client.put_bucket("carts", n=3).name == "carts"
+    assert client.bucket("carts").n == 3
+    assert [b.name for b in client.buckets()] == ["carts"]
+    client.delete_bucket("carts")
+    with pytest.raises(BucketNotFound):
+        client.bucket("carts")
+    assert client.locate("b", "k").replicas
+    assert client.ring().epoch == 1
+
+
+def test_a_session_keeps_contexts(client, served):
+    """As the asynchronous one."""
+    session = client.session()
+    session.put("b", "k", b"1")
+    session.put("b", "k", b"2")
+    assert session.get("b", "k").value == b"2"
+    assert session.contexts.demanded("b", b"k") is not None
+    session.delete("b", "k")
+    assert isinstance(session.get("b", "k"), Missing)
+
+
+def test_threads_share_a_client(client, served):
+    """Each gets its own answers."""
+    failures = []
+
+    def work(number: int) -> None:
+        for turn in range(10):
+            key = f"{number}-{turn}"
+            client.put("b", key, key.encode())
+            if client.get("b", key).value != key.encode():
+                failures.append(key)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(served.applied) == 40
+
+
+def test_closing_ends_the_thread(served):
+    """Twice is once, and a call afterwards says what is wrong."""
+    client = Client(served.endpoints)
+    client.get("b", "k")
+    assert "dynamo-client" in {t.name for t in threading.enumerate()}
+    client.close()
+    client.close()
+    assert "dynamo-client" not in {t.name for t in threading.enumerate()}
+    with pytest.raises(InvalidParameter, match="closed"):
+        client.get("b", "k")
