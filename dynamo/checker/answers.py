@@ -1,0 +1,159 @@
+"""What one version may look like, given all the writes and all the other versions of its key.
+
+Rules, for every version that a client was shown and for the final ones:
+    thin-air         each sibling is a write that somebody asked for, before the version was shown
+    failed-write     no sibling is a write that was answered "not applied"
+    dot-reused       one dot is one write, for ever and everywhere
+    hidden           a dot that the clock covers is among the siblings, or superseded by one of them
+    superseded       no sibling is covered by the context of another one
+    resurrected      a sibling that a version had dropped is in no version that has seen that one
+    value-twice      a user is shown each value once, however many dots its repeats got
+    ack-without-write   an acknowledgement shows the write, unless it says that the request was a repeat
+A tombstone has done its work once any later write is there: it may be gone without having been superseded, and then
+what it superseded is accounted for by a delete that the clock covers, or may cover.
+In an lww bucket "superseded by" means: older than the one sibling there is, by stamp and the fixed tie-break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dynamo.checker.clocks import covers, descends
+from dynamo.checker.history import Dot, Operation, Place, Sibling, Version, Violation
+from dynamo.checker.writes import Ledger, Sighting, Write
+
+REPEATED = "repeated"
+"""What a return says in place of an error where the request had been applied before."""
+
+
+def check(ledger: Ledger) -> list[Violation]:
+    """All rules on every version that was shown to a client."""
+    found = list(_reused_dots(ledger))
+    for place in ledger.places():
+        for sighting in ledger.sightings.get(place, []):
+            at, op = _return_time(sighting.operation), (sighting.operation.call.op,)
+            found.extend(judge(ledger, place, sighting.version, at, op))
+            found.extend(_misshown(sighting.operation, sighting.version))
+        found.extend(_resurrected(ledger, place))
+    return found
+
+
+def judge(
+    ledger: Ledger, place: Place, version: Version, shown_at: float, operations: tuple[int, ...]
+) -> Iterator[Violation]:
+    """The rules that look at one version alone. `operations` are named in what is found."""
+    for sibling in version.siblings:
+        yield from _origin(ledger, place, sibling, shown_at, operations)
+        yield from _still_shown(ledger, place, version, sibling, operations)
+    if ledger.mode(place) == "lww" and len(version.siblings) > 1:
+        shown = ", ".join(map(_named, version.siblings))
+        yield Violation("superseded", place, f"an lww key shows {shown}", operations)
+    for dot, sibling in ledger.dots.get(place, {}).items():
+        if covers(version.clock, dot) and not accounted_for(ledger, place, sibling, version):
+            origin = ledger.shown_by[place, dot]
+            text = f"the clock covers {_named(sibling)}, which is neither shown nor superseded by what is"
+            yield Violation("hidden", place, text, (origin.call.op, *operations))
+
+
+def accounted_for(ledger: Ledger, place: Place, lost: Sibling, version: Version) -> bool:
+    """Whether `lost`, which the version's clock covers, is in it, or superseded by what is or was."""
+    if any(sibling.dot == lost.dot for sibling in version.siblings):
+        return True
+    if ledger.mode(place) == "lww":
+        return any(_order(sibling) > _order(lost) for sibling in version.siblings)
+    if lost.value is None and version.siblings:
+        return True
+    writes = [ledger.write_of(sibling) for sibling in version.siblings]
+    writes.extend(ledger.deletes_within(place, version.clock))
+    return any(write is not None and _supersedes(ledger, write, lost) for write in writes)
+
+
+def _supersedes(ledger: Ledger, newer: Write, older: Sibling) -> bool:
+    if newer.is_blind_delete:
+        origin = ledger.write_of(older)
+        return origin is not None and origin.called_at <= newer.over_at
+    return newer.context is not None and covers(newer.context, older.dot)
+
+
+def _origin(
+    ledger: Ledger, place: Place, sibling: Sibling, shown_at: float, operations: tuple[int, ...]
+) -> Iterator[Violation]:
+    write = ledger.write_of(sibling)
+    if write is None or write.place != place or write.value != sibling.value:
+        yield Violation("thin-air", place, f"nobody wrote {_named(sibling)}", operations)
+    elif write.called_at > shown_at:
+        yield Violation("thin-air", place, f"{_named(sibling)} is shown before it was written", operations)
+    elif write.outcome == "fail":
+        text = f"{_named(sibling)} is shown, and its write was answered as not applied"
+        yield Violation("failed-write", place, text, (*write.ops, *operations))
+
+
+def _still_shown(
+    ledger: Ledger, place: Place, version: Version, sibling: Sibling, operations: tuple[int, ...]
+) -> Iterator[Violation]:
+    for other in version.siblings:
+        write = ledger.write_of(other)
+        if write is not None and write.context is not None and covers(write.context, sibling.dot):
+            text = f"{_named(sibling)} is shown beside {_named(other)}, which was written by one who had seen it"
+            yield Violation("superseded", place, text, (*write.ops, *operations))
+
+
+def _misshown(operation: Operation, version: Version) -> Iterator[Violation]:
+    call, returned = operation.call, operation.last
+    if returned is None:
+        return
+    if call.kind == "get":
+        alive = {sibling.value for sibling in version.siblings if sibling.value is not None}
+        if len(set(returned.values)) != len(returned.values) or set(returned.values) != alive:
+            text = f"the user is shown {list(returned.values)} of {sorted(alive)}"
+            yield Violation("value-twice", call.place, text, (call.op,))
+    elif returned.error != REPEATED and all(s.request != call.request for s in version.siblings):
+        yield Violation("ack-without-write", call.place, "the acknowledged version lacks the write", (call.op,))
+
+
+def _reused_dots(ledger: Ledger) -> Iterator[Violation]:
+    meaning: dict[Dot, tuple[Place, Sibling, Operation]] = {}
+    for place in ledger.places():
+        for sighting in ledger.sightings.get(place, []):
+            for sibling in sighting.version.siblings:
+                first = meaning.setdefault(sibling.dot, (place, sibling, sighting.operation))
+                if first[0] != place or first[1] != sibling:
+                    text = f"{_named(sibling)} has the dot of {_named(first[1])} of {'/'.join(first[0])}"
+                    ops = (first[2].call.op, sighting.operation.call.op)
+                    yield Violation("dot-reused", place, text, ops)
+
+
+def _resurrected(ledger: Ledger, place: Place) -> Iterator[Violation]:
+    """A version that has seen another one shows nothing that the other had seen and no longer held."""
+    for earlier in _distinct(ledger.sightings.get(place, [])):
+        held = {sibling.dot for sibling in earlier.version.siblings}
+        for later in _distinct(ledger.sightings.get(place, [])):
+            if later is not earlier and descends(later.version.clock, earlier.version.clock):
+                for sibling in later.version.siblings:
+                    if sibling.dot not in held and covers(earlier.version.clock, sibling.dot):
+                        text = f"{_named(sibling)} had been dropped, and is shown by who has seen that"
+                        ops = (earlier.operation.call.op, later.operation.call.op)
+                        yield Violation("resurrected", place, text, ops)
+
+
+def _distinct(sightings: list[Sighting]) -> list[Sighting]:
+    """One sighting of each different version."""
+    first: dict[tuple[tuple[tuple[str, int], ...], tuple[Sibling, ...]], Sighting] = {}
+    for sighting in sightings:
+        form = (tuple(sorted(sighting.version.clock.items())), sighting.version.siblings)
+        first.setdefault(form, sighting)
+    return list(first.values())
+
+
+def _order(sibling: Sibling) -> tuple[int, bool, str, int]:
+    """Newest last; of equal stamps a tombstone wins, then the greater dot."""
+    return (sibling.stamp, sibling.value is None, sibling.actor, sibling.counter)
+
+
+def _named(sibling: Sibling) -> str:
+    what = "a delete" if sibling.value is None else sibling.value
+    return f"{what} ({sibling.actor}:{sibling.counter})"
+
+
+def _return_time(operation: Operation) -> float:
+    return operation.returns[0].at

@@ -1,0 +1,179 @@
+"""What happened, as the clients saw it: calls, returns and what they said, one JSON object a line.
+
+A call is written before the request is sent, a return when its outcome is known; so a call without a return is one
+whose outcome nobody knows. Times are seconds on one clock, that of whoever recorded. Values are unique: a value names
+the write that it came from. A request (its identity) may be made several times; all its calls are one write.
+
+`ok` means that the operation took effect, `fail` that it never did and never will, `unknown` that it may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+Dot = tuple[str, int]
+Clock = dict[str, int]
+Place = tuple[str, str]
+"""Bucket and key."""
+Outcome = Literal["ok", "fail", "unknown"]
+
+
+class Sibling(msgspec.Struct, frozen=True, array_like=True):
+    """One value of a version; `value` None is a tombstone."""
+
+    actor: str
+    counter: int
+    value: str | None
+    request: str
+    stamp: int = 0
+
+    @property
+    def dot(self) -> Dot:
+        return (self.actor, self.counter)
+
+
+class Version(msgspec.Struct, array_like=True):
+    """All that was known of a key: a clock, and the siblings under it."""
+
+    clock: Clock
+    siblings: tuple[Sibling, ...]
+
+
+class Bucket(msgspec.Struct, tag_field="event", tag="bucket", frozen=True):
+    """How a bucket of this history treats concurrent writes, and on how many replicas."""
+
+    name: str
+    mode: Literal["siblings", "lww"]
+    n: int
+
+
+class Call(msgspec.Struct, tag_field="event", tag="call", frozen=True, omit_defaults=True):
+    """A client asks for something."""
+
+    op: int
+    at: float
+    process: str
+    kind: Literal["get", "put", "delete"]
+    bucket: str
+    key: str
+    quorum: int
+    """Replicas that must take part before the answer: R or W."""
+    deadline: float
+    via: str = ""
+    """The node that was asked."""
+    value: str | None = None
+    request: str = ""
+    context: Clock | None = None
+    """What the client had seen; None if it did not say."""
+
+    @property
+    def place(self) -> Place:
+        return (self.bucket, self.key)
+
+
+class Return(msgspec.Struct, tag_field="event", tag="return", frozen=True, omit_defaults=True):
+    """What came of a call."""
+
+    op: int
+    at: float
+    outcome: Outcome
+    version: Version | None = None
+    """Of a get: what it found. Of a write: the coordinator's version after it."""
+    values: tuple[str, ...] = ()
+    """Of a get: the values that a user would be shown."""
+    error: str = ""
+
+
+class Remark(msgspec.Struct, tag_field="event", tag="remark", frozen=True):
+    """What happened besides, for the reader: faults, phases, the seed."""
+
+    at: float
+    text: str
+
+
+Event = Bucket | Call | Return | Remark
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+
+
+class Operation(msgspec.Struct):
+    """A call with its returns: one, if all is well."""
+
+    call: Call
+    returns: list[Return] = []
+
+    @property
+    def last(self) -> Return | None:
+        """The return that counts, None while there is none."""
+        return self.returns[0] if self.returns else None
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.returns[0].outcome if self.returns else "unknown"
+
+
+class History:
+    """Events in the order in which they were recorded."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.events: list[Event] = []
+        self.buckets: dict[str, Bucket] = {}
+        self.operations: dict[int, Operation] = {}
+        for event in events:
+            self.add(event)
+
+    def add(self, event: Event) -> None:
+        """Append an event. Raises ValueError for a return without its call, or a call number used twice."""
+        if isinstance(event, Bucket):
+            self.buckets[event.name] = event
+        elif isinstance(event, Call):
+            if event.op in self.operations:
+                raise ValueError(f"operation {event.op} is called twice")
+            self.operations[event.op] = Operation(event)
+        elif isinstance(event, Return):
+            if event.op not in self.operations:
+                raise ValueError(f"operation {event.op} returns and was never called")
+            self.operations[event.op].returns.append(event)
+        self.events.append(event)
+
+    def at(self, place: Place) -> list[Operation]:
+        """Operations on one key, in the order of their calls."""
+        return [operation for operation in self.operations.values() if operation.call.place == place]
+
+    def places(self) -> list[Place]:
+        """Every key that was touched, in order."""
+        return sorted({operation.call.place for operation in self.operations.values()})
+
+
+def to_lines(history: History) -> str:
+    """The history as JSON lines."""
+    return "".join(_encoder.encode(event).decode() + "\n" for event in history.events)
+
+
+def from_lines(text: str) -> History:
+    """The history of such lines. Raises ValueError for a line that is none, naming it."""
+    events: list[Event] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                events.append(_decoder.decode(line))
+            except msgspec.DecodeError as problem:
+                raise ValueError(f"line {number} is no event of a history: {problem}") from problem
+    return History(events)
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A rule that a history breaks, said so that a person can find the place."""
+
+    rule: str
+    place: Place
+    text: str
+    operations: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        where = "/".join(self.place) or "cluster"
+        named = f" (operations {', '.join(map(str, self.operations))})" if self.operations else ""
+        return f"{self.rule}: {where}: {self.text}{named}"

@@ -1,0 +1,149 @@
+"""Whole nodes on simulated ports: built, crashed, restarted and stopped.
+
+A node is what `server.py` builds, on other ports. A crash takes the power away: no callback of that life runs any more,
+its tasks end, and its disk keeps what was synced. A clean stop follows the order of a real one: no new clients, then no
+peers, then everything on disk, then the identity is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from dynamo.config import ClusterSection, Config, MemberSection, NodeSection, RequestsSection
+from dynamo.daemons.supervisor import Supervisor
+from dynamo.node.node import Node
+from dynamo.ring.ring import Member, Ring, first_ring
+from dynamo.simulation.disk import DiskHabits, Platter, SimulatedIdentity, SimulatedStorage
+from dynamo.simulation.network import Network, Weather
+from dynamo.simulation.world import Life, SeededRandomness, SimulatedClock, World
+from dynamo.telemetry.metrics import Metrics
+
+PARTITIONS = 16
+"""Few, so that keys share partitions and leaves."""
+POLL_S = 0.002
+DRAIN_S = 5.0
+"""How long a stopping node lets requests finish, as in `server.py`."""
+
+
+class Shape(msgspec.Struct):
+    """What a cluster is made of."""
+
+    nodes: int = 3
+    read_all_share: float = 0.1
+    repeats_remembered: int = 65536
+    lag_s: float = 0.0
+    """How late timers may be."""
+
+
+class Running(msgspec.Struct):
+    """One life of a node with the ports that end with it."""
+
+    life: Life
+    clock: SimulatedClock
+    storage: SimulatedStorage
+    node: Node
+    supervisor: Supervisor
+
+
+class Cluster:
+    """The nodes of one simulation."""
+
+    def __init__(self, world: World, shape: Shape, weather: Weather, habits: DiskHabits) -> None:
+        self.world = world
+        self.shape = shape
+        self.network = Network(world, weather)
+        self.ids = [f"n{number}" for number in range(1, shape.nodes + 1)]
+        self.ring: Ring = first_ring([Member(node, "", 0, 0, 0) for node in self.ids], PARTITIONS)
+        self.platters = {node: Platter(node, msgspec.structs.replace(habits)) for node in self.ids}
+        self.skews_ms = dict.fromkeys(self.ids, 0)
+        self.running: dict[str, Running] = {}
+        self.on_death: list[Callable[[Life], None]] = []
+        """Called with each life that ended, for those who wait for its answers."""
+        self._lives = 0
+        self._ending: list[asyncio.Task[None]] = []
+        self._metrics = {
+            node: Metrics([other for other in self.ids if other != node], "simulated") for node in self.ids
+        }
+
+    def start_all(self) -> None:
+        """Start every node that is down."""
+        for node in self.ids:
+            if node not in self.running:
+                self.start(node)
+
+    def start(self, name: str) -> None:
+        """A new life of a node, on the disk that the last one left."""
+        self._lives += 1
+        life = Life(name, self._lives)
+        clock = SimulatedClock(self.world, life, self.skews_ms[name], self.shape.lag_s)
+        storage = SimulatedStorage(self.world, life, self.platters[name])
+        identity = SimulatedIdentity(self.world, life, self.platters[name])
+        randomness = SeededRandomness(self.world.stream("node", name, life.number))
+        peers = self.network.attach(life, clock, lambda: self.ring.epoch)
+        self.world.note(f"{name} starts as {identity.incarnation}")
+        node = Node(self._config(name), self.ring, clock, randomness, storage, identity, peers, self._metrics[name])
+        node.start()
+        self.network.listen(name, node.handle)
+        supervisor = Supervisor(node)
+        supervisor.start()
+        self.running[name] = Running(life, clock, storage, node, supervisor)
+
+    def crash(self, name: str) -> None:
+        """Power off."""
+        running = self.running.pop(name)
+        self.world.note(f"{name} crashes")
+        running.storage.crash()
+        self._end(running)
+
+    async def stop(self, name: str) -> None:
+        """A clean stop, unless the node crashes meanwhile or cannot get everything on disk."""
+        running = self.running[name]
+        self.world.note(f"{name} drains")
+        settled: list[Exception | None] = []
+        idle = asyncio.Event()
+        running.node.drain(idle.set)
+        patience = self.world.now() + DRAIN_S
+        while running.life.alive and not idle.is_set() and self.world.now() < patience:
+            await self.world.sleep(POLL_S)
+        if running.life.alive:
+            self.network.silence(name)
+            running.storage.write((), durable=True, done=settled.append)
+        while running.life.alive and not settled:
+            await self.world.sleep(POLL_S)
+        if running.life.alive:
+            if settled[0] is None:
+                running.node.stop()
+            self.world.note(f"{name} stops")
+            del self.running[name]
+            self._end(running)
+
+    def skew(self, name: str, milliseconds: int) -> None:
+        """Set how far a node's wall clock is ahead."""
+        self.skews_ms[name] = milliseconds
+        if name in self.running:
+            self.running[name].clock.skew_ms = milliseconds
+
+    def primaries(self, bucket: str, key: bytes) -> tuple[str, ...]:
+        """The nodes that hold a key."""
+        anyone = next(iter(self.running.values())).node
+        return anyone.preference.primaries(anyone.preference.partition(bucket, key), 3)
+
+    def _end(self, running: Running) -> None:
+        running.life.alive = False
+        self.network.detach(running.life.node)
+        self._ending.append(self.world.loop.create_task(running.supervisor.stop()))
+        for listener in self.on_death:
+            listener(running.life)
+
+    def _config(self, name: str) -> Config:
+        members = tuple(MemberSection(id=node) for node in self.ids)
+        return Config(
+            node=NodeSection(id=name),
+            cluster=ClusterSection(partitions=PARTITIONS, members=members),
+            requests=RequestsSection(
+                read_all_share=self.shape.read_all_share, repeats_remembered=self.shape.repeats_remembered
+            ),
+        )

@@ -1,0 +1,217 @@
+"""The Storage and Identity ports on a simulated disk: what was not synced is lost in a crash.
+
+Three layers, oldest first: what is *synced* survives a crash; what is *committed* is shown to readers; what is *latest*
+includes every batch that was handed over. Batches wait in a queue; one group of them at a time is committed, synced if
+any of them wants it, and reported, each step after a seeded delay. A crash in the middle of a sync keeps or loses the
+whole group. On a full disk the group fails, and with it everything queued behind, since that was computed from it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Sequence
+from random import Random
+
+import msgspec
+
+from dynamo.errors import StorageFull
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.ports import Change, StorageSizes
+from dynamo.simulation.world import Life, World
+
+MAP_BYTES = 2**30
+Done = Callable[[Exception | None], None]
+Maps = dict[Keyspace, dict[bytes, bytes]]
+
+
+class DiskHabits(msgspec.Struct):
+    """How a disk behaves now."""
+
+    sync_s: float = 0.002
+    """Mean time of one group commit, which varies from half to twice that."""
+    stall: float = 0.0
+    """Share of group commits that take up to `stall_s` longer."""
+    stall_s: float = 1.0
+    full: bool = False
+    """Whether commits fail for want of room."""
+    forgets_incarnation: bool = True
+    """Deliberately wrong if False: the node keeps its incarnation after a crash. For tests of the checker only."""
+
+
+class _Batch(msgspec.Struct):
+    changes: tuple[Change, ...]
+    durable: bool
+    done: Done
+
+
+class Platter:
+    """What outlives a node: its synced bytes and who it was. One per node, handed from life to life."""
+
+    def __init__(self, node: str, habits: DiskHabits) -> None:
+        self.node = node
+        self.habits = habits
+        self.synced: Maps = {space: {} for space in Keyspace}
+        self.incarnation = ""
+        self.counter = 0
+        self.stopped_cleanly = False
+
+
+class SimulatedStorage:
+    """The Storage port of one life of a node."""
+
+    def __init__(self, world: World, life: Life, platter: Platter) -> None:
+        self._world = world
+        self._life = life
+        self._platter = platter
+        self._dice: Random = world.stream("disk", life.node, life.number)
+        self._committed: Maps = {space: dict(platter.synced[space]) for space in Keyspace}
+        self._latest: Maps = {space: dict(platter.synced[space]) for space in Keyspace}
+        self._keys: dict[Keyspace, list[bytes]] = {space: sorted(platter.synced[space]) for space in Keyspace}
+        self._queue: list[_Batch] = []
+        self._group: list[_Batch] = []
+        self._unsynced: list[Change] = []
+        self._syncing = False
+
+    # -- the port --------------------------------------------------------------------------------------------------
+
+    def read(self, space: Keyspace, key: bytes) -> bytes | None:
+        return self._committed[space].get(key)
+
+    def latest(self, space: Keyspace, key: bytes) -> bytes | None:
+        return self._latest[space].get(key)
+
+    def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        keys, found = self._keys[space], self._committed[space]
+        first = bisect_left(keys, start)
+        beyond = len(keys) if end is None else bisect_left(keys, end)
+        return [(key, found[key]) for key in keys[first : min(beyond, first + limit)]]
+
+    def write(self, changes: Sequence[Change], durable: bool, done: Done) -> None:  # noqa: FBT001  # the port's order
+        if not self._life.alive:
+            return
+        batch = _Batch(tuple(changes), durable, done)
+        for space, key, value in batch.changes:
+            _apply(self._latest[space], key, value)
+        self._queue.append(batch)
+        if not self._group:
+            self._begin()
+
+    def sizes(self) -> StorageSizes:
+        used = sum(len(key) + len(value) for space in self._committed.values() for key, value in space.items())
+        return StorageSizes(len(self._committed[Keyspace.RECORDS]), used, MAP_BYTES)
+
+    # -- the writer ------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Take all that waits as one group."""
+        self._group, self._queue = self._queue, []
+        habits = self._platter.habits
+        delay_s = habits.sync_s * self._dice.uniform(0.5, 2.0)
+        if self._dice.random() < habits.stall:
+            delay_s += self._dice.uniform(0.0, habits.stall_s)
+        self._syncing = any(batch.durable for batch in self._group)
+        self._world.after(delay_s, self._commit)
+
+    def _commit(self) -> None:
+        """The group is on disk (or refused). Readers see it a moment before its writers hear of it."""
+        if not self._life.alive:
+            return
+        if self._platter.habits.full and any(batch.changes for batch in self._group):
+            self._world.after(self._dice.uniform(0.0, 0.001), self._report_full)
+            return
+        for batch in self._group:
+            for space, key, value in batch.changes:
+                self._show(space, key, value)
+            self._unsynced.extend(batch.changes)
+        if self._syncing:
+            self._sync()
+        self._world.note(f"{self._life.node} commits {len(self._group)}{' synced' if self._syncing else ''}")
+        self._world.after(self._dice.uniform(0.0, 0.001), self._report)
+
+    def _report(self) -> None:
+        if not self._life.alive:
+            return
+        group, self._group = self._group, []
+        if self._queue:
+            self._begin()
+        for batch in group:
+            batch.done(None)
+
+    def _report_full(self) -> None:
+        if not self._life.alive:
+            return
+        failed = self._group + self._queue
+        self._group, self._queue = [], []
+        self._latest = {space: dict(self._committed[space]) for space in Keyspace}
+        self._world.note(f"{self._life.node} has no room for {len(failed)}")
+        for batch in failed:
+            batch.done(StorageFull("the simulated disk is full; nothing was written"))
+
+    def _show(self, space: Keyspace, key: bytes, value: bytes | None) -> None:
+        known = self._committed[space]
+        if value is not None and key not in known:
+            insort(self._keys[space], key)
+        elif value is None and key in known:
+            del self._keys[space][bisect_left(self._keys[space], key)]
+        _apply(known, key, value)
+
+    def _sync(self) -> None:
+        for space, key, value in self._unsynced:
+            _apply(self._platter.synced[space], key, value)
+        self._unsynced.clear()
+
+    # -- faults ----------------------------------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """Power is gone. A group that was being written may have reached the disk, all of it or nothing."""
+        if self._group and not self._platter.habits.full and self._dice.random() < 0.5:
+            self._unsynced.extend(change for batch in self._group for change in batch.changes)
+            self._sync()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being written and nothing waits."""
+        return not self._group and not self._queue
+
+
+class SimulatedIdentity:
+    """The Identity port of one life: another incarnation after every end that was not clean."""
+
+    def __init__(self, world: World, life: Life, platter: Platter) -> None:
+        self._platter = platter
+        self._life = life
+        self._dice = world.stream("identity", life.node, life.number)
+        keeps = platter.stopped_cleanly or not platter.habits.forgets_incarnation
+        platter.stopped_cleanly = False
+        if not platter.incarnation or not keeps:
+            self._take_another()
+
+    @property
+    def incarnation(self) -> str:
+        return self._platter.incarnation
+
+    @property
+    def counter(self) -> int:
+        return self._platter.counter
+
+    def renew(self) -> None:
+        if self._platter.habits.full:
+            raise StorageFull("the simulated disk is full; the incarnation could not be renewed")
+        if self._life.alive:
+            self._take_another()
+
+    def close(self, counter: int) -> None:
+        if self._life.alive:
+            self._platter.counter = counter
+            self._platter.stopped_cleanly = True
+
+    def _take_another(self) -> None:
+        self._platter.incarnation = self._dice.randbytes(4).hex()
+        self._platter.counter = 0
+
+
+def _apply(space: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:
+    if value is None:
+        space.pop(key, None)
+    else:
+        space[key] = value

@@ -1,0 +1,169 @@
+"""Who makes things go wrong: carries out the faults of a plan, then heals them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from dynamo.simulation.cluster import Cluster
+from dynamo.simulation.network import Weather
+from dynamo.simulation.plan import Plan
+from dynamo.simulation.recorder import Recorder
+
+POWER_CUT_SHARE = 0.3
+"""Of crashes, where several nodes may be down: all nodes at once."""
+Fault = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Nemesis:
+    """Carries out a plan until told to stop, then heals everything."""
+
+    def __init__(self, cluster: Cluster, recorder: Recorder, plan: Plan) -> None:
+        self._cluster = cluster
+        self._network = cluster.network
+        self._recorder = recorder
+        self._plan = plan
+        self._dice = cluster.world.stream("nemesis")
+        self._over = False
+
+    def faults(self) -> list[Fault]:
+        """One endless task for each kind of fault that the plan has."""
+        kinds = (
+            (self._plan.partition_s, self._partition),
+            (self._plan.slow_link_s, self._slow_link),
+            (self._plan.reset_s, self._reset),
+            (self._plan.crash_s, self._crash),
+            (self._plan.stop_s, self._stop),
+            (self._plan.clock_s, self._clock),
+            (self._plan.full_s, self._full),
+        )
+        return [self._repeating(every_s, fault) for every_s, fault in kinds if every_s]
+
+    def heal(self) -> None:
+        """End all faults: links whole, disks with room, clocks right, messages no longer lost, every node up."""
+        self._over = True
+        self._network.mend_all()
+        self._network.weather = self.calm(self._plan)
+        for node in self._cluster.ids:
+            self._cluster.platters[node].habits.full = False
+            self._cluster.platters[node].habits.stall = 0.0
+            self._cluster.skew(node, 0)
+        self._cluster.start_all()
+        self._recorder.remark("all faults end")
+
+    @staticmethod
+    def calm(plan: Plan) -> Weather:
+        """The plan's network on a day without faults."""
+        return Weather(delay_s=plan.weather.delay_s, notice_s=plan.weather.notice_s)
+
+    def _repeating(self, every_s: float, fault: Fault) -> Fault:
+        async def repeat() -> None:
+            while not self._over:
+                await self._pause(every_s)
+                if not self._over:
+                    await fault()
+
+        return repeat
+
+    async def _pause(self, mean_s: float) -> None:
+        await self._cluster.world.sleep(self._dice.expovariate(1 / mean_s))
+
+    async def _partition(self) -> None:
+        kind = self._dice.choice((self._isolate, self._halve, self._one_way, self._bridge, self._pair))
+        for source, target in kind():
+            self._network.cut(source, target)
+        await self._pause(self._plan.partition_s)
+        self._network.mend_all()
+        self._recorder.remark("links are whole")
+
+    def _isolate(self) -> list[tuple[str, str]]:
+        """One node alone."""
+        alone = self._any()
+        self._recorder.remark(f"{alone} is isolated")
+        return [link for other in self._cluster.ids if other != alone for link in ((alone, other), (other, alone))]
+
+    def _halve(self) -> list[tuple[str, str]]:
+        """Two sides."""
+        mixed = self._mixed()
+        left, right = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+        self._recorder.remark(f"{' '.join(left)} are cut from {' '.join(right)}")
+        return [link for one in left for other in right for link in ((one, other), (other, one))]
+
+    def _bridge(self) -> list[tuple[str, str]]:
+        """Two sides, and one node that sees both."""
+        mixed = self._mixed()
+        middle = mixed.pop()
+        left, right = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+        self._recorder.remark(f"{' '.join(left)} are cut from {' '.join(right)}, {middle} sees both")
+        return [link for one in left for other in right for link in ((one, other), (other, one))]
+
+    def _one_way(self) -> list[tuple[str, str]]:
+        """Messages pass one way only."""
+        source, target = self._mixed()[:2]
+        self._recorder.remark(f"nothing passes from {source} to {target}")
+        return [(source, target)]
+
+    def _pair(self) -> list[tuple[str, str]]:
+        """Two nodes lose each other."""
+        one, other = self._mixed()[:2]
+        self._recorder.remark(f"{one} and {other} are cut from each other")
+        return [(one, other), (other, one)]
+
+    async def _slow_link(self) -> None:
+        source, target = self._mixed()[:2]
+        self._network.delays[source, target] = self._dice.uniform(0.01, 1.0)
+        self._recorder.remark(f"the link from {source} to {target} is slow")
+        await self._pause(self._plan.slow_link_s)
+        self._network.delays.pop((source, target), None)
+
+    async def _reset(self) -> None:
+        source, target = self._mixed()[:2]
+        self._recorder.remark(f"the connection from {source} to {target} breaks")
+        self._network.reset(source, target)
+
+    async def _crash(self) -> None:
+        struck = [self._any()]
+        if self._plan.down_max > 1 and self._dice.random() < POWER_CUT_SHARE:
+            struck = self._mixed()
+        for node in struck:
+            if node in self._cluster.running and self._down() < self._plan.down_max:
+                self._recorder.remark(f"{node} loses power")
+                self._cluster.crash(node)
+        for node in struck:
+            await self._restart(node)
+
+    async def _stop(self) -> None:
+        node = self._any()
+        if node not in self._cluster.running or self._down() >= self._plan.down_max:
+            return
+        self._recorder.remark(f"{node} is stopped")
+        await self._cluster.stop(node)
+        await self._restart(node)
+
+    async def _restart(self, node: str) -> None:
+        await self._cluster.world.sleep(self._dice.choice((0.01, 0.3, 2.0)) * self._dice.random())
+        if node not in self._cluster.running:
+            self._recorder.remark(f"{node} is started")
+            self._cluster.start(node)
+
+    async def _clock(self) -> None:
+        node = self._any()
+        skew_ms = self._dice.randint(-self._plan.skew_max_ms, self._plan.skew_max_ms)
+        self._recorder.remark(f"the clock of {node} is {skew_ms} ms off")
+        self._cluster.skew(node, skew_ms)
+
+    async def _full(self) -> None:
+        node = self._any()
+        self._recorder.remark(f"the disk of {node} is full")
+        self._cluster.platters[node].habits.full = True
+        await self._pause(self._plan.full_s)
+        self._cluster.platters[node].habits.full = False
+
+    def _down(self) -> int:
+        return len(self._cluster.ids) - len(self._cluster.running)
+
+    def _any(self) -> str:
+        return self._dice.choice(self._cluster.ids)
+
+    def _mixed(self) -> list[str]:
+        return self._dice.sample(self._cluster.ids, len(self._cluster.ids))

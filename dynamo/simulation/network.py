@@ -1,0 +1,287 @@
+"""The Peers port over a seeded network: delay, loss, duplication, reordering, cut links, broken connections.
+
+Every message passes through the real codec, so nodes share no object and a message that cannot be encoded fails here.
+The network is worse than TCP: it may lose, repeat and reorder single messages. What it has in common with TCP is how a
+node learns of trouble. A peer counts as up until a cut or a crash is *noticed*, some time later; what is sent before
+that just vanishes, and ends by its deadline (TIMEOUT) or when the loss is noticed (LOST). A peer noticed as gone costs
+nothing to ask (DOWN). A cut in either direction is noticed at both ends, since acknowledgements need the way back.
+
+Answers are matched by exchange number: the second answer to a repeated request finds nobody waiting and is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from zlib import crc32
+
+import msgspec
+
+from dynamo.ports import Inbound, Receiver
+from dynamo.protocol.codec import LENGTH_BYTES, Envelope, decode_envelopes, encode_frame, refused_error
+from dynamo.protocol.effects import PeerError, PeerFailure
+from dynamo.protocol.messages import Message, Refused
+from dynamo.simulation.world import Life, SimulatedClock, World
+
+Link = tuple[str, str]
+
+
+class Weather(msgspec.Struct):
+    """How the network treats messages now. Shares are probabilities a message."""
+
+    delay_s: float = 0.001
+    """Mean of the usual one-way delay, which varies from half to twice that."""
+    loss: float = 0.0
+    duplicate: float = 0.0
+    straggle: float = 0.0
+    """Share of messages that come late, by up to `straggle_s`, so that later ones overtake them."""
+    straggle_s: float = 0.5
+    in_order: bool = False
+    """Whether messages of one direction between two nodes keep their order, as on one connection."""
+    notice_s: float = 0.4
+    """Longest time until a cut, a crash or a healed link is noticed."""
+
+
+class _Station(msgspec.Struct):
+    """What is attached under one node's name: its present life."""
+
+    life: Life
+    clock: SimulatedClock
+    peers: SimulatedPeers
+    inbound: Inbound | None = None
+
+
+class _Waiting(msgspec.Struct):
+    """One send without its answer yet."""
+
+    peer: str
+    receiver: Receiver
+
+
+class Network:
+    """All links between the nodes of one simulated cluster."""
+
+    def __init__(self, world: World, weather: Weather) -> None:
+        self.world = world
+        self.weather = weather
+        self.delays: dict[Link, float] = {}
+        """Extra one-way delay of single links, seconds."""
+        self.breaches: list[str] = []
+        """Broken promises of the nodes toward the transport."""
+        self._dice = world.stream("network")
+        self._unanswered: dict[tuple[str, int], tuple[float, str]] = {}
+        """Requests that a living node took and has not answered: when, and what."""
+        self._stations: dict[str, _Station] = {}
+        self._cut: dict[Link, None] = {}
+        self._last_due: dict[Link, float] = {}
+
+    # -- nodes come and go -----------------------------------------------------------------------------------------
+
+    def attach(self, life: Life, clock: SimulatedClock, epoch: Callable[[], int]) -> SimulatedPeers:
+        """The Peers port of a new life. It hears nothing until `listen`."""
+        peers = SimulatedPeers(self, life, clock, epoch)
+        self._stations[life.node] = _Station(life, clock, peers)
+        self._review_all(life.node)
+        return peers
+
+    def listen(self, node: str, inbound: Inbound) -> None:
+        """From now on the node takes requests."""
+        self._stations[node].inbound = inbound
+        self._review_all(node)
+
+    def silence(self, node: str) -> None:
+        """The node takes no more requests; what it took it may still answer."""
+        self._stations[node].inbound = None
+        self._review_all(node)
+
+    def detach(self, node: str) -> None:
+        """The node is gone; its peers notice later."""
+        del self._stations[node]
+        for key in [key for key in self._unanswered if key[0] == node]:
+            del self._unanswered[key]
+        self._review_all(node)
+
+    def unanswered(self, for_s: float) -> list[str]:
+        """Requests that wait for so long already."""
+        latest = self.world.now() - for_s
+        return [asked for since, asked in self._unanswered.values() if since <= latest]
+
+    # -- links -----------------------------------------------------------------------------------------------------
+
+    def cut(self, source: str, target: str) -> None:
+        """Nothing passes from `source` to `target` any more, not even what is on its way."""
+        self._cut[source, target] = None
+        self._review_pair(source, target)
+
+    def mend_all(self) -> None:
+        """Every link is whole again, and none is slow."""
+        self.delays.clear()
+        for source, target in list(self._cut):
+            del self._cut[source, target]
+            self._review_pair(source, target)
+
+    def reset(self, source: str, target: str) -> None:
+        """Break the connection that `source` opened to `target`: what waits on it is lost, both see it at once."""
+        station = self._stations.get(source)
+        if station is not None:
+            station.peers.disconnected(target)
+            self._review(source, target)
+
+    def reachable(self, source: str, target: str) -> int | None:
+        """Number of the life that a connection from `source` would reach, None if none could be made."""
+        there = self._stations.get(target)
+        if source not in self._stations or there is None or there.inbound is None:
+            return None
+        if (source, target) in self._cut or (target, source) in self._cut:
+            return None
+        return there.life.number
+
+    def _review_all(self, node: str) -> None:
+        for other in sorted(self._stations):
+            if other != node:
+                self._review_pair(node, other)
+
+    def _review_pair(self, one: str, other: str) -> None:
+        self._review(one, other)
+        self._review(other, one)
+
+    def _review(self, source: str, target: str) -> None:
+        """If what `source` believes of `target` is not so, it notices after a while."""
+        station = self._stations.get(source)
+        if station is not None and station.peers.connected_to(target) != self.reachable(source, target):
+            self.world.after(self._dice.uniform(0.01, self.weather.notice_s), self._notice, station.life, target)
+
+    def _notice(self, life: Life, target: str) -> None:
+        station = self._stations.get(life.node)
+        if station is None or station.life is not life:
+            return
+        believed, true = station.peers.connected_to(target), self.reachable(life.node, target)
+        if believed is not None and believed != true:
+            station.peers.disconnected(target)
+            self._review(life.node, target)
+        elif believed is None and true is not None:
+            station.peers.connected(target, true)
+
+    # -- messages --------------------------------------------------------------------------------------------------
+
+    def carry(self, source: str, target: str, envelope: Envelope, asker: int) -> None:
+        """Take one message on its way: lost, once, or twice. An answer reaches only the life that asked."""
+        frame = encode_frame([envelope])
+        if self._dice.random() < self.weather.loss:
+            self.world.note(f"lose {_brief(source, target, envelope, frame)}")
+            return
+        self._schedule(source, target, frame, asker)
+        if self._dice.random() < self.weather.duplicate:
+            self._schedule(source, target, frame, asker)
+
+    def _schedule(self, source: str, target: str, frame: bytes, asker: int) -> None:
+        weather = self.weather
+        due = self.world.now() + weather.delay_s * self._dice.uniform(0.5, 2.0) + self.delays.get((source, target), 0.0)
+        if self._dice.random() < weather.straggle:
+            due += self._dice.uniform(0.0, weather.straggle_s)
+        if weather.in_order:
+            due = max(due, self._last_due.get((source, target), 0.0))
+            self._last_due[source, target] = due
+        self.world.loop.call_at(due, self._arrive, source, target, frame, asker)
+
+    def _arrive(self, source: str, target: str, frame: bytes, asker: int) -> None:
+        station = self._stations.get(target)
+        (envelope,) = decode_envelopes(frame[LENGTH_BYTES:])
+        brief = _brief(source, target, envelope, frame)
+        if station is None or (source, target) in self._cut:
+            self.world.note(f"drop {brief}")
+        elif not envelope.is_reply and station.inbound is not None:
+            self.world.note(f"pass {brief}")
+            self._deliver(station, source, envelope, asker)
+        elif envelope.is_reply and station.life.number == asker:
+            self.world.note(f"pass {brief}")
+            station.peers.answered(source, envelope)
+
+    def _deliver(self, station: _Station, source: str, envelope: Envelope, asker: int) -> None:
+        """Hand a request to the node, and take care that it answers once."""
+        life, clock = station.life, station.clock
+        key = (life.node, self.world.events)
+        asked = f"{life.node} was asked a {type(envelope.message).__name__} by {source}"
+        self._unanswered[key] = (self.world.now(), asked)
+
+        def respond(message: Message) -> None:
+            if not life.alive:
+                return
+            if self._unanswered.pop(key, None) is None:
+                self.breaches.append(f"answered-twice: {asked}")
+                return
+            answer = Envelope(envelope.exchange, True, station.peers.epoch(), 0, "", message)
+            self.carry(life.node, source, answer, asker)
+
+        assert station.inbound is not None
+        deadline = clock.monotonic() + envelope.left_ms / 1000
+        station.inbound(source, envelope.epoch, envelope.message, deadline, envelope.trace, respond)
+
+
+class SimulatedPeers:
+    """The Peers port of one life of a node."""
+
+    def __init__(self, network: Network, life: Life, clock: SimulatedClock, epoch: Callable[[], int]) -> None:
+        self.epoch = epoch
+        self._network = network
+        self._life = life
+        self._clock = clock
+        self._connections: dict[str, int] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._exchange = 0
+        self._grace = network.world.stream("grace", life.node, life.number)
+
+    def is_up(self, peer: str) -> bool:
+        return peer in self._connections
+
+    def send(self, peer: str, message: Message, deadline: float, trace: str, receiver: Receiver) -> None:
+        if not self._life.alive:
+            return
+        self._exchange += 1
+        exchange = self._exchange
+        self._waiting[exchange] = _Waiting(peer, receiver)
+        left_s = deadline - self._clock.monotonic()
+        if peer not in self._connections:
+            self._network.world.after(0.0, self._fail, exchange, PeerFailure.DOWN)
+            return
+        grace_s = self._grace.uniform(0.0, 0.005)
+        self._network.world.after(max(0.0, left_s) + grace_s, self._fail, exchange, PeerFailure.TIMEOUT)
+        if left_s > 0:
+            envelope = Envelope(exchange, False, self.epoch(), ceil(left_s * 1000), trace, message)
+            self._network.carry(self._life.node, peer, envelope, self._life.number)
+
+    # -- called by the network -------------------------------------------------------------------------------------
+
+    def connected_to(self, peer: str) -> int | None:
+        """Number of the peer's life that this node believes to be connected to."""
+        return self._connections.get(peer)
+
+    def connected(self, peer: str, life: int) -> None:
+        self._network.world.note(f"{self._life.node} sees {peer} up")
+        self._connections[peer] = life
+
+    def disconnected(self, peer: str) -> None:
+        """The connection broke: every answer that was awaited on it is lost."""
+        self._network.world.note(f"{self._life.node} sees {peer} down")
+        self._connections.pop(peer, None)
+        for exchange in [number for number, waiting in self._waiting.items() if waiting.peer == peer]:
+            self._fail(exchange, PeerFailure.LOST)
+
+    def answered(self, peer: str, envelope: Envelope) -> None:
+        waiting = self._waiting.pop(envelope.exchange, None)
+        if waiting is None or not self._life.alive:
+            return
+        if isinstance(envelope.message, Refused):
+            waiting.receiver.on_failure(peer, PeerError(PeerFailure.REFUSED, refused_error(envelope.message)))
+        else:
+            waiting.receiver.on_reply(peer, envelope.message)
+
+    def _fail(self, exchange: int, failure: PeerFailure) -> None:
+        waiting = self._waiting.pop(exchange, None)
+        if waiting is not None and self._life.alive:
+            waiting.receiver.on_failure(waiting.peer, PeerError(failure))
+
+
+def _brief(source: str, target: str, envelope: Envelope, frame: bytes) -> str:
+    kind = type(envelope.message).__name__
+    return f"{source}>{target} #{envelope.exchange} {'answer ' if envelope.is_reply else ''}{kind} {crc32(frame):08x}"

@@ -1,0 +1,178 @@
+"""Between the simulated clients and the nodes: makes the calls, and writes down what was asked and what came back.
+
+The recorder has the only clock that all agree on, so its history can be judged. It writes a call before the node hears
+of it and every return it gets, also a second or a late one, which the checker will hold against the node. When a node
+dies, its clients' connections break: those calls return `unknown`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from dynamo.checker.history import Call, History, Outcome, Remark, Return, Sibling, Version
+from dynamo.errors import Applied, DynamoError
+from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.simulation.cluster import Cluster
+from dynamo.simulation.world import Life
+from dynamo.versioning.record import Record, decode
+
+PATIENCE_S = 5.0
+"""How long after its deadline a client still waits for an answer."""
+Kind = Literal["get", "put", "delete"]
+Answer = ReadOutcome | WriteOutcome | DynamoError | None
+"""What a call brought; None if the connection broke."""
+
+
+class Reply(msgspec.Struct):
+    """What a client learns of one call."""
+
+    outcome: Outcome
+    record: Record | None = None
+
+
+class _Open(msgspec.Struct):
+    """A call that has not returned."""
+
+    call: Call
+    future: asyncio.Future[Reply]
+
+
+class Recorder:
+    """One per simulation."""
+
+    def __init__(self, cluster: Cluster, history: History) -> None:
+        self.history = history
+        self._cluster = cluster
+        self._world = cluster.world
+        self._open: dict[Life, dict[int, _Open]] = {}
+        self._ops = 0
+        cluster.on_death.append(self._on_death)
+
+    def remark(self, text: str) -> None:
+        """Note what happened besides."""
+        self._world.note(text)
+        self.history.add(Remark(self._world.now(), text))
+
+    def read(
+        self, process: str, via: str, command: ReadCommand, needed: int, timeout_s: float
+    ) -> asyncio.Future[Reply]:
+        """Read through a node. `needed` is what R comes to."""
+        call = self._call(process, via, "get", command, needed, timeout_s)
+        return self._make(
+            call, lambda deadline, done: self._cluster.running[via].node.read(command, deadline, str(call.op), done)
+        )
+
+    def write(
+        self, process: str, via: str, command: WriteCommand, needed: int, timeout_s: float
+    ) -> asyncio.Future[Reply]:
+        """Write through a node. `needed` is what W comes to."""
+        kind: Kind = "delete" if command.value is None else "put"
+        call = self._call(process, via, kind, command, needed, timeout_s)
+        value = None if command.value is None else command.value.decode()
+        call = msgspec.structs.replace(call, value=value, request=command.request.hex())
+        return self._make(
+            call, lambda deadline, done: self._cluster.running[via].node.write(command, deadline, str(call.op), done)
+        )
+
+    def _call(
+        self, process: str, via: str, kind: Kind, command: ReadCommand | WriteCommand, needed: int, timeout_s: float
+    ) -> Call:
+        self._ops += 1
+        now = self._world.now()
+        return Call(
+            op=self._ops,
+            at=now,
+            process=process,
+            kind=kind,
+            bucket=command.bucket,
+            key=command.key.decode(),
+            quorum=needed,
+            deadline=now + timeout_s,
+            via=via,
+            context=command.context,
+        )
+
+    def _make(self, call: Call, ask: Callable[[float, Callable[[Answer], None]], None]) -> asyncio.Future[Reply]:
+        self.history.add(call)
+        self._world.note(
+            f"call {call.op} {call.process} {call.kind} {call.bucket}/{call.key} {call.value} at {call.via}"
+        )
+        future: asyncio.Future[Reply] = self._world.loop.create_future()
+        running = self._cluster.running.get(call.via)
+        if running is None:
+            self._returned(call, future, "fail", None, "connection refused")
+            return future
+        refused = running.node.admission.enter()
+        if refused is not None:
+            self._returned(call, future, "fail", None, refused.code)
+            return future
+        life = running.life
+        self._open.setdefault(life, {})[call.op] = _Open(call, future)
+
+        def done(answer: Answer) -> None:
+            if life.alive:
+                if self._open[life].pop(call.op, None) is not None:
+                    running.node.admission.leave()
+                self._take(call, future, answer)
+
+        ask(running.clock.monotonic() + call.deadline - call.at, done)
+        return future
+
+    def _take(self, call: Call, future: asyncio.Future[Reply], answer: Answer) -> None:
+        if isinstance(answer, ReadOutcome):
+            now_ms = self._cluster.running[call.via].clock.wall_ms()
+            shown = () if answer.record is None else tuple(_text(s.value) for s in answer.record.live(now_ms))
+            self._returned(call, future, "ok", answer.record, values=shown)
+        elif isinstance(answer, WriteOutcome):
+            self._returned(call, future, "ok", decode(answer.record), "repeated" if answer.repeated else "")
+        elif answer is not None:
+            unknown = call.kind != "get" and answer.applied is not Applied.NO
+            self._returned(call, future, "unknown" if unknown else "fail", None, answer.code)
+        else:
+            self._returned(call, future, "unknown", None, "connection broke")
+
+    def _returned(
+        self,
+        call: Call,
+        future: asyncio.Future[Reply],
+        outcome: Outcome,
+        record: Record | None,
+        said: str = "",
+        values: tuple[str, ...] = (),
+    ) -> None:
+        version = None if record is None else version_of(record)
+        self.history.add(Return(call.op, self._world.now(), outcome, version, values, said))
+        self._world.note(
+            f"return {call.op} {outcome} {said} {'' if version is None else msgspec.json.encode(version)!r}"
+        )
+        if not future.done():
+            future.set_result(Reply(outcome, record))
+
+    def _on_death(self, life: Life) -> None:
+        for waiting in self._open.pop(life, {}).values():
+            self._take(waiting.call, waiting.future, None)
+
+
+def _give_up(future: asyncio.Future[Reply]) -> None:
+    """The node never answered: the client goes on, and the history lacks a return."""
+    if not future.done():
+        future.set_result(Reply("unknown"))
+
+
+def version_of(record: Record) -> Version:
+    """The record as the checker knows versions."""
+    return Version(
+        dict(sorted(record.clock.items())),
+        tuple(
+            Sibling(s.actor, s.counter, None if s.value is None else _text(s.value), s.request.hex(), s.hybrid)
+            for s in record.siblings
+        ),
+    )
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode()

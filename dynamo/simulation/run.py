@@ -1,0 +1,209 @@
+"""One seed from beginning to verdict.
+
+A run has five parts: the cluster comes up and its buckets are made; clients work while faults come and go; all faults
+end; every node serves a read of every key at R = all, twice, which repairs what differs; then the disks are looked at
+and the whole history is judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+
+from dynamo.checker import answers, convergence, outcomes, replicas, sessions
+from dynamo.checker.history import Bucket, History, Place, Version, Violation
+from dynamo.checker.writes import Ledger
+from dynamo.errors import DynamoError, WriteTimeout
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.commands import Consistency, ListCommand, ReadCommand
+from dynamo.simulation.clients import CARTS, LOOSE, NAMES, Clients, N
+from dynamo.simulation.cluster import Cluster
+from dynamo.simulation.inspection import holdings
+from dynamo.simulation.nemesis import Nemesis
+from dynamo.simulation.plan import Plan, draw
+from dynamo.simulation.recorder import Recorder
+from dynamo.simulation.world import Stalled, World
+
+OUTCOME_MARGIN_S = 0.1
+"""How long after its deadline a request may still end: time-outs of peers and late timers."""
+QUIET_S = 40.0
+"""Pause after the faults: longer than any clock was ahead, and for the daemons to compare buckets."""
+AUDIT_ROUNDS = 2
+AUDIT_TRIES = 5
+AUDIT_TIMEOUT_S = 5.0
+AUDITOR = "auditor"
+
+
+class Verdict(msgspec.Struct):
+    """What came of one seed."""
+
+    seed: int
+    trace_hash: str
+    operations: int
+    outcomes: dict[str, int]
+    virtual_s: float
+    events: int
+    violations: list[str]
+    plan: Plan
+    trace: list[str] = []
+
+    @property
+    def passed(self) -> bool:
+        return not self.violations
+
+
+def run_seed(seed: int, *, plan: Plan | None = None, keep_trace: bool = False) -> tuple[Verdict, History]:
+    """Run a seed, with its own plan unless another one is given."""
+    world = World(seed, keep_trace=keep_trace)
+    plan = draw(world.stream("plan")) if plan is None else plan
+    simulation = _Simulation(world, plan)
+    faults: list[str] = []
+    log = logging.getLogger("dynamo")
+    listener = _Bugs(faults)
+    propagates, log.propagate = log.propagate, False
+    log.addHandler(listener)
+    try:
+        world.run(simulation.run())
+    except Stalled as stalled:
+        faults.append(f"stalled: {stalled}")
+    finally:
+        log.removeHandler(listener)
+        log.propagate = propagates
+    return simulation.verdict(faults), simulation.history
+
+
+class _Bugs(logging.Handler):
+    """Daemons survive their own bugs and log them; here each is a violation."""
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._found = found
+
+    def emit(self, record: logging.LogRecord) -> None:
+        problem = record.exc_info[1] if record.exc_info else None
+        self._found.append(f"logged-error: {record.getMessage()} {problem!r}")
+
+
+class _Simulation:
+    """The parts of one run."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.world = world
+        self.plan = plan
+        self.cluster = Cluster(world, plan.shape, plan.weather, plan.disk)
+        self.history = History()
+        self.recorder = Recorder(self.cluster, self.history)
+        self.clients = Clients(world, self.recorder, self.cluster.ids, plan.habits)
+        self.nemesis = Nemesis(self.cluster, self.recorder, plan)
+        self.violations: list[Violation] = []
+
+    async def run(self) -> None:
+        """Everything but the verdict."""
+        self.cluster.start_all()
+        await self._make_buckets()
+        faults = [self.world.loop.create_task(fault()) for fault in self.nemesis.faults()]
+        await self.clients.run()
+        self.nemesis.heal()
+        await asyncio.gather(*faults)
+        self.nemesis.heal()
+        await self.world.sleep(QUIET_S)
+        for _ in range(AUDIT_ROUNDS):
+            await self._audit()
+        await self._compare_listings()
+        await self.world.sleep(QUIET_S)
+        self._inspect()
+
+    async def _make_buckets(self) -> None:
+        """Make two buckets on a quiet network, so that every node knows them before the faults begin."""
+        stormy, self.cluster.network.weather = self.cluster.network.weather, Nemesis.calm(self.plan)
+        await self.world.sleep(stormy.notice_s * 4)
+        for name, mode in ((CARTS, Mode.SIBLINGS), (NAMES, Mode.LWW)):
+            wanted = BucketProperties(name=name, mode=mode, n=N, sloppy=False)
+            while not await self._made(wanted):
+                await self.world.sleep(1.0)
+            self.history.add(Bucket(name, "lww" if mode is Mode.LWW else "siblings", N))
+        self.history.add(Bucket(LOOSE, "siblings", N))
+        await self.world.sleep(5.0)
+        self.cluster.network.weather = stormy
+
+    async def _made(self, wanted: BucketProperties) -> bool:
+        maker = self.cluster.running[self.cluster.ids[0]]
+        try:
+            await maker.node.put_bucket(wanted, maker.clock.monotonic() + AUDIT_TIMEOUT_S, "")
+        except WriteTimeout:
+            return False
+        return True
+
+    async def _audit(self) -> None:
+        """Read every key at R = all through every node: this repairs what differs, and each must answer."""
+        for node in self.cluster.ids:
+            for bucket, key in self.clients.places():
+                for _ in range(AUDIT_TRIES):
+                    command = ReadCommand(bucket=bucket, key=key, consistency=Consistency.ALL)
+                    if (await self.recorder.read(AUDITOR, node, command, N, AUDIT_TIMEOUT_S)).outcome == "ok":
+                        break
+                else:
+                    text = f"{node} cannot read it at R = all though all faults have ended"
+                    self.violations.append(Violation("unavailable", (bucket, key.decode()), text))
+
+    async def _compare_listings(self) -> None:
+        """Every node lists exactly the keys that have a live value."""
+        finals = self._finals()
+        for bucket in (CARTS, NAMES, LOOSE):
+            alive = [key for (held, key), version in sorted(finals.items()) if held == bucket and _is_alive(version)]
+            for name in self.cluster.ids:
+                listed = await self._list(name, bucket)
+                if listed != alive:
+                    text = f"{name} lists {listed}, and {alive} are alive"
+                    self.violations.append(Violation("wrong-list", (bucket, ""), text))
+
+    async def _list(self, name: str, bucket: str) -> list[str] | str:
+        running = self.cluster.running[name]
+        command = ListCommand(bucket=bucket, consistency=Consistency.ALL)
+        try:
+            page = await running.node.list_keys(command, running.clock.monotonic() + AUDIT_TIMEOUT_S, "")
+        except DynamoError as error:
+            return error.code
+        return sorted(key.decode() for key, _ in page.entries)
+
+    def _inspect(self) -> None:
+        held = holdings(self.cluster)
+        homes = {place: self.cluster.primaries(place[0], place[1].encode()) for place in self.history.places()}
+        self.violations.extend(replicas.check(held, homes))
+
+    def _finals(self) -> dict[Place, Version]:
+        """What the replicas hold; of different versions (which is a violation) the first one."""
+        found: dict[Place, Version] = {}
+        for _, holding in sorted(holdings(self.cluster).items()):
+            for place, copy in holding.copies.items():
+                found.setdefault(place, copy.version)
+        return found
+
+    def verdict(self, faults: list[str]) -> Verdict:
+        """Judge the history."""
+        ledger = Ledger(self.history)
+        found = outcomes.check(self.history, OUTCOME_MARGIN_S) + answers.check(ledger) + sessions.check(self.history)
+        if not faults:
+            found += convergence.check(ledger, self._finals())
+        counts: dict[str, int] = {}
+        for operation in self.history.operations.values():
+            counts[operation.outcome] = counts.get(operation.outcome, 0) + 1
+        unanswered = [f"unanswered: {text}" for text in self.cluster.network.unanswered(QUIET_S / 2)]
+        said = [*faults, *(f"unhandled: {text}" for text in self.world.unhandled), *self.cluster.network.breaches]
+        return Verdict(
+            seed=self.world.seed,
+            trace_hash=self.world.trace_hash,
+            operations=len(self.history.operations),
+            outcomes=dict(sorted(counts.items())),
+            virtual_s=self.world.now(),
+            events=self.world.events,
+            violations=[*said, *unanswered, *map(str, [*self.violations, *found])],
+            plan=self.plan,
+            trace=self.world.trace,
+        )
+
+
+def _is_alive(version: Version) -> bool:
+    return any(sibling.value is not None for sibling in version.siblings)
