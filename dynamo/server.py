@@ -1,8 +1,8 @@
 """Layer 7. Builds one node on real ports and runs it until it is told to stop: where adapters meet ports.
 
 Start: store and identity, peers, node, daemons, then the listeners, clients last. Stop is the other way round: refuse
-new requests, let those under way end, close the listeners, and only when the store has everything on disk is the stop noted
-as clean.
+new requests, let those under way end, close the listeners, and only when the store has everything on disk is the stop
+noted as clean.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from aiohttp import web
-
 from dynamo import __version__
-from dynamo.api.app import client_app, operations_app, start_listener
+from dynamo.api.app import App, client_app, operations_app
+from dynamo.api.listener import serve_listener
 from dynamo.config import Config, MemberSection
 from dynamo.daemons.supervisor import Supervisor
 from dynamo.errors import ConfigError, DynamoError
@@ -49,7 +48,7 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._call_at = asyncio.get_running_loop().call_at
-        self.monotonic: Callable[[], float] = asyncio.get_running_loop().time
+        self.monotonic: Callable[[], float] = time.monotonic
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970."""
@@ -162,13 +161,14 @@ class Server:
         self._cleanup.push_async_callback(supervisor.stop)
         lag = asyncio.get_running_loop().create_task(loop_lag.measure(node.metrics.event_loop_lag), name="loop-lag")
         self._cleanup.push_async_callback(_cancelled, lag)
-        await self._serve_http(operations_app(node), self.config.listen.ops_host, member.ops_port)
-        await self._serve_http(client_app(node), host, member.client_port)
+        await self._serve_http(operations_app(node), node, self.config.listen.ops_host, member.ops_port)
+        await self._serve_http(client_app(node), node, host, member.client_port)
         self._cleanup.push_async_callback(_drained, node)
 
-    async def _serve_http(self, app: web.Application, host: str, port: int) -> None:
-        runner = await start_listener(app, host, port, self.config.limits)
-        self._cleanup.push_async_callback(runner.cleanup)
+    async def _serve_http(self, app: App, node: Node, host: str, port: int) -> None:
+        shed = node.metrics.shed_requests["connections"]
+        listener = await serve_listener(app, host, port, self.config.limits, shed)
+        self._cleanup.push_async_callback(listener.stop, DRAIN_S)
 
     async def stop(self) -> None:
         """Take everything down in the opposite order."""
