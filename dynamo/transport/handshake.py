@@ -1,0 +1,95 @@
+"""The handshake's decisions, without any IO: may these two nodes talk, and in which version of the protocol?
+
+The opener says Hello, the listener answers Welcome, with a refusal in words if it will not. Both sides check: the
+listener whether the other is a known member of its own cluster, the opener whether it reached the node it wanted (an
+address may have been given to another). Where TLS is on, the name in the certificate must be the node id that is
+claimed; otherwise any member could speak for another.
+
+A refusal is told to whoever asks, except where the bytes are not of this protocol at all: then there is nobody to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from dynamo.protocol.codec import MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Hello, Welcome
+
+GREETING_BYTES_MAX = 4096
+"""Largest frame that is read from somebody who has not said who he is."""
+
+Names = frozenset[str] | None
+"""DNS names in a peer's certificate; None where the connection has no TLS."""
+
+
+class Introduction(msgspec.Struct):
+    """Who this node is, and whom it knows. One object serves every connection; change it in place, it is read anew."""
+
+    cluster: str
+    node: str
+    incarnation: str
+    epoch: int
+    """Number of the topology in force; it travels with every message."""
+    members: frozenset[str]
+    """Ids of the cluster's nodes."""
+
+
+def hello(me: Introduction) -> Hello:
+    """What the opener of a connection says first."""
+    return Hello(MAGIC, PROTOCOL_MIN, PROTOCOL_MAX, me.cluster, me.node, me.incarnation, me.epoch)
+
+
+def welcome(me: Introduction, theirs: Hello, names: Names) -> Welcome:
+    """What the listener answers. `protocol` is 0 in a refusal."""
+    refusal = _why_not(me, theirs, names)
+    protocol = 0 if refusal else min(theirs.protocol_max, PROTOCOL_MAX)
+    return Welcome(MAGIC, protocol, me.cluster, me.node, me.incarnation, me.epoch, refusal)
+
+
+def is_ours(greeting: Hello | Welcome) -> bool:
+    """Whether this is a greeting of this protocol at all."""
+    return greeting.magic == MAGIC
+
+
+def why_leave(me: Introduction, wanted: str, theirs: Welcome, names: Names) -> str:
+    """Why the opener must not go on after this Welcome; empty if it may."""
+    if not is_ours(theirs):
+        return "what answers there is no peer"
+    if theirs.refusal:
+        return f"refused: {theirs.refusal}"
+    if theirs.cluster != me.cluster:
+        return f"cluster {theirs.cluster!r} answers there, not {me.cluster!r}"
+    if theirs.node != wanted:
+        return f"node {theirs.node!r} answers there, not {wanted!r}"
+    if not PROTOCOL_MIN <= theirs.protocol <= PROTOCOL_MAX:
+        return f"protocol {theirs.protocol} is not one of {PROTOCOL_MIN} to {PROTOCOL_MAX}"
+    return _why_not_named(theirs.node, names)
+
+
+def _why_not(me: Introduction, theirs: Hello, names: Names) -> str:
+    if theirs.cluster != me.cluster:
+        return f"this is cluster {me.cluster!r}, not {theirs.cluster!r}"
+    if theirs.node == me.node:
+        return f"{me.node!r} is my own id: two nodes carry it, or an address points back"
+    if theirs.node not in me.members:
+        return f"{theirs.node!r} is not a member of this cluster as I know it (epoch {me.epoch})"
+    if max(theirs.protocol_min, PROTOCOL_MIN) > min(theirs.protocol_max, PROTOCOL_MAX):
+        return (
+            f"no protocol in common: {theirs.protocol_min} to {theirs.protocol_max} there,"
+            f" {PROTOCOL_MIN} to {PROTOCOL_MAX} here"
+        )
+    return _why_not_named(theirs.node, names)
+
+
+def _why_not_named(node: str, names: Names) -> str:
+    if names is None or node in names:
+        return ""
+    return f"the certificate does not carry the name {node!r}"
+
+
+def names_in(certificate: Mapping[str, object] | None) -> frozenset[str]:
+    """The DNS names of a certificate, as the ssl module describes one (`getpeercert`)."""
+    pairs = (certificate or {}).get("subjectAltName", ())
+    assert isinstance(pairs, tuple)
+    return frozenset(value for kind, value in pairs if kind == "DNS")
