@@ -52,8 +52,8 @@ class Log:
     def error(self, event: str, **fields: object) -> None:
         self._write(logging.ERROR, event, fields)
 
-    def exception(self, event: str, error: BaseException, **fields: object) -> None:
-        """An error that should not have happened, with its traceback. For bugs only."""
+    def bug(self, event: str, error: BaseException, **fields: object) -> None:
+        """An error that should not have happened, with its traceback."""
         self._write(logging.ERROR, event, fields, error)
 
     def _write(self, level: int, event: str, fields: dict[str, object], error: BaseException | None = None) -> None:

@@ -23,8 +23,8 @@ from dynamo.telemetry.exposition import (
 )
 
 OPS = ("get", "put", "delete", "list")
-CONSISTENCIES = ("one", "quorum", "all", "linearizable", "custom", "none")
-"""The API's words; `custom` where numbers were given instead, `none` where a request was refused before it was read."""
+CONSISTENCIES = ("one", "quorum", "all", "linearizable", "none")
+"""The API's words, for numbers as well (r=2 of 3 is `quorum`); `none` where a request was refused unread."""
 OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 """A missing key is `ok`; `rejected` is the client's doing, `unavailable` the cluster's, `error` a bug or damage."""
 SHED_REASONS = ("overloaded", "draining", "connections", "peer_overloaded")

@@ -75,7 +75,7 @@ def test_a_bug_is_logged_with_its_traceback(capsys, form: str):
     try:
         raise KeyError("lost")
     except KeyError as error:
-        Log("api").exception("request failed", error, request_id="r1")
+        Log("api").bug("request failed", error, request_id="r1")
     shown = capsys.readouterr().err
     assert "request failed" in shown
     assert "KeyError" in shown

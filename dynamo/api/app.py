@@ -1,0 +1,188 @@
+"""From a request to its handler, and from whatever the handler does to exactly one answer.
+
+Routes are a table, not patterns: the first two segments of a path name a collection, the third a bucket, the rest is
+the key, slashes and all. Nothing is decoded before the handler. Every failure becomes a problem document here, with the
+request's id; what we did not foresee is logged with its traceback and shown without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aiohttp import web
+from multidict import istr
+
+from dynamo.api import admin, cas, openapi
+from dynamo.api.answer import Answer
+from dynamo.api.batch import Batch
+from dynamo.api.buckets import BucketPages
+from dynamo.api.call import Call, Handler
+from dynamo.api.facade import Node
+from dynamo.api.listing import Listing
+from dynamo.api.locate import Map
+from dynamo.api.problems import Refusal, outcome_of, problem
+from dynamo.api.records import Records
+from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, RouteNotFound
+from dynamo.protocol.http_fields import REQUEST_ID
+from dynamo.telemetry.logs import Log
+from dynamo.telemetry.trace import request_id
+
+log = Log("api")
+
+_REQUEST_ID = istr(REQUEST_ID)
+_TRACEPARENT = istr("traceparent")
+
+
+class Route:
+    """A path template and its methods. `ops` names the methods that are counted and admitted as client requests."""
+
+    def __init__(self, template: str, handlers: dict[str, Handler], ops: dict[str, str] | None = None) -> None:
+        self.template = template
+        self.handlers = handlers
+        self.ops = ops or {}
+        if "GET" in handlers:
+            handlers.setdefault("HEAD", handlers["GET"])
+            if "GET" in self.ops:
+                self.ops.setdefault("HEAD", self.ops["GET"])
+
+
+class App:
+    """What a listener calls with each request."""
+
+    def __init__(self, node: Node, routes: list[Route]) -> None:
+        self._node = node
+        self._routes = routes
+        self._exact = {route.template: route for route in routes if "{" not in route.template}
+        self._buckets = {_collection(r): r for r in routes if r.template.endswith("/{bucket}")}
+        self._keys = {_collection(r): r for r in routes if r.template.endswith("/{bucket}/{key}")}
+
+    def table(self) -> Iterator[tuple[str, str]]:
+        """Every (method, template), for the test that compares them with the published contract."""
+        for route in self._routes:
+            for method in route.handlers:
+                yield method, route.template
+
+    async def __call__(self, request: web.BaseRequest) -> Answer:
+        """The answer to a request. Raises nothing."""
+        headers = request.headers
+        trace = request_id(headers.get(_REQUEST_ID), headers.get(_TRACEPARENT))
+        try:
+            answer = await self._routed(request, trace)
+        except DynamoError as error:
+            answer = problem(error, trace, request.method)
+        except Refusal as refusal:
+            answer = problem(refusal.error, trace, request.method, refusal.fields)
+        except Exception as error:  # noqa: BLE001  # whatever went wrong, the client gets an answer and we a line
+            log.bug("request failed", error, request_id=trace, method=request.method)
+            answer = problem(Internal("this is a bug; the node's log has more under this id"), trace, request.method)
+        if self._node.admission.draining:
+            answer.close = True
+        return answer
+
+    async def _routed(self, request: web.BaseRequest, trace: str) -> Answer:
+        path, _, query = request.raw_path.partition("?")
+        if not path.startswith("/"):
+            path = _origin_form(path)
+        call = Call(request, trace, path, query)
+        route = self._match(call)
+        method = request.method
+        handler = route.handlers.get(method)
+        if handler is None:
+            allowed = ", ".join(sorted(route.handlers))
+            raise Refusal(
+                MethodNotAllowed(f"{method[:32]} is not possible here; {allowed} are", allow=sorted(route.handlers)),
+                {"Allow": allowed},
+            )
+        op = route.ops.get(method)
+        return await (handler(call) if op is None else self._counted(call, handler, op))
+
+    def _match(self, call: Call) -> Route:
+        """The route of a path, its parts laid into the call. Raises RouteNotFound."""
+        route = None
+        parts = call.path.split("/", 4)
+        if len(parts) >= 4 and parts[1] == "v1":
+            call.bucket_segment = parts[3]
+            if len(parts) == 5:
+                call.key_segment = parts[4]
+                route = self._keys.get(parts[2])
+            else:
+                route = self._buckets.get(parts[2])
+        route = route or self._exact.get(call.path)
+        if route is None:
+            raise RouteNotFound("there is no such resource; GET /openapi.json lists what there is")
+        return route
+
+    async def _counted(self, call: Call, handler: Handler, op: str) -> Answer:
+        """Run a client's request under admission, and count it once, whatever becomes of it."""
+        node = self._node
+        refused = node.admission.enter()
+        if refused is not None:
+            node.metrics.shed_requests[refused.code].value += 1
+            raise refused
+        outcome = "error"
+        try:
+            answer = await handler(call)
+            outcome = "ok"
+        except DynamoError as error:
+            outcome = outcome_of(error)
+            raise
+        except Refusal as refusal:
+            outcome = outcome_of(refusal.error)
+            raise
+        finally:
+            node.admission.leave()
+            node.metrics.requests[op, call.level].finished(outcome, call.elapsed_s())
+        return answer
+
+
+def client_app(node: Node) -> App:
+    """The API for clients."""
+    records = Records(node)
+    listing, batch = Listing(node, records), Batch(node, records)
+    buckets, ring = BucketPages(node, records), Map(node, records)
+    return App(
+        node,
+        [
+            Route(
+                "/v1/kv/{bucket}/{key}",
+                {"GET": records.get, "PUT": records.put, "POST": records.put, "DELETE": records.delete},
+                {"GET": "get", "PUT": "put", "POST": "put", "DELETE": "delete"},
+            ),
+            Route("/v1/kv/{bucket}", {"GET": listing.get, "POST": records.post}, {"GET": "list", "POST": "put"}),
+            Route("/v1/cas/{bucket}/{key}", {"POST": cas.post}),
+            Route("/v1/batch", {"POST": batch.post}),
+            Route("/v1/buckets", {"GET": buckets.all}),
+            Route("/v1/buckets/{bucket}", {"GET": buckets.get, "PUT": buckets.put, "DELETE": buckets.delete}),
+            Route("/v1/locate/{bucket}/{key}", {"GET": ring.locate}),
+            Route("/v1/ring", {"GET": ring.ring}),
+            Route("/openapi.json", {"GET": openapi.document}),
+            Route("/docs", {"GET": openapi.page}),
+        ],
+    )
+
+
+def operations_app(node: Node) -> App:
+    """The API for operators and their machines."""
+    handlers = admin.Operations(node)
+    return App(
+        node,
+        [
+            Route("/livez", {"GET": handlers.livez}),
+            Route("/readyz", {"GET": handlers.readyz}),
+            Route("/metrics", {"GET": handlers.metrics}),
+            Route("/version", {"GET": handlers.version}),
+            Route("/admin/v1/cluster", {"GET": handlers.cluster}),
+        ],
+    )
+
+
+def _collection(route: Route) -> str:
+    return route.template.split("/")[2]
+
+
+def _origin_form(target: str) -> str:
+    """The path of an absolute-form target (`http://host/path`), as proxies send it. Raises BadRequest for others."""
+    _, scheme, rest = target.partition("://")
+    if not scheme:
+        raise BadRequest("the request target is not a path")
+    return "/" + rest.partition("/")[2]

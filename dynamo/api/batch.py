@@ -1,0 +1,245 @@
+"""POST of several operations at once: saves round trips, and is no transaction. Each stands alone; the answer says so.
+
+All operations are started together, so an operation must not rely on another one of its batch.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from typing import Literal
+
+import msgspec
+
+from dynamo.api import parameters, problems, wire
+from dynamo.api.answer import Answer, json_answer
+from dynamo.api.call import Call, Pending
+from dynamo.api.facade import Node
+from dynamo.api.records import Records, missing, now_ms
+from dynamo.api.representation import Shown, sibling_json
+from dynamo.errors import BadRequest, DynamoError
+from dynamo.protocol.bucket import check_name
+from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.protocol.http_fields import BATCH_MAX, REQUEST_ID
+from dynamo.ring.token import key_hash
+from dynamo.versioning.context import Context, from_token
+from dynamo.versioning.record import decode
+
+TEXT_TYPE = "text/plain; charset=utf-8"
+"""Content-Type of a `value` that names none."""
+_META_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+
+
+class Operation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One operation. Exactly one of `key` and `key_b64`; a put has exactly one of `value` (text) and `value_b64`."""
+
+    op: Literal["get", "put", "delete"]
+    bucket: str
+    key: str | None = None
+    key_b64: str | None = None
+    value: str | None = None
+    value_b64: str | None = None
+    content_type: str | None = None
+    meta: dict[str, str] | None = None
+    context: str | None = None
+    ttl: str | None = None
+
+
+class Operations(msgspec.Struct, forbid_unknown_fields=True):
+    """A batch."""
+
+    operations: list[Operation]
+
+
+_decoder = msgspec.json.Decoder(Operations)
+_VALUE_FIELDS = ("value", "value_b64", "content_type", "meta", "ttl")
+
+
+class _Item:
+    """One operation between its start and its result. Counted in admission and metrics like a request of its own."""
+
+    def __init__(self, node: Node, call: Call, operation: Operation) -> None:
+        self._node = node
+        self.call = call
+        self._entered = False
+        self.operation = operation
+        self.key = b""
+        self.level = "none"
+        self.pending: Pending[ReadOutcome | WriteOutcome] = Pending()
+
+    def enter(self) -> None:
+        """Raises Overloaded or Draining."""
+        refused = self._node.admission.enter()
+        if refused is not None:
+            self._node.metrics.shed_requests[refused.code].value += 1
+            raise refused
+        self._entered = True
+
+    def settle(self, outcome: ReadOutcome | WriteOutcome | DynamoError) -> None:
+        """It has its outcome: what the node calls back."""
+        if self._entered:
+            self._node.admission.leave()
+            word = problems.outcome_of(outcome) if isinstance(outcome, DynamoError) else "ok"
+            series = self._node.metrics.requests[self.operation.op, self.level]
+            series.finished(word, time.monotonic() - self.call.started)
+        self.pending.done(outcome)
+
+    async def result(self) -> dict[str, object]:
+        """The operation's place in the answer."""
+        try:
+            outcome = await self.pending.wait()
+            if isinstance(outcome, ReadOutcome):
+                return _found(Shown(self.operation.bucket, self.key, outcome.record, now_ms()))
+            return _written(Shown(self.operation.bucket, self.key, decode(outcome.record), now_ms()), outcome)
+        except DynamoError as error:
+            method = "GET" if self.operation.op == "get" else "PUT"
+            return problems.body(error, self.call.trace, method)
+
+
+class Batch:
+    """The handler of batches."""
+
+    def __init__(self, node: Node, records: Records) -> None:
+        self._node = node
+        self._records = records
+        self._limits = node.config.limits
+
+    async def post(self, call: Call) -> Answer:
+        given = parameters.parse(call.query, parameters.BATCH)
+        timeout_s = self._records.timeout_s(given)
+        named = wire.idempotency_key(call.request)
+        wire.require_json(call.request)
+        body = await wire.body_of(call.request, self._limits.object_bytes_max, self._limits.body_timeout_s)
+        operations = _operations(body)
+        call.started = time.monotonic()
+        items = [_Item(self._node, call, operation) for operation in operations]
+        for index, item in enumerate(items):
+            self._start(item, given, call.started + timeout_s, named and f"{named}#{index}")
+        results = [await item.result() for item in items]
+        return json_answer(200, {"atomic": False, "results": results}, {REQUEST_ID: call.trace})
+
+    def _start(self, item: _Item, given: parameters.Parameters, deadline: float, named: str | None) -> None:
+        """Hand one operation to the node. What is wrong with it is its own result, not the batch's."""
+        try:
+            item.enter()
+            bucket = check_name(item.operation.bucket)
+            item.key = _key(item.operation)
+            token = item.operation.context
+            context = None if token is None else from_token(token, key_hash(bucket, item.key))
+            if item.operation.op == "get":
+                read = self._read(item, given, context)
+                self._node.read(read, deadline, item.call.trace, item.settle)
+            else:
+                write = self._write(item, given, context, named)
+                self._node.write(write, deadline, item.call.trace, item.settle)
+        except DynamoError as error:
+            item.settle(error)
+
+    def _read(self, item: _Item, given: parameters.Parameters, context: Context | None) -> ReadCommand:
+        operation = item.operation
+        _refuse(operation, _VALUE_FIELDS)
+        command = self._records.read_command(given, operation.bucket, item.key)
+        command.context = None if context is None else context.clock
+        item.level = self._records.read_level(command)
+        return command
+
+    def _write(
+        self, item: _Item, given: parameters.Parameters, context: Context | None, named: str | None
+    ) -> WriteCommand:
+        operation = item.operation
+        properties = self._records.bucket(operation.bucket)
+        command = self._records.write_command(given, operation.bucket, item.key)
+        item.level = self._records.write_level(command)
+        command.request = wire.identity(operation.bucket, item.key, named)
+        wire.require_context(properties, context)
+        if context is not None:
+            command.context, command.context_hybrid = context.clock, context.hybrid
+        if operation.op == "delete":
+            _refuse(operation, _VALUE_FIELDS)
+            return command
+        command.value = _value(operation)
+        wire.refuse_large(len(command.value), wire.value_limit(properties, self._limits.value_bytes_max))
+        default_type = "" if operation.value is None else TEXT_TYPE
+        command.content_type = wire.checked_content_type(operation.content_type or default_type)
+        command.meta = _meta(operation)
+        command.ttl_ms = None if operation.ttl is None else parameters.ttl_ms(operation.ttl)
+        return command
+
+
+def _operations(body: bytes) -> list[Operation]:
+    try:
+        operations = _decoder.decode(body).operations
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise BadRequest(f"the body is no batch: {problem}") from None
+    if not 1 <= len(operations) <= BATCH_MAX:
+        raise BadRequest(f"a batch has 1 to {BATCH_MAX} operations, not {len(operations)}", limit=BATCH_MAX)
+    return operations
+
+
+def _key(operation: Operation) -> bytes:
+    if (operation.key is None) == (operation.key_b64 is None):
+        raise BadRequest("an operation has either key or key_b64")
+    if operation.key is not None:
+        return wire.checked_key(_utf8("key", operation.key))
+    return wire.checked_key(_base64("key_b64", operation.key_b64 or ""))
+
+
+def _value(operation: Operation) -> bytes:
+    if (operation.value is None) == (operation.value_b64 is None):
+        raise BadRequest("a put has either value or value_b64")
+    if operation.value is not None:
+        return _utf8("value", operation.value)
+    return _base64("value_b64", operation.value_b64 or "")
+
+
+def _meta(operation: Operation) -> dict[str, str]:
+    meta = {name.lower(): text for name, text in (operation.meta or {}).items()}
+    for name in meta:
+        if not _META_NAME.fullmatch(name):
+            raise BadRequest(f"{name[:64]!r} cannot be the name of a metadata field")
+    return wire.checked_meta(meta)
+
+
+def _utf8(name: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise BadRequest(f"{name} holds half of a surrogate pair; send the bytes as {name}_b64") from None
+
+
+def _base64(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest(f"{name} is not base64") from None
+
+
+def _refuse(operation: Operation, names: tuple[str, ...]) -> None:
+    for name in names:
+        if getattr(operation, name) is not None:
+            raise BadRequest(f"a {operation.op} has no {name}")
+
+
+def _found(shown: Shown) -> dict[str, object]:
+    if not shown.live:
+        error = missing(shown)
+        error.members["context"] = shown.context()
+        raise error
+    head: dict[str, object] = {"status": 200, "context": shown.context()}
+    if len(shown.live) == 1:
+        return {**head, **sibling_json(shown.live[0]), "etag": shown.tag()}
+    siblings = [sibling_json(sibling) for sibling in shown.live]
+    return {**head, "status": 300, "etag": shown.tag(), "siblings": siblings}
+
+
+def _written(shown: Shown, outcome: WriteOutcome) -> dict[str, object]:
+    return {
+        "status": 204,
+        "context": shown.context(),
+        "etag": shown.tag(),
+        "siblings_count": len(shown.live),
+        "acks": {"primaries": outcome.primaries, "fallbacks": outcome.fallbacks},
+        "coordinator": outcome.coordinator,
+    }

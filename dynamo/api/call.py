@@ -1,0 +1,70 @@
+"""One request on its way through the API, and how handlers wait for the node."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from aiohttp import web
+
+from dynamo.api.answer import Answer
+from dynamo.errors import DynamoError
+
+T = TypeVar("T")
+
+
+class Call:
+    """What a handler gets: the request, the parts of its path (still encoded), its query and its name."""
+
+    __slots__ = ("bucket_segment", "key_segment", "level", "path", "query", "request", "started", "trace")
+
+    def __init__(self, request: web.BaseRequest, trace: str, path: str, query: str) -> None:
+        self.request = request
+        self.trace = trace
+        self.path = path
+        self.query = query
+        self.bucket_segment = ""
+        self.key_segment = ""
+        self.level = "none"
+        """The consistency that the metrics count this request under, as soon as it is known."""
+        self.started = time.monotonic()
+        """When the request was complete: its headers, then its body. Its timeout and its duration count from here."""
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.started
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+class Pending(Generic[T]):
+    """Joins a callback of the node to a coroutine. Most local reads are answered before anybody waits: no future then.
+
+    The node does not notice when the waiting coroutine is gone: a write goes on to its end, whatever its client does.
+    """
+
+    __slots__ = ("_outcome", "_waiter")
+
+    def __init__(self) -> None:
+        self._outcome: T | DynamoError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def done(self, outcome: T | DynamoError) -> None:
+        """To be called by the node, once."""
+        assert self._outcome is None, "a request has one outcome"
+        self._outcome = outcome
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> T:
+        """The outcome. Raises it if it is an error."""
+        if self._outcome is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        outcome = self._outcome
+        assert outcome is not None, "woken by the outcome"
+        if isinstance(outcome, DynamoError):
+            raise outcome
+        return outcome

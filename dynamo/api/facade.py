@@ -1,0 +1,70 @@
+"""What the API needs of a node: the surface of `node/node.py`, declared, so that tests can stand in for a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from dynamo.config import Config
+from dynamo.errors import DynamoError
+from dynamo.node.admission import Admission
+from dynamo.protocol.bucket import BucketProperties
+from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.protocol.messages import StatusReport
+from dynamo.ring.preference_list import PreferenceLists
+from dynamo.ring.ring import Ring
+from dynamo.telemetry.metrics import Metrics
+
+
+class Buckets(Protocol):
+    """The buckets that exist."""
+
+    def known(self, name: str) -> BucketProperties | None:
+        """A bucket's properties; None if there is no such bucket."""
+
+    def all(self) -> list[BucketProperties]:
+        """Existing buckets in name order."""
+
+
+class Node(Protocol):
+    """One node. Deadlines are absolute seconds of the monotonic clock; `done` may be called before the call returns."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def config(self) -> Config: ...
+    @property
+    def ring(self) -> Ring: ...
+    @property
+    def preference(self) -> PreferenceLists: ...
+    @property
+    def buckets(self) -> Buckets: ...
+    @property
+    def admission(self) -> Admission: ...
+    @property
+    def metrics(self) -> Metrics: ...
+
+    def read(
+        self, command: ReadCommand, deadline: float, trace: str, done: Callable[[ReadOutcome | DynamoError], None]
+    ) -> None:
+        """One GET. `done` is called exactly once."""
+
+    def write(
+        self, command: WriteCommand, deadline: float, trace: str, done: Callable[[WriteOutcome | DynamoError], None]
+    ) -> None:
+        """One PUT or DELETE. `done` is called exactly once; what was started goes on whoever listens."""
+
+    async def list_keys(self, command: ListCommand, deadline: float, trace: str) -> ListOutcome:
+        """One page of a bucket's keys. Raises DynamoError."""
+
+    async def put_bucket(self, wanted: BucketProperties, deadline: float, trace: str) -> BucketProperties:
+        """Make or change a bucket. Raises BucketExists where mode or n would change, InvalidParameter."""
+
+    async def delete_bucket(self, name: str, deadline: float, trace: str) -> None:
+        """Drop an empty bucket. Raises BucketNotFound, BucketNotEmpty."""
+
+    def readiness(self) -> list[str]:
+        """Why this node should get no traffic; empty when it is ready."""
+
+    async def cluster_status(self, deadline: float, trace: str) -> Sequence[StatusReport | str]:
+        """Each node's report, or the id of one that gave none."""

@@ -1,0 +1,160 @@
+"""Sockets of the API: limits that hold before a request is one, and a stop that lets running requests end.
+
+aiohttp parses; this file sets its limits (line and field sizes, time for headers, no decompression), caps the number of
+connections, and answers what cannot be parsed in the same form as every other error, without a traceback in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import http_exceptions, http_parser, web
+
+from dynamo.api.problems import problem
+from dynamo.config import LimitsSection
+from dynamo.errors import BadRequest, DynamoError, HeadersTooLarge, Internal
+from dynamo.telemetry.exposition import Cell
+from dynamo.telemetry.logs import Log, Repeated
+from dynamo.telemetry.trace import mint
+
+log = Log("api")
+
+LINE_BYTES_MAX = 8190
+"""Request line, or one header field."""
+HEADERS_MAX = 128
+LINGERING_S = 1.0
+"""How long the rest of a refused body is read, so that the client sees the answer before the connection ends."""
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
+)
+_FULL_BODY = (
+    b'{"type":"urn:dynamo:problem:overloaded","title":"Overloaded","status":503,'
+    b'"detail":"this node has as many connections as it allows","code":"overloaded","applied":"no"}'
+)
+
+
+class Gate:
+    """How many connections a listener has, and what clients do wrong on them."""
+
+    def __init__(self, connections_max: int, shed: Cell) -> None:
+        self._connections_max = connections_max
+        self._shed = shed
+        self._malformed = Repeated()
+        self.connections = 0
+
+    def enter(self) -> bool:
+        """Whether another connection is let in; if so, `leave` follows."""
+        if self.connections >= self._connections_max:
+            self._shed.value += 1
+            return False
+        self.connections += 1
+        return True
+
+    def leave(self) -> None:
+        self.connections -= 1
+
+    def malformed(self, error: BaseException | None) -> None:
+        """Note a request that could not be parsed: one line in a while, without its bytes."""
+        if count := self._malformed.due():
+            log.warning("malformed requests", count=count, last=type(error).__name__)
+
+
+class Connection(web.RequestHandler):
+    """One connection of a client."""
+
+    __slots__ = ("_gate", "_inside")
+
+    def __init__(self, server: web.Server, gate: Gate, limits: LimitsSection) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=limits.header_timeout_s,
+            lingering_time=LINGERING_S,
+            access_log=None,  # type: ignore[arg-type]  # documented; the annotation forgets it
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=LINE_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+            auto_decompress=False,
+        )
+        self._gate = gate
+        self._inside = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._inside = self._gate.enter()
+        if self._inside:
+            super().connection_made(transport)
+        else:
+            assert isinstance(transport, asyncio.WriteTransport)
+            transport.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
+            transport.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._inside:
+            self._gate.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._inside:
+            super().data_received(data)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The place for what never reached a handler, or failed after one."""
+        trace = mint()
+        error: DynamoError
+        if isinstance(exc, http_exceptions.LineTooLong):
+            error = HeadersTooLarge(
+                f"a line of the request is longer than {LINE_BYTES_MAX} bytes", limit=LINE_BYTES_MAX
+            )
+        elif status < 500:
+            error = BadRequest("the request is not valid HTTP/1.1")
+        else:
+            error = Internal("this is a bug; the node's log has more under this id")
+        if status < 500:
+            self._gate.malformed(exc)
+        else:
+            log.bug("answer failed", exc or RuntimeError(message), request_id=trace)
+        answer = problem(error, trace, request.method)
+        answer.close = True
+        return answer
+
+
+class Listener:
+    """A listening socket. `port` is the one that was bound."""
+
+    def __init__(self, server: asyncio.Server, web_server: web.Server) -> None:
+        self._server = server
+        self._web_server = web_server
+        self.host, self.port = server.sockets[0].getsockname()[:2]
+
+    async def stop(self, timeout_s: float) -> None:
+        """Take no more connections, end idle ones, give running requests that long, then cut."""
+        self._server.close()
+        self._web_server.pre_shutdown()
+        await self._web_server.shutdown(timeout_s)
+        await self._server.wait_closed()
+
+
+async def serve_listener(
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    host: str,
+    port: int,
+    limits: LimitsSection,
+    shed: Cell,
+) -> Listener:
+    """Listen and answer with `handler`. Port 0 takes a free one. `shed` counts connections above the limit. Raises OSError."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        log.warning("aiohttp's compiled parser is missing; the one in Python is slow and less strict")
+    web_server = web.Server(handler)
+    gate = Gate(limits.connections_max, shed)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(web_server, gate, limits), host, port, backlog=1024, reuse_address=True
+    )
+    return Listener(server, web_server)

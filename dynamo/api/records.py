@@ -1,0 +1,255 @@
+"""GET, HEAD, PUT, POST and DELETE of one key, and POST of a value whose key the server makes."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from xxhash import xxh3_128_digest
+
+from dynamo.api import parameters, wire
+from dynamo.api.answer import Answer
+from dynamo.api.call import Call, Pending
+from dynamo.api.facade import Node
+from dynamo.api.problems import Refusal
+from dynamo.api.representation import Shown, one_value, several_values
+from dynamo.errors import DynamoError, KeyNotFound, PreconditionFailed, SiblingsPresent
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.protocol.http_fields import (
+    ACKS,
+    CONTEXT,
+    COORDINATOR,
+    DELETED,
+    EPOCH,
+    REQUEST_ID,
+    SIBLINGS,
+)
+from dynamo.replication.quorum import read_quorum, write_quorum
+from dynamo.versioning.record import Record, decode
+
+SIBLING_WORDS = ("all", "lww", "fail")
+
+
+class Records:
+    """The handlers of single keys."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._limits = node.config.limits
+        self._requests = node.config.requests
+        self._levels: dict[tuple[int | str, int | str, int], str] = {}
+        self.defaults = BucketProperties(name="", mode=Mode(node.config.buckets.mode), n=node.config.buckets.n)
+        """What a new bucket gets."""
+
+    def bucket(self, name: str) -> BucketProperties:
+        """What a request to that bucket is checked against: its properties; the defaults where there is none yet."""
+        return self._node.buckets.known(name) or self.defaults
+
+    async def get(self, call: Call) -> Answer:
+        """GET and HEAD."""
+        bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
+        given = parameters.parse(call.query, parameters.READ)
+        command = self.read_command(given, bucket, key)
+        call.level = self.read_level(command)
+        wanted = given.choice("siblings", SIBLING_WORDS) or "all"
+        context = wire.context_of(call.request, bucket, key)
+        if context is not None:
+            command.context = context.clock
+        outcome = await self.read(command, call.started + self.timeout_s(given), call.trace)
+        return self._shown(call, Shown(bucket, key, outcome.record, now_ms()), wanted)
+
+    async def put(self, call: Call) -> Answer:
+        """PUT and POST of a key."""
+        return await self._store(call, wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment))
+
+    async def post(self, call: Call) -> Answer:
+        """POST to a bucket. The key is made from the Idempotency-Key, if there is one, so that a repeat meets it."""
+        bucket = wire.bucket_of(call.bucket_segment)
+        named = wire.idempotency_key(call.request)
+        key = made_key() if named is None else key_from(bucket, named)
+        answer = await self._store(call, bucket, key.encode())
+        answer.fields["Location"] = f"/v1/kv/{bucket}/{key}"
+        return Answer(201, answer.fields, answer.payload) if answer.status in (200, 204) else answer
+
+    async def delete(self, call: Call) -> Answer:
+        """DELETE. Answered 204 whether there was a value or not: a tombstone is written."""
+        bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
+        given = parameters.parse(call.query, parameters.DELETE)
+        command = self.write_command(given, bucket, key)
+        call.level = self.write_level(command)
+        self._conditions(call, command)
+        outcome = await self.write(command, call.started + self.timeout_s(given), call.trace)
+        return Answer(204, self._written(call, command, outcome, decode(outcome.record)))
+
+    def read_command(self, given: parameters.Parameters, bucket: str, key: bytes) -> ReadCommand:
+        """The command of a read's parameters. Raises InvalidParameter."""
+        command = ReadCommand(bucket=bucket, key=key)
+        if given:
+            command.consistency = given.consistency()
+            command.r, command.pr = given.quorum("r"), given.quorum("pr")
+        return command
+
+    def write_command(self, given: parameters.Parameters, bucket: str, key: bytes) -> WriteCommand:
+        """The command of a write's parameters, a delete until it gets a value. Raises as `read_command`."""
+        command = WriteCommand(bucket=bucket, key=key, value=None, request=b"")
+        if given:
+            command.consistency = given.consistency()
+            command.w, command.dw, command.pw = given.quorum("w"), given.quorum("dw"), given.quorum("pw")
+            command.sloppy, command.ttl_ms = given.flag("sloppy"), given.ttl_ms()
+        return command
+
+    def read_level(self, command: ReadCommand) -> str:
+        """The word that a read is counted under. Raises InvalidParameter, NotImplementedYet, as the node would."""
+        bucket = self.bucket(command.bucket)
+        if command.consistency is None and command.r is None and command.pr is None:
+            shape = (bucket.r, bucket.pr, bucket.n)
+            level = self._levels.get(shape)
+            if level is None:
+                level = self._levels[shape] = read_quorum(bucket, command).level.value
+            return level
+        return read_quorum(bucket, command).level.value
+
+    def write_level(self, command: WriteCommand) -> str:
+        """The same of a write."""
+        return write_quorum(self.bucket(command.bucket), command).level.value
+
+    def timeout_s(self, given: parameters.Parameters) -> float:
+        """How long the store may work on the request, from when it was complete. Raises InvalidParameter."""
+        return given.timeout_s(self._requests.timeout_s, self._requests.timeout_max_s)
+
+    async def read(self, command: ReadCommand, deadline: float, trace: str) -> ReadOutcome:
+        """Raises DynamoError."""
+        pending: Pending[ReadOutcome] = Pending()
+        self._node.read(command, deadline, trace, pending.done)
+        return await pending.wait()
+
+    async def write(self, command: WriteCommand, deadline: float, trace: str) -> WriteOutcome:
+        """Raises DynamoError."""
+        pending: Pending[WriteOutcome] = Pending()
+        self._node.write(command, deadline, trace, pending.done)
+        return await pending.wait()
+
+    def base_fields(self, call: Call) -> dict[str, str]:
+        """Header fields of every answer about a key."""
+        return {
+            REQUEST_ID: call.trace,
+            COORDINATOR: self._node.id,
+            EPOCH: str(self._node.ring.epoch),
+            "Cache-Control": "no-cache",
+        }
+
+    async def _store(self, call: Call, bucket: str, key: bytes) -> Answer:
+        given = parameters.parse(call.query, parameters.WRITE)
+        properties = self.bucket(bucket)
+        command = self.write_command(given, bucket, key)
+        call.level = self.write_level(command)
+        timeout_s = self.timeout_s(given)
+        self._conditions(call, command)
+        command.content_type = wire.content_type_of(call.request)
+        command.meta = wire.meta_of(call.request)
+        limit = wire.value_limit(properties, self._limits.value_bytes_max)
+        command.value = await wire.body_of(call.request, limit, self._limits.body_timeout_s)
+        call.started = time.monotonic()
+        deadline = call.started + timeout_s
+        outcome = await self.write(command, deadline, call.trace)
+        record = decode(outcome.record)
+        fields = self._written(call, command, outcome, record)
+        if wire.return_representation(call.request):
+            return await self._returned(call, command, record, fields, deadline)
+        return Answer(204, fields)
+
+    def _conditions(self, call: Call, command: WriteCommand) -> None:
+        """What a write's header fields say of the version it builds on, and of its identity."""
+        properties = self.bucket(command.bucket)
+        wire.refuse_conditions(call.request, properties)
+        context = wire.context_of(call.request, command.bucket, command.key)
+        wire.require_context(properties, context)
+        if context is not None:
+            command.context, command.context_hybrid = context.clock, context.hybrid
+        command.request = wire.identity(command.bucket, command.key, wire.idempotency_key(call.request))
+
+    def _shown(self, call: Call, shown: Shown, wanted: str) -> Answer:
+        fields = self.base_fields(call)
+        fields[CONTEXT] = shown.context()
+        if not shown.live:
+            if shown.deleted:
+                fields[DELETED] = "true"
+            raise Refusal(missing(shown), fields)
+        tag = shown.tag()
+        fields["ETag"] = f'"{tag}"'
+        headers = call.request.headers
+        if "If-Match" in headers and not names_tag(headers["If-Match"], tag):
+            raise Refusal(PreconditionFailed("the key's versions are others", current_etag=tag), fields)
+        if "If-None-Match" in headers and names_tag(headers["If-None-Match"], tag):
+            return Answer(304, fields)
+        if len(shown.live) == 1:
+            return one_value(shown, shown.live[0], fields)
+        if wanted == "lww":
+            return one_value(shown, shown.newest(), fields)
+        if wanted == "fail":
+            count = len(shown.live)
+            fields[SIBLINGS] = str(count)
+            raise Refusal(SiblingsPresent(f"the key has {count} concurrent values", siblings=count), fields)
+        return several_values(shown, fields, headers.get("Accept", ""))
+
+    def _written(self, call: Call, command: WriteCommand, outcome: WriteOutcome, record: Record) -> dict[str, str]:
+        shown = Shown(command.bucket, command.key, record, now_ms())
+        return {
+            REQUEST_ID: call.trace,
+            COORDINATOR: outcome.coordinator,
+            EPOCH: str(self._node.ring.epoch),
+            CONTEXT: shown.context(),
+            "ETag": f'"{shown.tag()}"',
+            SIBLINGS: str(len(shown.live)),
+            ACKS: f"primaries={outcome.primaries} fallbacks={outcome.fallbacks}",
+        }
+
+    async def _returned(
+        self, call: Call, command: WriteCommand, record: Record, fields: dict[str, str], deadline: float
+    ) -> Answer:
+        """The object after the write. It is a preference: where it cannot be read in time, the write's own answer."""
+        read = ReadCommand(bucket=command.bucket, key=command.key, context=record.clock)
+        try:
+            outcome = await self.read(read, deadline, call.trace)
+            answer = self._shown(call, Shown(command.bucket, command.key, outcome.record, now_ms()), "all")
+        except (DynamoError, Refusal):
+            return Answer(204, fields)
+        answer.fields[ACKS] = fields[ACKS]
+        answer.fields["Preference-Applied"] = "return=representation"
+        return answer
+
+
+def now_ms() -> int:
+    """Wall-clock milliseconds since 1970: what decides whether a value has expired."""
+    return time.time_ns() // 1_000_000
+
+
+def made_key() -> str:
+    """A fresh UUID version 7 (RFC 9562): 48 bits of milliseconds, so that keys sort by the time they were made."""
+    bits = int.from_bytes(os.urandom(16), "big") & ((1 << 80) - 1) | (now_ms() << 80)
+    return _uuid(bits, version=7)
+
+
+def key_from(bucket: str, named: str) -> str:
+    """The UUID version 8 of a bucket and an Idempotency-Key: a repeated POST meets the key it made."""
+    return _uuid(int.from_bytes(xxh3_128_digest(bucket.encode() + b"\0" + named.encode()), "big"), version=8)
+
+
+def _uuid(bits: int, version: int) -> str:
+    bits = bits & ~(0xF << 76) | (version << 76)
+    bits = bits & ~(0x3 << 62) | (0x2 << 62)
+    text = f"{bits:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def missing(shown: Shown) -> KeyNotFound:
+    """Why there is nothing to show."""
+    if shown.deleted:
+        return KeyNotFound("the key was deleted or has expired", deleted=True)
+    return KeyNotFound("the key was never written, or its delete is forgotten", deleted=False)
+
+
+def names_tag(header: str, tag: str) -> bool:
+    """Whether a list of entity tags names this one, or any."""
+    return any(part.strip().removeprefix("W/") in ("*", f'"{tag}"') for part in header.split(","))
