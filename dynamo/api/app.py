@@ -27,7 +27,7 @@ from dynamo.protocol.http_fields import REQUEST_ID
 from dynamo.telemetry.logs import Log
 from dynamo.telemetry.trace import request_id
 
-log = Log("api")
+journal = Log("api")
 
 _REQUEST_ID = istr(REQUEST_ID)
 _TRACEPARENT = istr("traceparent")
@@ -73,7 +73,7 @@ class App:
         except Refusal as refusal:
             answer = problem(refusal.error, trace, request.method, refusal.fields)
         except Exception as error:  # noqa: BLE001  # whatever went wrong, the client gets an answer and we a line
-            log.bug("request failed", error, request_id=trace, method=request.method)
+            journal.bug("request failed", error, request_id=trace, method=request.method)
             answer = problem(Internal("this is a bug; the node's log has more under this id"), trace, request.method)
         if self._node.admission.draining:
             answer.close = True

@@ -18,7 +18,7 @@ from dynamo.telemetry.exposition import Cell
 from dynamo.telemetry.logs import Log, Repeated
 from dynamo.telemetry.trace import mint
 
-log = Log("api")
+journal = Log("api")
 
 LINE_BYTES_MAX = 8190
 """Request line, or one header field."""
@@ -58,7 +58,7 @@ class Gate:
     def malformed(self, error: BaseException | None) -> None:
         """Note a request that could not be parsed: one line in a while, without its bytes."""
         if count := self._malformed.due():
-            log.warning("malformed requests", count=count, last=type(error).__name__)
+            journal.warning("malformed requests", count=count, last=type(error).__name__)
 
 
 class Connection(web.RequestHandler):
@@ -120,7 +120,7 @@ class Connection(web.RequestHandler):
         if status < 500:
             self._gate.malformed(exc)
         else:
-            log.bug("answer failed", exc or RuntimeError(message), request_id=trace)
+            journal.bug("answer failed", exc or RuntimeError(message), request_id=trace)
         answer = problem(error, trace, request.method)
         answer.close = True
         return answer
@@ -149,9 +149,12 @@ async def serve_listener(
     limits: LimitsSection,
     shed: Cell,
 ) -> Listener:
-    """Listen and answer with `handler`. Port 0 takes a free one. `shed` counts connections above the limit. Raises OSError."""
+    """Listen and answer with `handler`. Port 0 takes a free one; `shed` counts connections above the limit.
+
+    Raises OSError if the port cannot be bound.
+    """
     if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-        log.warning("aiohttp's compiled parser is missing; the one in Python is slow and less strict")
+        journal.warning("aiohttp's compiled parser is missing; the one in Python is slow and less strict")
     web_server = web.Server(handler)
     gate = Gate(limits.connections_max, shed)
     server = await asyncio.get_running_loop().create_server(
