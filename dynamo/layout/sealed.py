@@ -29,5 +29,5 @@ def unseal(data: bytes, decoder: msgspec.msgpack.Decoder[T], version: int, what:
         raise CorruptValue(f"a stored {what} fails its checksum", size_bytes=len(data))
     try:
         return decoder.decode(body)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise CorruptValue(f"a stored {what} cannot be read: {problem}") from problem

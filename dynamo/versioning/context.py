@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Annotated
 
 import msgspec
 from xxhash import xxh3_64_digest
@@ -20,6 +21,8 @@ from dynamo.versioning.clock import Clock, canonical, merge
 FORMAT = 1
 TOKEN_BYTES_MAX = 4096
 _HEADER_BYTES = 5
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""What a counter or stamp of ours can be. A token can be made by anyone, and greater numbers would not fit a record."""
 
 
 class Context(msgspec.Struct, gc=False):
@@ -37,14 +40,14 @@ class Context(msgspec.Struct, gc=False):
 NOTHING = Context({}, 0)
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[tuple[str, int]]])
+_decoder = msgspec.msgpack.Decoder(tuple[int, _Number, list[tuple[str, _Number]]])
 
 
 def to_token(context: Context, key_hash: int) -> str:
     """The token for `Dynamo-Context`. `key_hash` is `ring.token.key_hash` of the key it speaks of."""
     body = _encoder.encode((key_hash, context.hybrid, canonical(context.clock)))
     raw = bytes([FORMAT]) + xxh3_64_digest(body)[4:] + body
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return _text(raw)
 
 
 def from_token(token: str, key_hash: int) -> Context:
@@ -57,6 +60,8 @@ def from_token(token: str, key_hash: int) -> Context:
         raise BadContext(
             "the context token is not base64url; send back the Dynamo-Context of an answer unchanged"
         ) from problem
+    if _text(raw) != token:
+        raise BadContext("the context token was altered; send back the Dynamo-Context of an answer unchanged")
     if len(raw) <= _HEADER_BYTES or raw[0] != FORMAT:
         raise BadContext("the context token has an unknown format; read the key again")
     body = raw[_HEADER_BYTES:]
@@ -64,8 +69,13 @@ def from_token(token: str, key_hash: int) -> Context:
         raise BadContext("the context token is damaged; send back the Dynamo-Context of an answer unchanged")
     try:
         bound_to, hybrid, pairs = _decoder.decode(body)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise BadContext("the context token cannot be read; read the key again") from problem
     if bound_to != key_hash:
         raise BadContext("the context token belongs to another key; use the one from this key's last answer")
     return Context(dict(pairs), hybrid)
+
+
+def _text(raw: bytes) -> str:
+    """The one spelling of a token; base64 alone would take several (spare bits, padding, the other alphabet)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

@@ -110,7 +110,7 @@ def decode(data: bytes) -> Record:
         raise CorruptValue("a stored record fails its checksum", size_bytes=len(data))
     try:
         pairs, siblings = _decoder.decode(body)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise CorruptValue(f"a stored record cannot be read: {problem}") from problem
     return Record(dict(pairs), siblings)
 
