@@ -21,8 +21,9 @@ from dynamo.versioning.clock import Clock, canonical, merge
 FORMAT = 1
 TOKEN_BYTES_MAX = 4096
 _HEADER_BYTES = 5
-_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""What a counter or stamp of ours can be. A token can be made by anyone, and greater numbers would not fit a record."""
+_Stamp = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A token can be made by anyone, and greater numbers would not fit a record."""
+_Counter = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
 class Context(msgspec.Struct, gc=False):
@@ -40,7 +41,7 @@ class Context(msgspec.Struct, gc=False):
 NOTHING = Context({}, 0)
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, _Number, list[tuple[str, _Number]]])
+_decoder = msgspec.msgpack.Decoder(tuple[int, _Stamp, list[tuple[str, _Counter]]])
 
 
 def to_token(context: Context, key_hash: int) -> str:
