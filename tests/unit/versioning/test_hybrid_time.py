@@ -1,0 +1,70 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamo.errors import ClockDrift
+from dynamo.versioning.hybrid_time import LOGICAL_BITS, HybridClock, stamp, wall_ms
+
+NOW_MS = 1_700_000_000_000
+DRIFT_MS = 5000
+jumps = st.integers(NOW_MS - 10**9, NOW_MS + 10**9)
+
+
+@given(st.lists(st.tuples(jumps, st.one_of(st.just(0), st.integers(0, stamp(NOW_MS)))), min_size=1, max_size=30))
+def test_stamps_only_grow(steps):
+    """Whatever the wall clock does, each stamp exceeds every earlier one and what the write has seen."""
+    clock = HybridClock(DRIFT_MS)
+    last = 0
+    for now_ms, above in steps:
+        given_out = clock.tick(now_ms, above)
+        assert given_out > last
+        assert given_out > above
+        assert given_out >= stamp(now_ms)
+        assert clock.last == given_out
+        last = given_out
+
+
+@given(st.lists(st.tuples(jumps, st.integers(-DRIFT_MS, DRIFT_MS)), min_size=1, max_size=20))
+def test_a_stamp_follows_everything_observed(steps):
+    """A write after a message is later than the message, though the two wall clocks disagree."""
+    clock = HybridClock(DRIFT_MS)
+    for now_ms, ahead_ms in steps:
+        remote = stamp(now_ms + ahead_ms, logical=7)
+        clock.observe(remote, now_ms)
+        assert clock.tick(now_ms) > remote
+
+
+def test_stamps_stay_near_the_wall_clock():
+    """When it moves on, the milliseconds are its own again and the counter starts anew."""
+    clock = HybridClock(DRIFT_MS)
+    assert clock.tick(NOW_MS) == stamp(NOW_MS)
+    assert clock.tick(NOW_MS) == stamp(NOW_MS, 1)
+    assert clock.tick(NOW_MS - 60_000) == stamp(NOW_MS, 2)
+    assert clock.tick(NOW_MS + 1) == stamp(NOW_MS + 1)
+
+
+def test_more_writes_than_the_counter_holds_run_into_the_next_millisecond():
+    """65,536 stamps in one millisecond: the next carries over and stays greater."""
+    clock = HybridClock(DRIFT_MS, last=stamp(NOW_MS, 2**LOGICAL_BITS - 1))
+    assert clock.tick(NOW_MS) == stamp(NOW_MS + 1)
+
+
+@pytest.mark.parametrize(("ahead_ms", "refused"), [(DRIFT_MS, False), (DRIFT_MS + 1, True), (-(10**9), False)])
+def test_a_stamp_too_far_ahead_is_refused(ahead_ms, refused):
+    """At the limit it is taken, one millisecond beyond it is not, and then the clock has not moved."""
+    clock = HybridClock(DRIFT_MS, last=5)
+    if refused:
+        with pytest.raises(ClockDrift) as refusal:
+            clock.observe(stamp(NOW_MS + ahead_ms), NOW_MS)
+        assert refusal.value.members == {"ahead_ms": ahead_ms, "limit_ms": DRIFT_MS}
+        assert clock.last == 5
+    else:
+        clock.observe(stamp(NOW_MS + ahead_ms, 3), NOW_MS)
+        assert clock.last == max(5, stamp(NOW_MS + ahead_ms, 3))
+
+
+@given(st.integers(0, 2**46), st.integers(0, 2**LOGICAL_BITS - 1))
+def test_a_stamp_orders_by_time_then_counter(now_ms, logical):
+    """One int holds both, and comparing ints compares stamps."""
+    assert wall_ms(stamp(now_ms, logical)) == now_ms
+    assert stamp(now_ms, logical) < stamp(now_ms + 1)
