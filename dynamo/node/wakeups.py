@@ -12,7 +12,10 @@ from collections.abc import Callable
 
 from dynamo.ports import Clock
 
-_SLACK_S = 0.001
+_EARLY_S = 0.001
+"""A loop's timer may fire so much too early, by rounding. Then it is armed again: nobody is woken before their time,
+since a machine that is woken just before its deadline would do nothing, and never be woken again.
+"""
 
 
 class Wakeup:
@@ -54,11 +57,11 @@ class Wakeups:
 
     def _fire(self) -> None:
         now = self._clock.monotonic()
-        if now + _SLACK_S < self._armed_for:
+        if now + _EARLY_S < self._armed_for:
             return
         self._armed_for = float("inf")
         due: list[Wakeup] = []
-        while self._heap and self._heap[0][0] <= now + _SLACK_S:
+        while self._heap and self._heap[0][0] <= now:
             due.append(heapq.heappop(self._heap)[2])
         while self._heap and self._heap[0][2].callback is None:
             heapq.heappop(self._heap)
