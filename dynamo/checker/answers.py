@@ -10,7 +10,7 @@ Rules, for every version that a client was shown and for the final ones:
     value-twice      a user is shown each value once, however many dots its repeats got
     ack-without-write   an acknowledgement shows the write, unless it says that the request was a repeat
 A tombstone has done its work once any later write is there: it may be gone without having been superseded, and then
-what it superseded is accounted for by a delete that the clock covers, or may cover.
+what it superseded is accounted for by a delete that took effect, or may have.
 In an lww bucket "superseded by" means: older than the one sibling there is, by stamp and the fixed tie-break.
 """
 
@@ -64,7 +64,7 @@ def accounted_for(ledger: Ledger, place: Place, lost: Sibling, version: Version)
     if lost.value is None and version.siblings:
         return True
     writes = [ledger.write_of(sibling) for sibling in version.siblings]
-    writes.extend(ledger.deletes_within(place, version.clock))
+    writes.extend(ledger.deletes(place))
     return any(write is not None and _supersedes(ledger, write, lost) for write in writes)
 
 

@@ -12,7 +12,6 @@ from math import inf
 
 import msgspec
 
-from dynamo.checker.clocks import covers
 from dynamo.checker.history import Clock, Dot, History, Operation, Outcome, Place, Sibling, Version
 
 
@@ -72,7 +71,6 @@ class Ledger:
         """The first sibling that was shown under a dot."""
         self.shown_by: dict[tuple[Place, Dot], Operation] = {}
         self._deletes: dict[Place, list[Write]] = {}
-        self._dots_of: dict[str, list[Dot]] = {}
         for operation in history.operations.values():
             self._enter_write(operation)
             self._enter_version(operation)
@@ -81,16 +79,9 @@ class Ledger:
         """The write that a sibling came from; None if nobody ever asked for it."""
         return self.writes.get(sibling.request)
 
-    def deletes_within(self, place: Place, clock: Clock) -> list[Write]:
-        """Deletes that this clock covers, or may: of one that was unknown or repeated nobody knows every dot."""
-        return [delete for delete in self._deletes.get(place, []) if self._may_be_within(delete, clock)]
-
-    def _may_be_within(self, delete: Write, clock: Clock) -> bool:
-        if delete.outcome == "fail":
-            return False
-        if any(covers(clock, dot) for dot in self._dots_of.get(delete.request, [])):
-            return True
-        return len(delete.calls) > 1 or delete.outcome == "unknown"
+    def deletes(self, place: Place) -> list[Write]:
+        """Deletes of a key that took effect, or may have: under a dot, or several, that perhaps nobody was shown."""
+        return [delete for delete in self._deletes.get(place, []) if delete.outcome != "fail"]
 
     def mode(self, place: Place) -> str:
         """The mode of a key's bucket; siblings if the history does not say."""
@@ -127,4 +118,3 @@ class Ledger:
         if sibling.dot not in known:
             known[sibling.dot] = sibling
             self.shown_by[place, sibling.dot] = operation
-            self._dots_of.setdefault(sibling.request, []).append(sibling.dot)
