@@ -75,7 +75,10 @@ def _created(bucket: BucketProperties) -> tuple[Stamp, str, int]:
 
 
 def _changed(bucket: BucketProperties) -> tuple[Stamp, bytes]:
-    return (bucket.changed, msgspec.msgpack.encode(bucket, order="sorted"))
+    # Ties are broken by what the later change decides, and nothing else: fields that a merge takes from elsewhere
+    # would make the result depend on the order of merging.
+    decided = msgspec.structs.replace(bucket, created=(0, ""), mode=Mode.SIBLINGS, n=0, deleted=False)
+    return (bucket.changed, msgspec.msgpack.encode(decided, order="sorted"))
 
 
 def check_name(name: str) -> str:

@@ -57,6 +57,9 @@ class Welcome(msgspec.Struct, array_like=True):
 
 MAGIC = "dynamo-peer"
 
+_NOT_MEMBERS = ("self", "code", "detail")
+"""Names that an error's extra fields cannot have."""
+
 _encoder = msgspec.msgpack.Encoder()
 _envelopes = msgspec.msgpack.Decoder(list[Envelope])
 _hello = msgspec.msgpack.Decoder(Hello)
@@ -70,7 +73,7 @@ def encode_frame(envelopes: list[Envelope]) -> bytes:
 
 
 def decode_envelopes(body: bytes | memoryview) -> list[Envelope]:
-    """The envelopes of a frame's body. Raises msgspec.DecodeError on anything else."""
+    """The envelopes of a frame's body. Raises ValueError (msgspec.DecodeError, UnicodeDecodeError) on anything else."""
     return _envelopes.decode(body)
 
 
@@ -81,12 +84,12 @@ def encode_greeting(greeting: Hello | Welcome) -> bytes:
 
 
 def decode_hello(body: bytes | memoryview) -> Hello:
-    """Raises msgspec.DecodeError if the body is no Hello."""
+    """Raises ValueError if the body is no Hello."""
     return _hello.decode(body)
 
 
 def decode_welcome(body: bytes | memoryview) -> Welcome:
-    """Raises msgspec.DecodeError if the body is no Welcome."""
+    """Raises ValueError if the body is no Welcome."""
     return _welcome.decode(body)
 
 
@@ -96,10 +99,11 @@ def refusal(error: DynamoError) -> Refused:
 
 
 def refused_error(message: Refused) -> DynamoError:
-    """The error that a peer's refusal carries."""
+    """The error that a peer's refusal carries. Members that cannot be read are left out."""
     try:
         members = msgspec.json.decode(message.members, type=dict[str, object])
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         members = {}
-    members.pop("detail", None)
+    for name in _NOT_MEMBERS:
+        members.pop(name, None)
     return from_code(message.code, message.detail, **members)

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from dynamo.errors import DynamoError
+from dynamo.errors import Applied, DynamoError
 from dynamo.protocol.messages import Message
 
 Outcome_co = TypeVar("Outcome_co", covariant=True)
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class PeerFailure(Enum):
-    """Why a peer gave no answer. Only `DOWN` and `REFUSED` promise that nothing happened there."""
+    """Why a peer gave no answer. `DOWN` promises that nothing happened there; `REFUSED` does if its error says so."""
 
     DOWN = "down"
     """Not connected: the message was never sent."""
@@ -29,7 +29,7 @@ class PeerFailure(Enum):
     TIMEOUT = "timeout"
     """Sent, and no answer by the deadline."""
     REFUSED = "refused"
-    """The peer answered that it did nothing; the error says why."""
+    """The peer answered with an error, which says why and whether something may have happened all the same."""
 
 
 class PeerError(msgspec.Struct, gc=False):
@@ -42,6 +42,8 @@ class PeerError(msgspec.Struct, gc=False):
     @property
     def may_have_applied(self) -> bool:
         """Whether the peer may have acted on the message all the same."""
+        if self.error is not None:
+            return self.error.applied is not Applied.NO
         return self.failure in (PeerFailure.LOST, PeerFailure.TIMEOUT)
 
 
