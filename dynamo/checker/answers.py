@@ -4,6 +4,7 @@ Rules, for every version that a client was shown and for the final ones:
     thin-air         each sibling is a write that somebody asked for, before the version was shown
     failed-write     no sibling is a write that was answered "not applied"
     dot-reused       one dot is one write, for ever and everywhere
+    minted-twice     one run of a node gives a request one dot, however often it is repeated
     hidden           a dot that the clock covers is among the siblings, or superseded by one of them
     superseded       no sibling is covered by the context of another one
     resurrected      a sibling that a version had dropped is in no version that has seen that one
@@ -28,7 +29,7 @@ REPEATED = "repeated"
 
 def check(ledger: Ledger) -> list[Violation]:
     """All rules on every version that was shown to a client."""
-    found = list(_reused_dots(ledger))
+    found = list(_reused_dots(ledger)) + list(_minted_twice(ledger))
     for place in ledger.places():
         for sighting in ledger.sightings.get(place, []):
             at, op = _return_time(sighting.operation), (sighting.operation.call.op,)
@@ -121,6 +122,17 @@ def _reused_dots(ledger: Ledger) -> Iterator[Violation]:
                     text = f"{_named(sibling)} has the dot of {_named(first[1])} of {'/'.join(first[0])}"
                     ops = (first[2].call.op, sighting.operation.call.op)
                     yield Violation("dot-reused", place, text, ops)
+
+
+def _minted_twice(ledger: Ledger) -> Iterator[Violation]:
+    for place in ledger.places():
+        first: dict[tuple[str, str], Sibling] = {}
+        for sibling in ledger.dots.get(place, {}).values():
+            known = first.setdefault((sibling.actor, sibling.request), sibling)
+            if known is not sibling:
+                text = f"one request became {_named(known)} and {_named(sibling)}"
+                write = ledger.write_of(sibling)
+                yield Violation("minted-twice", place, text, () if write is None else write.ops)
 
 
 def _resurrected(ledger: Ledger, place: Place) -> Iterator[Violation]:

@@ -33,7 +33,6 @@ class Shape(msgspec.Struct):
 
     nodes: int = 3
     read_all_share: float = 0.1
-    repeats_remembered: int = 65536
     lag_s: float = 0.0
     """How late timers may be."""
 
@@ -143,7 +142,5 @@ class Cluster:
         return Config(
             node=NodeSection(id=name),
             cluster=ClusterSection(partitions=PARTITIONS, members=members),
-            requests=RequestsSection(
-                read_all_share=self.shape.read_all_share, repeats_remembered=self.shape.repeats_remembered
-            ),
+            requests=RequestsSection(read_all_share=self.shape.read_all_share),
         )

@@ -45,7 +45,6 @@ def draw(dice: Random) -> Plan:
         shape=Shape(
             nodes=nodes,
             read_all_share=dice.choice((0.0, 0.1, 0.5, 1.0)),
-            repeats_remembered=dice.choice((65536, 65536, 16)),
             lag_s=0.0 if calm else dice.choice((0.0, 0.0, 0.02)),
         ),
         weather=Weather(delay_s=dice.choice((0.0005, 0.002, 0.02)), in_order=dice.random() < 0.5),
