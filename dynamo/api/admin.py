@@ -54,9 +54,9 @@ class Operations:
 
     async def cluster(self, call: Call) -> Answer:
         """Every member as this node sees it, with its own report where it gave one."""
-        given = parameters.parse(call.query, parameters.BUCKET)
+        given = parameters.parse(call.query, parameters.TIMEOUT)
         requests = self._node.config.requests
-        timeout_s = given.timeout_s(requests.timeout_s, requests.timeout_max_s)
+        timeout_s = min(given.timeout_s() or requests.timeout_s, requests.timeout_max_s)
         answers = await self._node.cluster_status(time.monotonic() + timeout_s, call.trace)
         reports = {report.node: report for report in answers if isinstance(report, StatusReport)}
         ring = self._node.ring

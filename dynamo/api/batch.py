@@ -17,7 +17,8 @@ from dynamo.api import parameters, problems, wire
 from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call, Pending
 from dynamo.api.facade import Node
-from dynamo.api.records import Records, missing, now_ms
+from dynamo.api.parameters import ReadOptions, WriteOptions
+from dynamo.api.records import Records, missing, now_ms, read_command, write_command
 from dynamo.api.representation import Shown, sibling_json
 from dynamo.errors import BadRequest, DynamoError
 from dynamo.protocol.bucket import check_name
@@ -107,8 +108,9 @@ class Batch:
         self._limits = node.config.limits
 
     async def post(self, call: Call) -> Answer:
-        given = parameters.parse(call.query, parameters.BATCH)
-        timeout_s = self._records.timeout_s(given)
+        reading = parameters.read_options(call.query, parameters.BATCH)
+        writing = parameters.write_options(call.query, parameters.BATCH)
+        timeout_s = self._records.timeout_s(reading.timeout_s)
         named = wire.idempotency_key(call.request)
         wire.require_json(call.request)
         body = await wire.body_of(call.request, self._limits.object_bytes_max, self._limits.body_timeout_s)
@@ -116,11 +118,13 @@ class Batch:
         call.started = time.monotonic()
         items = [_Item(self._node, call, operation) for operation in operations]
         for index, item in enumerate(items):
-            self._start(item, given, call.started + timeout_s, named and f"{named}#{index}")
+            self._start(item, reading, writing, call.started + timeout_s, named and f"{named}#{index}")
         results = [await item.result() for item in items]
         return json_answer(200, {"atomic": False, "results": results}, {REQUEST_ID: call.trace})
 
-    def _start(self, item: _Item, given: parameters.Parameters, deadline: float, named: str | None) -> None:
+    def _start(
+        self, item: _Item, reading: ReadOptions, writing: WriteOptions, deadline: float, named: str | None
+    ) -> None:
         """Hand one operation to the node. What is wrong with it is its own result, not the batch's."""
         try:
             item.enter()
@@ -129,29 +133,19 @@ class Batch:
             token = item.operation.context
             context = None if token is None else from_token(token, key_hash(bucket, item.key))
             if item.operation.op == "get":
-                read = self._read(item, given, context)
-                self._node.read(read, deadline, item.call.trace, item.settle)
+                item.level = self._records.read_level(bucket, reading)
+                self._node.read(_read(item, reading, context), deadline, item.call.trace, item.settle)
             else:
-                write = self._write(item, given, context, named)
-                self._node.write(write, deadline, item.call.trace, item.settle)
+                item.level = self._records.write_level(bucket, writing)
+                command = self._write(item, writing, context, named)
+                self._node.write(command, deadline, item.call.trace, item.settle)
         except DynamoError as error:
             item.settle(error)
 
-    def _read(self, item: _Item, given: parameters.Parameters, context: Context | None) -> ReadCommand:
-        operation = item.operation
-        _refuse(operation, _VALUE_FIELDS)
-        command = self._records.read_command(given, operation.bucket, item.key)
-        command.context = None if context is None else context.clock
-        item.level = self._records.read_level(command)
-        return command
-
-    def _write(
-        self, item: _Item, given: parameters.Parameters, context: Context | None, named: str | None
-    ) -> WriteCommand:
+    def _write(self, item: _Item, options: WriteOptions, context: Context | None, named: str | None) -> WriteCommand:
         operation = item.operation
         properties = self._records.bucket(operation.bucket)
-        command = self._records.write_command(given, operation.bucket, item.key)
-        item.level = self._records.write_level(command)
+        command = write_command(options, operation.bucket, item.key)
         command.request = wire.identity(operation.bucket, item.key, named)
         wire.require_context(properties, context)
         if context is not None:
@@ -166,6 +160,13 @@ class Batch:
         command.meta = _meta(operation)
         command.ttl_ms = None if operation.ttl is None else parameters.ttl_ms(operation.ttl)
         return command
+
+
+def _read(item: _Item, options: ReadOptions, context: Context | None) -> ReadCommand:
+    _refuse(item.operation, _VALUE_FIELDS)
+    command = read_command(options, item.operation.bucket, item.key)
+    command.context = None if context is None else context.clock
+    return command
 
 
 def _operations(body: bytes) -> list[Operation]:

@@ -78,8 +78,8 @@ class BucketPages:
 
     async def put(self, call: Call) -> Answer:
         name = wire.bucket_of(call.bucket_segment)
-        given = parameters.parse(call.query, parameters.BUCKET)
-        timeout_s = self._records.timeout_s(given)
+        given = parameters.parse(call.query, parameters.TIMEOUT)
+        timeout_s = self._records.timeout_s(given.timeout_s())
         wire.require_json(call.request)
         body = await wire.body_of(call.request, BODY_BYTES_MAX, self._limits.body_timeout_s)
         existing = self._node.buckets.known(name)
@@ -90,8 +90,8 @@ class BucketPages:
 
     async def delete(self, call: Call) -> Answer:
         name = wire.bucket_of(call.bucket_segment)
-        given = parameters.parse(call.query, parameters.BUCKET)
-        timeout_s = self._records.timeout_s(given)
+        given = parameters.parse(call.query, parameters.TIMEOUT)
+        timeout_s = self._records.timeout_s(given.timeout_s())
         self._check_conditions(call, self._existing(name))
         await self._node.delete_bucket(name, time.monotonic() + timeout_s, call.trace)
         return Answer(204, {REQUEST_ID: call.trace})

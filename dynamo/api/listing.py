@@ -47,7 +47,7 @@ class Listing:
         given = parameters.parse(call.query, parameters.LIST)
         command = self._command(given, bucket)
         call.level = read_quorum(self._records.bucket(bucket), command).level.value
-        deadline = time.monotonic() + self._records.timeout_s(given)
+        deadline = time.monotonic() + self._records.timeout_s(given.timeout_s())
         page = await self._node.list_keys(command, deadline, call.trace)
         epoch = self._node.ring.epoch
         content = {

@@ -2,6 +2,8 @@
 
 An unknown parameter is refused by name with the nearest known one: a misspelt `consistency` that is ignored would be a
 read at another level than its author believes.
+
+The parameters of reads and writes of one key are kept parsed, by their text: programs send few different ones.
 """
 
 from __future__ import annotations
@@ -10,21 +12,26 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from dynamo.errors import InvalidParameter
 from dynamo.protocol.commands import Consistency
 from dynamo.protocol.http_fields import parse_duration_s
 
 READ = frozenset({"consistency", "r", "pr", "timeout", "siblings"})
-WRITE = frozenset({"consistency", "w", "dw", "pw", "sloppy", "timeout", "ttl"})
-DELETE = WRITE - {"ttl"}
+DELETE = frozenset({"consistency", "w", "dw", "pw", "sloppy", "timeout"})
+WRITE = DELETE | {"ttl"}
 LIST = frozenset({"consistency", "r", "timeout", "prefix", "start", "end", "limit", "cursor", "values"})
-BATCH = frozenset({"consistency", "r", "w", "dw", "pr", "pw", "sloppy", "timeout"})
-BUCKET = frozenset({"timeout"})
+BATCH = (READ | DELETE) - {"siblings"}
+TIMEOUT = frozenset({"timeout"})
 NOTHING: frozenset[str] = frozenset()
 
 TTL_S_MAX = 100 * 365 * 86400
+_LEVELS = tuple(level.value for level in Consistency)
+_SIBLINGS = ("all", "lww", "fail")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ELSEWHERE = {
     "n": "n belongs to the bucket: PUT /v1/buckets/{bucket}",
@@ -40,12 +47,6 @@ class Parameters:
 
     def __init__(self, given: dict[str, str]) -> None:
         self._given = given
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._given
-
-    def __bool__(self) -> bool:
-        return bool(self._given)
 
     def text(self, name: str) -> str | None:
         """The decoded value, or None."""
@@ -72,7 +73,7 @@ class Parameters:
         return int(text)
 
     def consistency(self) -> Consistency | None:
-        text = self.choice("consistency", tuple(level.value for level in Consistency))
+        text = self.choice("consistency", _LEVELS)
         return None if text is None else Consistency(text)
 
     def choice(self, name: str, words: tuple[str, ...]) -> str | None:
@@ -96,17 +97,10 @@ class Parameters:
             )
         return int(text)
 
-    def timeout_s(self, default: float, largest: float) -> float:
+    def timeout_s(self) -> float | None:
         """Seconds that the request may take."""
         text = self.text("timeout")
-        if text is None:
-            return default
-        seconds = _duration_s("timeout", text)
-        if not 0 < seconds <= largest:
-            raise InvalidParameter(
-                f"timeout must be above 0 and at most {largest:g}s, not {text!r}", parameter="timeout"
-            )
-        return seconds
+        return None if text is None else _duration_s("timeout", text)
 
     def ttl_ms(self) -> int | None:
         """Milliseconds to live; 0 is for ever, None takes the bucket's."""
@@ -115,6 +109,56 @@ class Parameters:
 
 
 NONE_GIVEN = Parameters({})
+
+
+class ReadOptions(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of a read; None where the client did not say."""
+
+    consistency: Consistency | None
+    r: int | str | None
+    pr: int | str | None
+    timeout_s: float | None
+    siblings: str
+
+
+class WriteOptions(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of a write; None where the client did not say."""
+
+    consistency: Consistency | None
+    w: int | str | None
+    dw: int | str | None
+    pw: int | str | None
+    sloppy: bool | None
+    timeout_s: float | None
+    ttl_ms: int | None
+
+
+@lru_cache(maxsize=1024)
+def read_options(query: str, known: frozenset[str] = READ) -> ReadOptions:
+    """The options of a raw query. Raises InvalidParameter."""
+    given = parse(query, known)
+    return ReadOptions(
+        given.consistency(),
+        given.quorum("r"),
+        given.quorum("pr"),
+        given.timeout_s(),
+        given.choice("siblings", _SIBLINGS) or "all",
+    )
+
+
+@lru_cache(maxsize=1024)
+def write_options(query: str, known: frozenset[str] = WRITE) -> WriteOptions:
+    """The options of a raw query. Raises InvalidParameter."""
+    given = parse(query, known)
+    return WriteOptions(
+        given.consistency(),
+        given.quorum("w"),
+        given.quorum("dw"),
+        given.quorum("pw"),
+        given.flag("sloppy"),
+        given.timeout_s(),
+        given.ttl_ms(),
+    )
 
 
 def parse(query: str, known: frozenset[str]) -> Parameters:

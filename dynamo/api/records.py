@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from multidict import istr
 from xxhash import xxh3_128_digest
 
 from dynamo.api import parameters, wire
@@ -13,7 +14,7 @@ from dynamo.api.call import Call, Pending
 from dynamo.api.facade import Node
 from dynamo.api.problems import Refusal
 from dynamo.api.representation import Shown, one_value, several_values
-from dynamo.errors import DynamoError, KeyNotFound, PreconditionFailed, SiblingsPresent
+from dynamo.errors import DynamoError, InvalidParameter, KeyNotFound, PreconditionFailed, SiblingsPresent
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.http_fields import (
@@ -28,7 +29,9 @@ from dynamo.protocol.http_fields import (
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.versioning.record import Record, decode
 
-SIBLING_WORDS = ("all", "lww", "fail")
+_ACCEPT = istr("Accept")
+_IF_MATCH = istr("If-Match")
+_IF_NONE_MATCH = istr("If-None-Match")
 
 
 class Records:
@@ -38,7 +41,7 @@ class Records:
         self._node = node
         self._limits = node.config.limits
         self._requests = node.config.requests
-        self._levels: dict[tuple[int | str, int | str, int], str] = {}
+        self._read_levels: dict[tuple[object, ...], str] = {}
         self.defaults = BucketProperties(name="", mode=Mode(node.config.buckets.mode), n=node.config.buckets.n)
         """What a new bucket gets."""
 
@@ -49,15 +52,14 @@ class Records:
     async def get(self, call: Call) -> Answer:
         """GET and HEAD."""
         bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
-        given = parameters.parse(call.query, parameters.READ)
-        command = self.read_command(given, bucket, key)
-        call.level = self.read_level(command)
-        wanted = given.choice("siblings", SIBLING_WORDS) or "all"
+        options = parameters.read_options(call.query)
+        call.level = self.read_level(bucket, options)
+        command = read_command(options, bucket, key)
         context = wire.context_of(call.request, bucket, key)
         if context is not None:
             command.context = context.clock
-        outcome = await self.read(command, call.started + self.timeout_s(given), call.trace)
-        return self._shown(call, Shown(bucket, key, outcome.record, now_ms()), wanted)
+        outcome = await self.read(command, call.started + self.timeout_s(options.timeout_s), call.trace)
+        return self._shown(call, Shown(bucket, key, outcome.record, now_ms()), options.siblings)
 
     async def put(self, call: Call) -> Answer:
         """PUT and POST of a key."""
@@ -75,48 +77,36 @@ class Records:
     async def delete(self, call: Call) -> Answer:
         """DELETE. Answered 204 whether there was a value or not: a tombstone is written."""
         bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
-        given = parameters.parse(call.query, parameters.DELETE)
-        command = self.write_command(given, bucket, key)
-        call.level = self.write_level(command)
+        options = parameters.write_options(call.query, parameters.DELETE)
+        call.level = self.write_level(bucket, options)
+        command = write_command(options, bucket, key)
         self._conditions(call, command)
-        outcome = await self.write(command, call.started + self.timeout_s(given), call.trace)
+        outcome = await self.write(command, call.started + self.timeout_s(options.timeout_s), call.trace)
         return Answer(204, self._written(call, command, outcome, decode(outcome.record)))
 
-    def read_command(self, given: parameters.Parameters, bucket: str, key: bytes) -> ReadCommand:
-        """The command of a read's parameters. Raises InvalidParameter."""
-        command = ReadCommand(bucket=bucket, key=key)
-        if given:
-            command.consistency = given.consistency()
-            command.r, command.pr = given.quorum("r"), given.quorum("pr")
-        return command
-
-    def write_command(self, given: parameters.Parameters, bucket: str, key: bytes) -> WriteCommand:
-        """The command of a write's parameters, a delete until it gets a value. Raises as `read_command`."""
-        command = WriteCommand(bucket=bucket, key=key, value=None, request=b"")
-        if given:
-            command.consistency = given.consistency()
-            command.w, command.dw, command.pw = given.quorum("w"), given.quorum("dw"), given.quorum("pw")
-            command.sloppy, command.ttl_ms = given.flag("sloppy"), given.ttl_ms()
-        return command
-
-    def read_level(self, command: ReadCommand) -> str:
+    def read_level(self, bucket: str, options: parameters.ReadOptions) -> str:
         """The word that a read is counted under. Raises InvalidParameter, NotImplementedYet, as the node would."""
-        bucket = self.bucket(command.bucket)
-        if command.consistency is None and command.r is None and command.pr is None:
-            shape = (bucket.r, bucket.pr, bucket.n)
-            level = self._levels.get(shape)
-            if level is None:
-                level = self._levels[shape] = read_quorum(bucket, command).level.value
-            return level
-        return read_quorum(bucket, command).level.value
+        properties = self.bucket(bucket)
+        shape = (options.consistency, options.r, options.pr, properties.r, properties.pr, properties.n)
+        level = self._read_levels.get(shape)
+        if level is None:
+            level = read_quorum(properties, read_command(options, bucket, b"")).level.value
+            self._read_levels[shape] = level
+        return level
 
-    def write_level(self, command: WriteCommand) -> str:
+    def write_level(self, bucket: str, options: parameters.WriteOptions) -> str:
         """The same of a write."""
-        return write_quorum(self.bucket(command.bucket), command).level.value
+        return write_quorum(self.bucket(bucket), write_command(options, bucket, b"")).level.value
 
-    def timeout_s(self, given: parameters.Parameters) -> float:
+    def timeout_s(self, asked: float | None) -> float:
         """How long the store may work on the request, from when it was complete. Raises InvalidParameter."""
-        return given.timeout_s(self._requests.timeout_s, self._requests.timeout_max_s)
+        if asked is None:
+            return self._requests.timeout_s
+        if not 0 < asked <= self._requests.timeout_max_s:
+            raise InvalidParameter(
+                f"timeout must be above 0 and at most {self._requests.timeout_max_s:g}s", parameter="timeout"
+            )
+        return asked
 
     async def read(self, command: ReadCommand, deadline: float, trace: str) -> ReadOutcome:
         """Raises DynamoError."""
@@ -140,11 +130,11 @@ class Records:
         }
 
     async def _store(self, call: Call, bucket: str, key: bytes) -> Answer:
-        given = parameters.parse(call.query, parameters.WRITE)
+        options = parameters.write_options(call.query)
         properties = self.bucket(bucket)
-        command = self.write_command(given, bucket, key)
-        call.level = self.write_level(command)
-        timeout_s = self.timeout_s(given)
+        call.level = self.write_level(bucket, options)
+        timeout_s = self.timeout_s(options.timeout_s)
+        command = write_command(options, bucket, key)
         self._conditions(call, command)
         command.content_type = wire.content_type_of(call.request)
         command.meta = wire.meta_of(call.request)
@@ -179,9 +169,10 @@ class Records:
         tag = shown.tag()
         fields["ETag"] = f'"{tag}"'
         headers = call.request.headers
-        if "If-Match" in headers and not names_tag(headers["If-Match"], tag):
+        wanted_tags, known_tags = headers.get(_IF_MATCH), headers.get(_IF_NONE_MATCH)
+        if wanted_tags is not None and not names_tag(wanted_tags, tag):
             raise Refusal(PreconditionFailed("the key's versions are others", current_etag=tag), fields)
-        if "If-None-Match" in headers and names_tag(headers["If-None-Match"], tag):
+        if known_tags is not None and names_tag(known_tags, tag):
             return Answer(304, fields)
         if len(shown.live) == 1:
             return one_value(shown, shown.live[0], fields)
@@ -191,7 +182,7 @@ class Records:
             count = len(shown.live)
             fields[SIBLINGS] = str(count)
             raise Refusal(SiblingsPresent(f"the key has {count} concurrent values", siblings=count), fields)
-        return several_values(shown, fields, headers.get("Accept", ""))
+        return several_values(shown, fields, headers.get(_ACCEPT, ""))
 
     def _written(self, call: Call, command: WriteCommand, outcome: WriteOutcome, record: Record) -> dict[str, str]:
         shown = Shown(command.bucket, command.key, record, now_ms())
@@ -218,6 +209,27 @@ class Records:
         answer.fields[ACKS] = fields[ACKS]
         answer.fields["Preference-Applied"] = "return=representation"
         return answer
+
+
+def read_command(options: parameters.ReadOptions, bucket: str, key: bytes) -> ReadCommand:
+    """The command of a read's options."""
+    return ReadCommand(bucket=bucket, key=key, consistency=options.consistency, r=options.r, pr=options.pr)
+
+
+def write_command(options: parameters.WriteOptions, bucket: str, key: bytes) -> WriteCommand:
+    """The command of a write's options: a delete, until it gets a value; without an identity yet."""
+    return WriteCommand(
+        bucket=bucket,
+        key=key,
+        value=None,
+        request=b"",
+        consistency=options.consistency,
+        w=options.w,
+        dw=options.dw,
+        pw=options.pw,
+        sloppy=options.sloppy,
+        ttl_ms=options.ttl_ms,
+    )
 
 
 def now_ms() -> int:
