@@ -53,7 +53,7 @@ def first_ring(members: list[Member], partitions: int, epoch: int = 1) -> Ring:
     owners: list[str] = []
     for _ in range(partitions):
         recent = owners[-(len(ordered) - 1) :] if len(ordered) > 1 else []
-        owners.append(_next_owner(left, zone_of, recent))
+        owners.append(_next_owner(left, zone_of, recent[::-1]))
         left[owners[-1]] -= 1
     return Ring(epoch, ordered, tuple(owners))
 
@@ -71,7 +71,7 @@ def changed_ring(old: Ring, members: list[Member]) -> Ring:
     span = min(len(ordered) - 1, 3)
     for place, owner in enumerate(owners):
         if owner == "":
-            near = [owners[(place + step) % len(owners)] for step in range(-span, span + 1) if step != 0]
+            near = [owners[(place + step * side) % len(owners)] for step in range(1, span + 1) for side in (-1, 1)]
             owners[place] = _next_owner(left, zone_of, near)
             left[owners[place]] -= 1
     return Ring(old.epoch + 1, ordered, tuple(owners))
@@ -105,12 +105,16 @@ def _kept(old: Ring, wanted: dict[str, int]) -> list[str]:
 
 
 def _next_owner(left: dict[str, int], zone_of: dict[str, str], near: list[str]) -> str:
-    """The node with most still to get, preferring one (then a zone) that does not stand nearby."""
-    near_zones = [zone_of[n] for n in near if n in zone_of]
-    last_zone = near_zones[-1:] if near_zones else []
+    """The node with most still to get, preferring one that does not stand nearby, then the zone that stands farthest.
 
-    def rank(node: str) -> tuple[bool, bool, int, str]:
-        return (node in near, zone_of[node] in last_zone, -left[node], node)
+    `near` has the closest owner first. Zones that take turns give every node of a zone the same share of its replicas.
+    """
+    near_zones = [zone_of.get(n, "") for n in near]
+
+    def rank(node: str) -> tuple[bool, int, int, str]:
+        zone = zone_of[node]
+        distance = near_zones.index(zone) if zone in near_zones else len(near_zones)
+        return (node in near, -distance, -left[node], node)
 
     return min((node for node, count in left.items() if count > 0), key=rank)
 
