@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 CONTEXT = "Dynamo-Context"
 SIBLINGS = "Dynamo-Siblings"
 ACKS = "Dynamo-Acks"
@@ -31,5 +33,7 @@ def parse_duration_s(text: str) -> float:
     for unit, seconds in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)):
         digits = text.removesuffix(unit)
         if digits != text and digits.isascii() and digits.replace(".", "", 1).isdigit():
-            return float(digits) * seconds
+            duration_s = float(digits) * seconds
+            if isfinite(duration_s):
+                return duration_s
     raise ValueError(f"{text!r} is not a duration; write it like 250ms, 2s or 1h")
