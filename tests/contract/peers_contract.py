@@ -359,7 +359,7 @@ async def large_values_pass_through_untouched(stage: Stage) -> None:
 
 @claim
 async def every_send_has_one_outcome_whatever_happens(stage: Stage) -> None:
-    """Peers crash and return while requests with all sorts of deadlines are sent: one call each, and none is missing."""
+    """Peers crash and return while requests with all sorts of deadlines are sent: one call for each of them."""
     answers = [0]
 
     def sometimes(peer: str, epoch: int, message: Message, deadline: float, trace: str, respond: Respond) -> None:
