@@ -19,6 +19,8 @@ from dynamo.errors import ConfigError
 
 ENV_PREFIX = "DYNAMO__"
 PARTITIONS_MAX = 65536
+N_MAX = 16
+"""As in `protocol.bucket`."""
 NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -199,6 +201,14 @@ def _cluster_problems(config: Config) -> Iterable[str]:
     partitions = config.cluster.partitions
     if partitions < 1 or partitions > PARTITIONS_MAX or partitions & (partitions - 1):
         yield f"cluster.partitions must be a power of two up to {PARTITIONS_MAX}, not {partitions}"
+    if len(ids) > partitions:
+        yield f"{len(ids)} cluster.members cannot share {partitions} partitions"
+    for member in config.cluster.members:
+        if member.weight < 1:
+            yield f"the weight of member {member.id} must be at least 1, not {member.weight}"
+        for port in (member.client_port, member.peer_port, member.ops_port):
+            if not 0 <= port <= 65535:
+                yield f"member {member.id} has the port {port}, which is none"
 
 
 def _word_problems(config: Config) -> Iterable[str]:
@@ -213,6 +223,14 @@ def _word_problems(config: Config) -> Iterable[str]:
 
 
 def _limit_problems(config: Config) -> Iterable[str]:
+    if not 1 <= config.buckets.n <= N_MAX:
+        yield f"buckets.n must lie between 1 and {N_MAX}, not {config.buckets.n}"
+    for name, limit in msgspec.structs.asdict(config.limits).items():
+        if not limit > 0:
+            yield f"limits.{name} must be above 0, not {limit}"
+    for name in ("repeats_remembered", "clock_drift_max_ms"):
+        if getattr(config.requests, name) < 0:
+            yield f"requests.{name} must not be below 0"
     if not 0 <= config.requests.read_all_share <= 1:
         yield "requests.read_all_share must lie between 0 and 1"
     if not 0 < config.requests.timeout_s <= config.requests.timeout_max_s:
@@ -229,6 +247,8 @@ def _read(file: Path | None) -> str:
         return file.read_text(encoding="utf-8")
     except OSError as problem:
         raise ConfigError(f"cannot read {file}: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{file} is not text in UTF-8: {problem}") from problem
 
 
 def _parse(text: str, name: str) -> dict[str, object]:
