@@ -1,0 +1,127 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamo.protocol.codec import MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Hello, Welcome
+from dynamo.transport.handshake import GREETING_BYTES_MAX, hello, is_ours, names_in, welcome, why_leave
+from tests.unit.transport.wire import introduction
+
+ONE, TWO = introduction("node1"), introduction("node2")
+
+
+def said(**changes: object) -> Hello:
+    fields = {"protocol_min": 1, "protocol_max": 1, "cluster": "cluster", "node": "node2", "epoch": 1, **changes}
+    return Hello(magic=MAGIC, incarnation="00000002", **fields)
+
+
+def answered(**changes: object) -> Welcome:
+    fields = {"protocol": 1, "cluster": "cluster", "node": "node1", "epoch": 1, **changes}
+    return Welcome(**{"magic": MAGIC, "incarnation": "00000001", **fields})
+
+
+def test_two_members_agree():
+    """Each says who it is, and both go on in the same version."""
+    greeting = hello(TWO)
+    assert (greeting.cluster, greeting.node, greeting.incarnation, greeting.epoch) == (
+        "cluster",
+        "node2",
+        "00000002",
+        1,
+    )
+    answer = welcome(ONE, greeting, None)
+    assert (answer.refusal, answer.protocol, answer.node, answer.incarnation) == ("", 1, "node1", "00000001")
+    assert why_leave(TWO, "node1", answer, None) == ""
+
+
+def test_an_introduction_is_read_anew():
+    """A changed epoch or incarnation shows in the next handshake."""
+    me = introduction("node1")
+    me.epoch, me.incarnation = 9, "ffffffff"
+    assert (hello(me).epoch, hello(me).incarnation) == (9, "ffffffff")
+    assert welcome(me, said(), None).epoch == 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cluster": "other"}, ["'cluster'", "'other'"]),
+        ({"node": "node9"}, ["'node9'", "not a member", "epoch 1"]),
+        ({"node": "node1"}, ["'node1'", "my own id"]),
+        ({"protocol_min": 2, "protocol_max": 3}, ["no protocol in common", "2 to 3", "1 to 1"]),
+        ({"protocol_min": 0, "protocol_max": 0}, ["no protocol in common"]),
+        ({"protocol_min": 2, "protocol_max": 1}, ["no protocol in common"]),
+    ],
+)
+def test_the_listener_says_why_not(changes: dict[str, object], words: list[str]):
+    """In words that name what was claimed and what was expected."""
+    answer = welcome(ONE, said(**changes), None)
+    assert answer.protocol == 0
+    for word in words:
+        assert word in answer.refusal
+    assert why_leave(TWO, "node1", answer, None) == f"refused: {answer.refusal}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cluster": "other"}, ["'other'", "'cluster'"]),
+        ({"node": "node3"}, ["'node3'", "'node1'"]),
+        ({"protocol": 0}, ["protocol 0"]),
+        ({"protocol": 2}, ["protocol 2"]),
+        ({"refusal": "go away"}, ["refused: go away"]),
+        ({"magic": "dynamo-other"}, ["no peer"]),
+    ],
+)
+def test_the_opener_leaves_the_wrong_place(changes: dict[str, object], words: list[str]):
+    """An address that leads to another cluster, another node or another program is not used."""
+    reason = why_leave(TWO, "node1", answered(**changes), None)
+    for word in words:
+        assert word in reason
+
+
+@given(st.integers(-3, 9), st.integers(-3, 9))
+def test_a_version_is_chosen_that_both_speak(low: int, high: int):
+    """The highest one; or a refusal, exactly where there is none."""
+    answer = welcome(ONE, said(protocol_min=low, protocol_max=high), None)
+    common = set(range(low, high + 1)) & set(range(PROTOCOL_MIN, PROTOCOL_MAX + 1))
+    assert (answer.refusal == "") == bool(common)
+    assert answer.protocol == max(common, default=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "passes"), [({"node2"}, True), ({"node3", "node2"}, True), ({"node3"}, False), ((), False)]
+)
+def test_a_certificate_must_carry_the_claimed_name(names, passes: bool):
+    """A member's certificate does not let it speak for another; no name at all is no name."""
+    refusal = welcome(ONE, said(), frozenset(names)).refusal
+    assert (refusal == "") is passes
+    assert passes or "'node2'" in refusal
+    left = why_leave(ONE, "node2", answered(node="node2"), frozenset(names))
+    assert (left == "") is passes
+
+
+@pytest.mark.parametrize(
+    ("certificate", "names"),
+    [
+        (None, set()),
+        ({}, set()),
+        ({"subjectAltName": (("DNS", "node1"), ("IP Address", "127.0.0.1"), ("DNS", "n"))}, {"node1", "n"}),
+        ({"subject": ((("commonName", "node1"),),)}, set()),
+    ],
+)
+def test_names_are_the_dns_names(certificate, names: set[str]):
+    """Not addresses, and not the common name."""
+    assert names_in(certificate) == names
+
+
+@pytest.mark.parametrize("magic", ["", "dynamo", "dynamo-peer ", "HTTP/1.1"])
+def test_another_protocol_is_known_by_its_magic(magic: str):
+    """It gets no answer at all."""
+    assert not is_ours(Hello(magic, 1, 1, "cluster", "node2", "x", 1))
+
+
+def test_greetings_fit_their_limit():
+    """The longest names that the configuration allows, with room to spare for a refusal."""
+    longest = introduction("n" * 32, cluster="c" * 255)
+    refusal = welcome(longest, said(node="x" * 32), None).refusal
+    assert 0 < len(refusal) < GREETING_BYTES_MAX // 2
