@@ -28,6 +28,7 @@ class QuorumRead:
 
     __slots__ = (
         "_answers",
+        "_behind",
         "_chosen",
         "_context",
         "_corrupt",
@@ -70,6 +71,8 @@ class QuorumRead:
         self._context = context
         self._pause_s = RETRY_PAUSE_S
         self._corrupt: CorruptValue | None = None
+        self._behind = False
+        """Whether a quorum has answered that had not seen the context."""
         self._repairing = b""
         self._chosen: Record | None = None
         self._repaired = 0
@@ -126,7 +129,9 @@ class QuorumRead:
         if len(self._answers) < self._quorum.needed:
             return []
         if self._context is not None and not descends(self._answers.record.clock, self._context):
+            self._behind = True
             return self._ask_further(now)
+        self._behind = False
         stale = self._answers.stale()
         self.mismatched = self.mismatched or bool(stale)
         if stale and self._quorum.repairs_first:
@@ -151,8 +156,9 @@ class QuorumRead:
         return Send(peer, Store(self._fetch.bucket, self._fetch.key, data))
 
     def _on_answer_while_repairing(self, peer: str) -> Effects:
+        """A late answer: this replica is a holder, or becomes one, should the others fail."""
         if not self._answers.holds(peer, self._repairing):
-            return []
+            return [self._repair(peer)]
         self._holders += 1
         return self._answer() if self._holders >= self._quorum.needed else []
 
@@ -219,16 +225,21 @@ class QuorumRead:
         return finished + self._repair_later()
 
     def _too_late(self) -> DynamoError:
-        got = len(self._answers)
-        if self._context is not None and got >= self._quorum.needed:
+        got, needed = len(self._answers), self._quorum.needed
+        if self._behind:
             return ContextNotReached(
                 "no answer as new as the given context before the deadline; retry, or read without the context",
                 received=got,
             )
+        if self._repairing:
+            return ReadTimeout(
+                f"{self._holders} of the {needed} replicas needed hold the newest value found, the others could not be "
+                "brought up to date in time; retry, or lower r",
+                received=self._holders,
+                required=needed,
+            )
         return ReadTimeout(
-            f"{got} of the {self._quorum.needed} replicas needed answered in time; retry, or lower r",
-            received=got,
-            required=self._quorum.needed,
+            f"{got} of the {needed} replicas needed answered in time; retry, or lower r", received=got, required=needed
         )
 
     def _finish(self, outcome: ReadOutcome | DynamoError) -> Effects:
