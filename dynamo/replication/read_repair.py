@@ -41,11 +41,16 @@ class Reconciled:
         if data != self.data:
             theirs = decode(data) if data else EMPTY
             if not self.data:
-                self.record, self.data = theirs, data
+                self._begin(theirs, data)
             elif data:
                 self.record = self._resolve(self.record, theirs)
                 self.data = encode(self.record)
         self._answers[replica] = data
+
+    def _begin(self, theirs: Record, data: bytes) -> None:
+        """The first record is resolved, too: a replica that had not heard of an lww bucket has kept all siblings."""
+        self.record = self._resolve(theirs, theirs)
+        self.data = data if self.record is theirs else encode(self.record)
 
     def __len__(self) -> int:
         return len(self._answers)
