@@ -26,7 +26,7 @@ class ScanPage(msgspec.Struct, gc=False):
 class QuorumScan:
     """Machine. `replicas` are the live primaries, nearest first; `needed` of them must answer."""
 
-    __slots__ = ("_deadline", "_needed", "_pages", "_pending", "_resolve", "_scan", "_unasked", "outcome")
+    __slots__ = ("_corrupt", "_deadline", "_needed", "_pages", "_pending", "_resolve", "_scan", "_unasked", "outcome")
 
     def __init__(self, replicas: tuple[str, ...], scan: Scan, needed: int, resolve: Resolve, deadline: float) -> None:
         assert len(replicas) >= needed, "too few replicas must be refused before"
@@ -36,7 +36,8 @@ class QuorumScan:
         self._deadline = deadline
         self._pending = list(replicas[:needed])
         self._unasked = list(replicas[needed:])
-        self._pages: list[Scanned] = []
+        self._pages: list[ScanPage] = []
+        self._corrupt: CorruptValue | None = None
         self.outcome: ScanPage | DynamoError | None = None
 
     @property
@@ -51,27 +52,34 @@ class QuorumScan:
             return []
         assert isinstance(message, Scanned), message
         self._pending.remove(peer)
-        self._pages.append(message)
-        if len(self._pages) < self._needed:
-            return []
         try:
+            self._pages.append(ScanPage([(key, decode(data)) for key, data in message.entries], message.more))
+            if len(self._pages) < self._needed:
+                return []
             return self._finish(merged_page(self._pages, self._resolve))
         except CorruptValue as problem:
-            return self._finish(problem)
+            self._corrupt = problem
+            return self._replace()
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
         if self.outcome is not None or peer not in self._pending:
             return []
         self._pending.remove(peer)
-        if self._unasked:
-            self._pending.append(self._unasked.pop(0))
-            return [Send(self._pending[-1], self._scan)]
-        return self._finish(self._too_late())
+        if isinstance(error.error, CorruptValue):
+            self._corrupt = error.error
+        return self._replace()
 
     def on_wakeup(self, now: float) -> Effects:
         if self.outcome is None and now >= self._deadline:
             return self._finish(self._too_late())
         return []
+
+    def _replace(self) -> Effects:
+        """A replica failed: ask the next one, or give up."""
+        if self._unasked:
+            self._pending.append(self._unasked.pop(0))
+            return [Send(self._pending[-1], self._scan)]
+        return self._finish(self._corrupt or self._too_late())
 
     def _too_late(self) -> ReadTimeout:
         return ReadTimeout(
@@ -85,16 +93,14 @@ class QuorumScan:
         return [Finish(outcome)]
 
 
-def merged_page(pages: list[Scanned], resolve: Resolve) -> ScanPage:
-    """One page of several replicas' pages. Raises CorruptValue if a record cannot be read."""
+def merged_page(pages: list[ScanPage], resolve: Resolve) -> ScanPage:
+    """One page of several replicas' pages. Raises CorruptValue if one dot has two values."""
     cut = [page.entries[-1][0] for page in pages if page.more and page.entries]
     horizon = min(cut) if cut else None
     found: dict[bytes, Record] = {}
     for page in pages:
-        for key, data in page.entries:
+        for key, record in page.entries:
             if horizon is not None and key > horizon:
                 break
-            known = found.get(key)
-            record = decode(data)
-            found[key] = record if known is None else resolve(known, record)
+            found[key] = resolve(found.get(key, record), record)
     return ScanPage(sorted(found.items()), more=horizon is not None)
