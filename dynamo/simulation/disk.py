@@ -135,7 +135,7 @@ class SimulatedStorage:
         if self._queue:
             self._begin()
         for batch in group:
-            batch.done(None)
+            self._tell(batch, None)
 
     def _report_full(self) -> None:
         if not self._life.alive:
@@ -145,7 +145,14 @@ class SimulatedStorage:
         self._latest = {space: dict(self._committed[space]) for space in Keyspace}
         self._world.note(f"{self._life.node} has no room for {len(failed)}")
         for batch in failed:
-            batch.done(StorageFull("the simulated disk is full; nothing was written"))
+            self._tell(batch, StorageFull("the simulated disk is full; nothing was written"))
+
+    def _tell(self, batch: _Batch, error: Exception | None) -> None:
+        """A waiter that raises is a bug of its own, and keeps no other from being told."""
+        try:
+            batch.done(error)
+        except Exception as problem:  # noqa: BLE001  # reported, and held against the run
+            self._world.loop.call_exception_handler({"message": "a waiter raised", "exception": problem})
 
     def _show(self, space: Keyspace, key: bytes, value: bytes | None) -> None:
         known = self._committed[space]

@@ -30,6 +30,8 @@ OUTCOME_MARGIN_S = 0.1
 """How long after its deadline a request may still end: time-outs of peers and late timers."""
 QUIET_S = 40.0
 """Pause after the faults: longer than any clock was ahead, and for the daemons to compare buckets."""
+LONGEST_RUN_S = 3600.0
+"""Virtual seconds after which something is taken to wait for ever."""
 AUDIT_ROUNDS = 2
 AUDIT_TRIES = 5
 AUDIT_TIMEOUT_S = 5.0
@@ -101,6 +103,13 @@ class _Simulation:
 
     async def run(self) -> None:
         """Everything but the verdict."""
+        try:
+            async with asyncio.timeout(LONGEST_RUN_S):
+                await self._parts()
+        except TimeoutError:
+            raise Stalled(f"the run has not ended after {LONGEST_RUN_S} s of its time") from None
+
+    async def _parts(self) -> None:
         self.cluster.start_all()
         await self._make_buckets()
         faults = [self.world.loop.create_task(fault()) for fault in self.nemesis.faults()]
