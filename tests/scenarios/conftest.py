@@ -9,5 +9,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def rewrite(request: pytest.FixtureRequest) -> bool:
-    """Whether transcripts are written instead of compared. Never where this folder was not named on the command line."""
+    """Whether transcripts are written instead of compared; never when this folder was not named on the command line."""
     return bool(request.config.getoption("rewrite", default=False))

@@ -13,9 +13,9 @@ A transcript is a list of steps. A step is a command, a line `----`, and what th
     [at SECONDS] fail PEER down | lost | timeout | refused [CODE]
     [at SECONDS] wake
 
-A record is its siblings, `a1=x,b2=-@9` (dot a1 with value x; dot b2, a tombstone, at hybrid time 9, which is the counter
-where nothing is said), then `/a3,c1` for what its clock covers besides. `none` is no record, `damaged` is bytes that are
-none. In the style of the data-driven tests of etcd's raft.
+A record is its siblings, `a1=x,b2=-@9` (dot a1 with value x; dot b2, a tombstone, at hybrid time 9, which is the
+counter where nothing is said), then `/a3,c1` for what its clock covers besides. `none` is no record, `damaged` is bytes
+that are none. In the style of the data-driven tests of etcd's raft.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def shown_record(record: Record) -> str:
         for s in record.siblings
     ]
     below = _clock_below(record.siblings, {})
-    more = [f"{actor}{counter}" for actor, counter in sorted(record.clock.items()) if not covers(below, (actor, counter))]
+    more = [
+        f"{actor}{counter}" for actor, counter in sorted(record.clock.items()) if not covers(below, (actor, counter))
+    ]
     return ",".join(siblings) + ("/" + ",".join(more) if more else "")
 
 
@@ -165,7 +167,9 @@ def _message(words: list[str]) -> Message:
     if words == ["forwarded"]:
         return Forwarded(WriteOutcome(record_of("a1=x"), 2, 0, "a"))
     if words[0] == "page":
-        entries = [(key.encode(), record_of(record)) for key, record in (w.split(":", 1) for w in words[1:] if w != "more")]
+        entries = [
+            (key.encode(), record_of(record)) for key, record in (w.split(":", 1) for w in words[1:] if w != "more")
+        ]
         return Scanned(entries, words[-1] == "more")
     assert len(words) == 1, f"{words} is no answer"
     return Fetched(record_of(words[0]))

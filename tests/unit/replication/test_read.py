@@ -1,0 +1,161 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamo.errors import ContextNotReached, CorruptValue, DynamoError, ReadTimeout
+from dynamo.protocol.commands import ReadOutcome
+from dynamo.protocol.effects import Send, WakeAt
+from dynamo.protocol.messages import Fetch, Fetched
+from dynamo.replication.quorum import ReadQuorum
+from dynamo.replication.read import QuorumRead
+from dynamo.replication.read_repair import Resolve, keep_newest, keep_siblings
+from dynamo.versioning.clock import Clock, descends
+from dynamo.versioning.record import Record, Sibling, encode
+from dynamo.versioning.siblings import EMPTY
+from tests.unit.replication.cluster import DEADLINE, NODES, Cluster, Replica
+from tests.unit.versioning.histories import History, histories
+
+FETCH = Fetch("b", b"k")
+
+
+def machine(nodes: tuple[str, ...], needed: int, resolve: Resolve, **more) -> QuorumRead:
+    return QuorumRead(nodes, FETCH, ReadQuorum(len(nodes), needed), resolve, DEADLINE, **more)
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> tuple[History, Cluster]:
+    """Replicas that hold states of one history, each any of them or nothing."""
+    history = draw(histories(steps_max=12))
+    replicas = {}
+    for name in NODES[: draw(st.integers(1, 5))]:
+        record = draw(st.sampled_from(history.states)).record
+        replicas[name] = Replica(encode(record) if record.clock else b"")
+    return history, Cluster(draw(st.data()), replicas, keep_newest if history.lww else keep_siblings)
+
+
+def has(replica: Replica, record: Record, resolve: Resolve) -> bool:
+    """Whether a replica holds what was shown, or something that has seen it."""
+    return encode(resolve(replica.record, record)) == encode(replica.record)
+
+
+@given(clusters(), st.data())
+def test_an_answer_is_the_merge_of_enough_replicas(setting, data):
+    """Exactly one outcome, by the deadline, whatever the order of answers and failures.
+
+    A value that is shown has been seen by its replicas; with a majority it is *held* by R of them when it is shown.
+    """
+    history, cluster = setting
+    nodes = tuple(cluster.replicas)
+    needed = data.draw(st.integers(1, len(nodes)))
+    read = machine(nodes, needed, cluster.resolve, ask_all=data.draw(st.booleans()))
+    before = {name: replica.record for name, replica in cluster.replicas.items()}
+
+    def check(outcome: object) -> None:
+        if not isinstance(outcome, ReadOutcome):
+            assert isinstance(outcome, ReadTimeout | CorruptValue)
+            return
+        assert outcome.replicas >= needed
+        shown = outcome.record or EMPTY
+        seen = [name for name in nodes if descends(shown.clock, before[name].clock)]
+        assert len(seen) >= needed, "all that R replicas had is in the answer"
+        if needed > len(nodes) // 2 and outcome.record is not None:
+            assert sum(has(replica, shown, cluster.resolve) for replica in cluster.replicas.values()) >= needed
+        if history.lww:
+            assert len(shown.siblings) <= 1
+
+    cluster.at_finish = check
+    cluster.run(read)
+
+
+@given(clusters(), st.data())
+def test_majority_reads_never_go_backwards(setting, data):
+    """Of two reads at a majority, one after the other, the second shows all that the first one has shown.
+
+    Meanwhile writes of others spread, and either read may be cut off anywhere.
+    """
+    history, cluster = setting
+    nodes = tuple(cluster.replicas)
+    majority = len(nodes) // 2 + 1
+
+    def spread() -> None:
+        if data.draw(st.integers(0, 4)) == 0:
+            name = data.draw(st.sampled_from(nodes))
+            state = data.draw(st.sampled_from(history.states)).record
+            merged = cluster.resolve(cluster.replicas[name].record, state)
+            cluster.replicas[name].data = encode(merged) if merged.clock else b""
+
+    shown: list[Record] = []
+    for _ in range(3):
+        cluster.now = 0.0
+        order = tuple(data.draw(st.permutations(nodes)))
+        outcome = cluster.run(machine(order, majority, cluster.resolve, ask_all=data.draw(st.booleans())), noise=spread)
+        if isinstance(outcome, ReadOutcome):
+            record = outcome.record or EMPTY
+            for earlier in shown:
+                assert encode(cluster.resolve(record, earlier)) == encode(record)
+            shown.append(record)
+
+
+@given(clusters(), st.data())
+def test_a_context_is_reached_or_refused(setting, data):
+    """An answer has seen the context, whatever R; without one the error says whether it was missing, or replicas."""
+    history, cluster = setting
+    nodes = tuple(cluster.replicas)
+    context = data.draw(st.sampled_from(history.states)).record.clock
+    needed = data.draw(st.integers(1, len(nodes)))
+    read = machine(nodes, needed, cluster.resolve, context=context, ask_all=data.draw(st.booleans()))
+    outcome = cluster.run(read)
+    if isinstance(outcome, ReadOutcome):
+        assert descends(outcome.record.clock if outcome.record else {}, context)
+    else:
+        assert isinstance(outcome, ContextNotReached | ReadTimeout | CorruptValue)
+
+
+@given(clusters(), st.data())
+def test_a_context_is_reached_once_a_replica_that_answers_has_it(setting, data):
+    """Without failures, a context that any replica has seen is always reached: read-your-writes at any R."""
+    _, cluster = setting
+    cluster.failures = st.just("arrives")
+    nodes = tuple(cluster.replicas)
+    context = cluster.replicas[data.draw(st.sampled_from(nodes))].record.clock
+    outcome = cluster.run(machine(nodes, data.draw(st.integers(1, len(nodes))), cluster.resolve, context=context))
+    if not isinstance(outcome, ReadOutcome):
+        assert isinstance(outcome, DynamoError)
+        assert cluster.now >= DEADLINE, "only for want of time"
+    else:
+        assert descends(outcome.record.clock if outcome.record else {}, context)
+
+
+@given(clusters(), st.data())
+def test_replicas_that_answer_are_equal_afterwards(setting, data):
+    """A read of all replicas repairs them all, before or behind the answer, if nothing fails."""
+    _, cluster = setting
+    cluster.failures = st.just("arrives")
+    nodes = tuple(cluster.replicas)
+    differed = len({replica.data for replica in cluster.replicas.values()}) > 1
+    read = machine(nodes, data.draw(st.integers(1, len(nodes))), cluster.resolve, ask_all=True)
+    outcome = cluster.run(read)
+    if isinstance(outcome, ReadOutcome):
+        assert len({replica.data for replica in cluster.replicas.values()}) == 1
+        assert read.mismatched == differed == (outcome.repaired + read.repaired_later > 0)
+
+
+def test_a_read_asks_only_as_many_as_it_needs():
+    """Nearest first; one wake-up, at the deadline."""
+    read = machine(("c", "a", "b"), 2, keep_siblings)
+    assert read.start(0.0) == [Send("c", FETCH), Send("a", FETCH), WakeAt(DEADLINE)]
+
+
+def test_too_few_replicas_is_a_bug_of_the_caller():
+    """It is answered before anything is sent, with another error."""
+    with pytest.raises(AssertionError):
+        machine(("a",), 2, keep_siblings)
+
+
+@pytest.mark.parametrize(("context", "reached"), [({}, True), ({"a": 1}, True), ({"a": 2}, False), ({"b": 1}, False)])
+def test_a_context_on_a_single_replica(context: Clock, reached: bool):
+    """What it takes for R=1 of N=1."""
+    read = machine(("a",), 1, keep_siblings, context=context)
+    read.start(0.0)
+    read.on_reply("a", Fetched(encode(Record({"a": 1}, [Sibling("a", 1, 1, b"x")]))), 0.0)
+    assert (read.outcome is not None) == reached
