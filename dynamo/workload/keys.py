@@ -1,0 +1,31 @@
+"""Which keys a run touches, in which order, and what their values are: all from one seed.
+
+A key has one value for the whole run, so that an answer can be compared with what was written, byte by byte, without
+asking who wrote last. Values are random bytes: nothing on the way can compress them. Each connection walks its own
+share of the keys round and round, in shuffled order, so no two requests in flight meet at a key.
+"""
+
+from __future__ import annotations
+
+import random
+
+
+class KeySpace:
+    """`count` keys with values of `value_bytes` each. Equal arguments give equal keys, values and order."""
+
+    def __init__(self, seed: int, count: int, value_bytes: int) -> None:
+        assert count > 0, "a run without keys measures nothing"
+        chance = random.Random(seed)
+        self.value_bytes = value_bytes
+        self.keys = [f"key-{number:08d}" for number in range(count)]
+        self.values = [chance.randbytes(value_bytes) for _ in range(count)]
+        self._order = list(range(count))
+        chance.shuffle(self._order)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def shares(self, connections: int) -> list[list[int]]:
+        """Positions of keys for each connection: disjoint, together all of them, sizes at most one apart."""
+        assert 0 < connections <= len(self.keys), "each connection needs a key of its own"
+        return [self._order[first::connections] for first in range(connections)]
