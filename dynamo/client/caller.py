@@ -17,7 +17,7 @@ from dynamo.client.results import ConnectionLost, NodeUnreachable, OutcomeUnknow
 from dynamo.client.retry import Budget, Verdict, attempt_s, backoff_s, judge, may_have_applied
 from dynamo.client.routing import Routing
 from dynamo.client.wire import Call
-from dynamo.errors import Draining, DynamoError, NotReady
+from dynamo.errors import Applied, Draining, DynamoError, NotReady
 from dynamo.protocol import http_fields as fields
 
 REFRESH_TIMEOUT_S = 1.0
@@ -152,6 +152,8 @@ class _Attempts:
         return backoff_s(self._round, random.random, error.retry_after_s)
 
     def _outcome(self, error: DynamoError) -> DynamoError:
+        if not self._call.writes:
+            error.members["applied"] = Applied.NO.value  # whatever went wrong, a read changes nothing
         if not self._unknown:
             return self._unreachable() if isinstance(error, NodeUnreachable) else error
         unknown = OutcomeUnknown(

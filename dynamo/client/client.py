@@ -30,6 +30,8 @@ from dynamo.ring.ring import Ring
 ENDPOINTS_DEFAULT = ("127.0.0.1:7610", "127.0.0.1:7620", "127.0.0.1:7630")
 TIMEOUT_S_DEFAULT = 5.0
 CONNECTIONS_MAX = 100
+VALUES_PAGE_MAX = 100
+"""Most keys of a page that carries values."""
 
 
 class AsyncClient:
@@ -168,13 +170,14 @@ class AsyncClient:
         start: str | bytes = b"",
         end: str | bytes = b"",
         values: bool = False,
-        page_size: int = LIST_LIMIT_DEFAULT,
+        page_size: int | None = None,
     ) -> AsyncIterator[Entry]:
         """All keys, page by page as they are consumed. No snapshot: keys written meanwhile may or may not appear."""
+        size = page_size or (VALUES_PAGE_MAX if values else LIST_LIMIT_DEFAULT)
         cursor: str | None = None
         while True:
             page = await self.page(
-                bucket, prefix=prefix, start=start, end=end, limit=page_size, cursor=cursor, values=values
+                bucket, prefix=prefix, start=start, end=end, limit=size, cursor=cursor, values=values
             )
             for entry in page.entries:
                 yield entry

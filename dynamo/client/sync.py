@@ -18,6 +18,7 @@ from dynamo.client.client import (
     CONNECTIONS_MAX,
     ENDPOINTS_DEFAULT,
     TIMEOUT_S_DEFAULT,
+    VALUES_PAGE_MAX,
     AsyncClient,
     kept_content_type,
     seconds_to,
@@ -162,12 +163,13 @@ class Client:
         start: str | bytes = b"",
         end: str | bytes = b"",
         values: bool = False,
-        page_size: int = LIST_LIMIT_DEFAULT,
+        page_size: int | None = None,
     ) -> Iterator[Entry]:
         """See `AsyncClient.list`."""
+        size = page_size or (VALUES_PAGE_MAX if values else LIST_LIMIT_DEFAULT)
         cursor: str | None = None
         while True:
-            page = self.page(bucket, prefix=prefix, start=start, end=end, limit=page_size, cursor=cursor, values=values)
+            page = self.page(bucket, prefix=prefix, start=start, end=end, limit=size, cursor=cursor, values=values)
             yield from page.entries
             if page.cursor is None:
                 return

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Self
@@ -291,6 +293,8 @@ class FakeCluster:
         prefix, after = unquote_to_bytes(query.get("prefix", "")), unquote_to_bytes(query.get("cursor", ""))
         start, end = unquote_to_bytes(query.get("start", "")), unquote_to_bytes(query.get("end", ""))
         limit = int(query["limit"])
+        if query.get("values") == "true" and limit > 100:
+            return problem("invalid-parameter")
         keys = sorted(
             key
             for (name, key), record in self.records.items()
@@ -372,6 +376,23 @@ def named(key: bytes) -> dict[str, object]:
         return {"key": key.decode()}
     except UnicodeDecodeError:
         return {"key_b64": base64.b64encode(key).decode()}
+
+
+@contextmanager
+def in_thread() -> Iterator[FakeCluster]:
+    """A fake cluster on a loop of its own thread, for callers that block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    cluster = FakeCluster()
+    asyncio.run_coroutine_threadsafe(cluster.__aenter__(), loop).result()
+    try:
+        yield cluster
+    finally:
+        asyncio.run_coroutine_threadsafe(cluster.__aexit__(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 class Hang:

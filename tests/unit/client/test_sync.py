@@ -1,4 +1,3 @@
-import asyncio
 import inspect
 import threading
 from collections.abc import Iterator
@@ -11,22 +10,13 @@ from dynamo.client.results import Missing, Operation, Siblings, Value, Written
 from dynamo.client.session import Session
 from dynamo.client.sync import Client, SyncSession
 from dynamo.errors import BucketNotFound, InvalidParameter
-from tests.unit.client.fake_cluster import FakeCluster
+from tests.unit.client.fake_cluster import FakeCluster, in_thread
 
 
 @pytest.fixture
 def served() -> Iterator[FakeCluster]:
-    """A fake cluster on a loop of its own thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    cluster = FakeCluster()
-    asyncio.run_coroutine_threadsafe(cluster.__aenter__(), loop).result()
-    yield cluster
-    asyncio.run_coroutine_threadsafe(cluster.__aexit__(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with in_thread() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""`dynamo cluster`: how the nodes are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dynamo.cli.connect import cluster_options
+from dynamo.cli.output import OK, UNHEALTHY, emit, note, size, span, table
+from dynamo.cli.probe import fetch
+from dynamo.errors import NotReady
+
+OPS_OFFSET = 2
+"""A node's operations listener is two above its client listener, unless its configuration says otherwise."""
+
+
+@click.group()
+def cluster() -> None:
+    """The nodes of a cluster."""
+
+
+@cluster.command()
+@click.option("--ops", metavar="HOST:PORT,...", help="Operations listeners [default: --endpoints, ports plus 2].")
+@cluster_options
+def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
+    """Print every node as the first one that answers sees it. Ends with 3 if a node is down."""
+    from dynamo.client.routing import endpoint
+
+    found: dict[str, Any] = {}
+    silent = []
+    for text in (ops or endpoints).split(","):
+        host, _, port = endpoint(text).rpartition(":")
+        reply = fetch(host, int(port) + (0 if ops else OPS_OFFSET), "/admin/v1/cluster", timeout_s)
+        if reply.status == 200 and isinstance(reply.document.get("nodes"), list):
+            found = reply.document
+            break
+        silent.append(f"{host}:{int(port) + (0 if ops else OPS_OFFSET)}: {reply.text.strip() or reply.status}")
+    if not found:
+        raise NotReady(f"no operations listener answered: {'; '.join(silent)}")
+    down = [node for node in found["nodes"] if node.get("state") != "up"]
+    if as_json:
+        emit(found)
+    else:
+        _print(found)
+        if down:
+            note(f"{len(down)} of {len(found['nodes'])} nodes do not answer: {', '.join(n['id'] for n in down)}")
+    return UNHEALTHY if down else OK
+
+
+def _print(found: dict[str, Any]) -> None:
+    note(f"cluster {found.get('cluster', '?')}, epoch {found.get('epoch', '?')}, as seen by {found.get('node', '?')}")
+    rows = [
+        (
+            node["id"],
+            node.get("state", "?"),
+            f"{node.get('host', '?')}:{node.get('client_port', '?')}",
+            node.get("zone") or "-",
+            _or_dash(node, "partitions"),
+            _or_dash(node, "keys"),
+            size(node["store_bytes"]) if isinstance(node.get("store_bytes"), int) else "-",
+            span(node["uptime_s"]) if isinstance(node.get("uptime_s"), int | float) else "-",
+            node.get("version") or "-",
+        )
+        for node in found["nodes"]
+    ]
+    table(("node", "state", "address", "zone", "partitions", "keys", "store", "uptime", "version"), rows)
+
+
+def _or_dash(node: dict[str, Any], name: str) -> str:
+    value = node.get(name)
+    return "-" if value is None else str(value)

@@ -1,0 +1,76 @@
+"""The command's entry: the table of verbs, and how any failure becomes one line and an exit code.
+
+A verb is one row here and one file beside it. A failure prints `error: <title>: <detail>`, with a hint where there is
+one, or one JSON object with `--json`; never a traceback, unless DYNAMO_TRACEBACK is set. Exit codes: `output.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dynamo import __version__
+from dynamo.cli.lazy import LazyGroup, Verb
+from dynamo.cli.output import FAILED, INTERRUPTED, OK, USAGE, exit_code, report
+from dynamo.errors import DynamoError
+
+VERBS = {
+    "up": Verb("dynamo.cli.up:up", "run a local cluster of real nodes until Ctrl-C"),
+    "serve": Verb("dynamo.cli.serve:serve", "run one node"),
+    "kv": Verb("dynamo.cli.kv:kv", "get, put, delete, list, import, export"),
+    "bucket": Verb("dynamo.cli.bucket:bucket", "list, show, create, delete buckets"),
+    "locate": Verb("dynamo.cli.locate:locate", "which nodes hold a key"),
+    "cluster": Verb("dynamo.cli.cluster:cluster", "how the nodes are"),
+    "config": Verb("dynamo.cli.config:config", "check and show a node's configuration"),
+    "bench": Verb("dynamo.cli.bench:bench", "measure this machine, beside a bare server and etcd"),
+}
+
+root = LazyGroup(
+    "dynamo",
+    VERBS,
+    "A leaderless, quorum-replicated key-value store.\n\n"
+    "Exit codes: 0 fine, 1 failure, 2 usage, 3 the cluster is not healthy, 4 the outcome of a write is unknown.",
+)
+root = click.version_option(__version__, package_name="dynamo-kv", prog_name="dynamo")(root)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (default: the process's own); the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    try:
+        code = root.main(args=words, prog_name="dynamo", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as problem:
+        report(as_json, "usage", "Usage", problem.format_message(), _usage_hint(problem))
+        return USAGE
+    except click.ClickException as problem:
+        report(as_json, "failure", "Failure", problem.format_message())
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter's own flush at exit must not complain a second time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except DynamoError as error:
+        report(as_json, error.code, error.title, error.detail, members=error.members, applied=error.applied.value)
+        return exit_code(error)
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        report(as_json, "os-error", "Operating system", f"{where}{problem.strerror or problem}")
+        return FAILED
+    except Exception as bug:
+        if os.environ.get("DYNAMO_TRACEBACK"):
+            raise
+        report(as_json, "internal", "Internal error", f"{type(bug).__name__}: {bug}", "set DYNAMO_TRACEBACK=1 for more")
+        return FAILED
+    return code if isinstance(code, int) else OK
+
+
+def _usage_hint(problem: click.UsageError) -> str:
+    path = problem.ctx.command_path if problem.ctx is not None else "dynamo"
+    return f"{path} --help"
