@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from dynamo.errors import Applied, Internal, Overloaded, StorageFull
 from dynamo.protocol.codec import (
     LENGTH_BYTES,
+    MAGIC,
     Envelope,
+    Hello,
     encode_frame,
     encode_greeting,
     refusal,
