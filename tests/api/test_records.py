@@ -133,7 +133,7 @@ async def test_accept_decides_how_siblings_look(fake, accept: str, multipart: bo
 
 
 async def test_a_client_may_choose_one_sibling_or_none(api):
-    """With lww it gets the newest with the count, with fail 409 and the context; one value alone is never a conflict."""
+    """With lww it gets the newest and the count, with fail 409 and the context; one value is never a conflict."""
     at = f"/v1/kv/{fresh()}/k"
     await api.call("PUT", at, b"old")
     assert (await api.call("GET", f"{at}?siblings=fail")).body == b"old"
