@@ -19,13 +19,24 @@ class Repeats:
         self._remembered_max = remembered_max
         self._seen: dict[bytes, int] = {}
 
-    def remember(self, record: Record) -> None:
-        """Take note of the requests in a record that was written or received."""
+    def remember(self, record: Record) -> list[bytes]:
+        """Take note of the requests in a record that is being written here; the new ones, to `forget` if that fails.
+
+        At once, not when it is on disk: by then the next write may have superseded it.
+        """
+        new = []
         for sibling in record.siblings:
             if sibling.request and sibling.request not in self._seen:
+                new.append(sibling.request)
                 self._seen[sibling.request] = fingerprint(sibling.value, sibling.content_type)
                 if len(self._seen) > self._remembered_max:
                     del self._seen[next(iter(self._seen))]
+        return new
+
+    def forget(self, requests: list[bytes]) -> None:
+        """What these requests wrote was not kept."""
+        for request in requests:
+            self._seen.pop(request, None)
 
     def is_repeat(self, record: Record, request: bytes, value: bytes | None, content_type: str) -> bool:
         """Whether the request was applied before. Raises IdempotencyMismatch if it wrote something else then."""

@@ -73,11 +73,11 @@ class Replica:
         data = encode(record)
         self._check_size(record, data)
         minted = Minted(data, repeated=False)
+        noted = self._repeats.remember(record)
 
         def settled(error: DynamoError | None) -> None:
-            if error is None:
-                self._repeats.remember(record)
-            else:
+            if error is not None:
+                self._repeats.forget(noted)
                 self.mint.forgot()
             minted.on_settled(error)
 
@@ -92,24 +92,19 @@ class Replica:
         if lww:
             self._hybrid.observe(incoming.hybrid_max(), self._clock.wall_ms())
         base = self._records.base(message.bucket, message.key)
-        if base.data == message.record:
-            self._records.barrier(done, durable=message.durable)
-            return
-        record = siblings.merged(base.record, incoming)
-        if lww:
-            record, discarded = siblings.newest_only(record)
-            self._metrics.lww_discarded.value += discarded
-        data = encode(record)
-        if data == base.data:
-            self._records.barrier(done, durable=message.durable)
-            return
+        record = base.record if base.data == message.record else self._joined(base.record, incoming, lww=lww)
+        data = base.data if record is base.record else encode(record)
+        noted = self._repeats.remember(incoming)
 
         def settled(error: DynamoError | None) -> None:
-            if error is None:
-                self._repeats.remember(incoming)
+            if error is not None:
+                self._repeats.forget(noted)
             done(error)
 
-        self._records.replace(base, record, data, settled, durable=message.durable)
+        if data == base.data:
+            self._records.barrier(settled, durable=message.durable)
+        else:
+            self._records.replace(base, record, data, settled, durable=message.durable)
 
     def scan(self, message: Scan) -> Scanned:
         """A page of a bucket's keys in one partition."""
@@ -123,6 +118,13 @@ class Replica:
             values=message.values,
         )
         return Scanned(entries, more)
+
+    def _joined(self, ours: Record, theirs: Record, *, lww: bool) -> Record:
+        record = siblings.merged(ours, theirs)
+        if lww:
+            record, discarded = siblings.newest_only(record)
+            self._metrics.lww_discarded.value += discarded
+        return record
 
     def _written(self, base: Base, command: WriteCommand, bucket: BucketProperties) -> Record:
         now_ms = self._clock.wall_ms()
