@@ -129,7 +129,7 @@ def _minted_twice(ledger: Ledger) -> Iterator[Violation]:
         first: dict[tuple[str, str], Sibling] = {}
         for sibling in ledger.dots.get(place, {}).values():
             known = first.setdefault((sibling.actor, sibling.request), sibling)
-            if known is not sibling:
+            if known is not sibling and ledger.history.runs.get(sibling.actor, 0) <= 1:
                 text = f"one request became {_named(known)} and {_named(sibling)}"
                 write = ledger.write_of(sibling)
                 yield Violation("minted-twice", place, text, () if write is None else write.ops)

@@ -50,6 +50,13 @@ class Bucket(msgspec.Struct, tag_field="event", tag="bucket", frozen=True):
     n: int
 
 
+class Run(msgspec.Struct, tag_field="event", tag="run", frozen=True):
+    """A node begins a run as that actor of dots. What it only kept in memory in an earlier run is gone."""
+
+    at: float
+    actor: str
+
+
 class Call(msgspec.Struct, tag_field="event", tag="call", frozen=True, omit_defaults=True):
     """A client asks for something."""
 
@@ -94,7 +101,7 @@ class Remark(msgspec.Struct, tag_field="event", tag="remark", frozen=True):
     text: str
 
 
-Event = Bucket | Call | Return | Remark
+Event = Bucket | Run | Call | Return | Remark
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 
@@ -121,6 +128,8 @@ class History:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.events: list[Event] = []
         self.buckets: dict[str, Bucket] = {}
+        self.runs: dict[str, int] = {}
+        """How often each actor began a run."""
         self.operations: dict[int, Operation] = {}
         for event in events:
             self.add(event)
@@ -129,6 +138,8 @@ class History:
         """Append an event. Raises ValueError for a return without its call, or a call number used twice."""
         if isinstance(event, Bucket):
             self.buckets[event.name] = event
+        elif isinstance(event, Run):
+            self.runs[event.actor] = self.runs.get(event.actor, 0) + 1
         elif isinstance(event, Call):
             if event.op in self.operations:
                 raise ValueError(f"operation {event.op} is called twice")

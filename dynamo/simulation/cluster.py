@@ -59,6 +59,8 @@ class Cluster:
         self.platters = {node: Platter(node, msgspec.structs.replace(habits)) for node in self.ids}
         self.skews_ms = dict.fromkeys(self.ids, 0)
         self.running: dict[str, Running] = {}
+        self.on_start: list[Callable[[str], None]] = []
+        """Called with the actor, `node.incarnation`, of each life that begins."""
         self.on_death: list[Callable[[Life], None]] = []
         """Called with each life that ended, for those who wait for its answers."""
         self._lives = 0
@@ -83,6 +85,8 @@ class Cluster:
         randomness = SeededRandomness(self.world.stream("node", name, life.number))
         peers = self.network.attach(life, clock, lambda: self.ring.epoch)
         self.world.note(f"{name} starts as {identity.incarnation}")
+        for listener in self.on_start:
+            listener(f"{name}.{identity.incarnation}")
         node = Node(self._config(name), self.ring, clock, randomness, storage, identity, peers, self._metrics[name])
         node.start()
         self.network.listen(name, node.handle)

@@ -6,6 +6,7 @@ node learns of trouble. A peer counts as up until a cut or a crash is *noticed*,
 that just vanishes, and ends by its deadline (TIMEOUT) or when the loss is noticed (LOST). A peer noticed as gone costs
 nothing to ask (DOWN). A cut in either direction is noticed at both ends, since acknowledgements need the way back.
 
+As on a connection, a message goes from one life of a node to one life of another, and never reaches the next one.
 Answers are matched by exchange number: the second answer to a repeated request finds nobody waiting and is dropped.
 """
 
@@ -49,6 +50,19 @@ class _Station(msgspec.Struct):
     clock: SimulatedClock
     peers: SimulatedPeers
     inbound: Inbound | None = None
+
+
+class Route(msgspec.Struct, frozen=True):
+    """From one life of a node to one life of another, as a connection is."""
+
+    source: str
+    source_life: int
+    target: str
+    target_life: int
+
+    def back(self) -> Route:
+        """The way of the answer."""
+        return Route(self.target, self.target_life, self.source, self.source_life)
 
 
 class _Waiting(msgspec.Struct):
@@ -164,44 +178,52 @@ class Network:
 
     # -- messages --------------------------------------------------------------------------------------------------
 
-    def carry(self, source: str, target: str, envelope: Envelope, asker: int) -> None:
-        """Take one message on its way: lost, once, or twice. An answer reaches only the life that asked."""
+    def carry(self, route: Route, envelope: Envelope) -> None:
+        """Take one message on its way: lost, once, or twice."""
         frame = encode_frame([envelope])
         if self._dice.random() < self.weather.loss:
-            self.world.note(f"lose {_brief(source, target, envelope, frame)}")
+            self.world.note(f"lose {_brief(route, envelope, frame)}")
             return
-        self._schedule(source, target, frame, asker)
-        if self._dice.random() < self.weather.duplicate:
-            self._schedule(source, target, frame, asker)
+        twice = self._dice.random() < self.weather.duplicate
+        repeat = _Repeat() if twice else None
+        for _ in range(1 + twice):
+            self._schedule(route, frame, repeat)
 
-    def _schedule(self, source: str, target: str, frame: bytes, asker: int) -> None:
-        weather = self.weather
-        due = self.world.now() + weather.delay_s * self._dice.uniform(0.5, 2.0) + self.delays.get((source, target), 0.0)
+    def _schedule(self, route: Route, frame: bytes, repeat: _Repeat | None) -> None:
+        weather, link = self.weather, (route.source, route.target)
+        due = self.world.now() + weather.delay_s * self._dice.uniform(0.5, 2.0) + self.delays.get(link, 0.0)
         if self._dice.random() < weather.straggle:
             due += self._dice.uniform(0.0, weather.straggle_s)
         if weather.in_order:
-            due = max(due, self._last_due.get((source, target), 0.0))
-            self._last_due[source, target] = due
-        self.world.loop.call_at(due, self._arrive, source, target, frame, asker)
+            due = max(due, self._last_due.get(link, 0.0))
+            self._last_due[link] = due
+        self.world.loop.call_at(due, self._arrive, route, frame, repeat)
 
-    def _arrive(self, source: str, target: str, frame: bytes, asker: int) -> None:
-        station = self._stations.get(target)
+    def _arrive(self, route: Route, frame: bytes, repeat: _Repeat | None) -> None:
+        station = self._stations.get(route.target)
         (envelope,) = decode_envelopes(frame[LENGTH_BYTES:])
-        brief = _brief(source, target, envelope, frame)
-        if station is None or (source, target) in self._cut:
+        brief = _brief(route, envelope, frame)
+        if station is None or station.life.number != route.target_life or (route.source, route.target) in self._cut:
             self.world.note(f"drop {brief}")
-        elif not envelope.is_reply and station.inbound is not None:
+        elif envelope.is_reply:
             self.world.note(f"pass {brief}")
-            self._deliver(station, source, envelope, asker)
-        elif envelope.is_reply and station.life.number == asker:
+            station.peers.answered(route.source, envelope)
+        elif station.inbound is not None and (
+            repeat is None or repeat.may_pass(lambda: self._again(route, frame, repeat))
+        ):
             self.world.note(f"pass {brief}")
-            station.peers.answered(source, envelope)
+            self._deliver(station, station.inbound, route, envelope, repeat)
 
-    def _deliver(self, station: _Station, source: str, envelope: Envelope, asker: int) -> None:
+    def _again(self, route: Route, frame: bytes, repeat: _Repeat) -> None:
+        self.world.after(self._dice.uniform(0.0, self.weather.delay_s), self._arrive, route, frame, repeat)
+
+    def _deliver(
+        self, station: _Station, inbound: Inbound, route: Route, envelope: Envelope, repeat: _Repeat | None
+    ) -> None:
         """Hand a request to the node, and take care that it answers once."""
         life, clock = station.life, station.clock
         key = (life.node, self.world.events)
-        asked = f"{life.node} was asked a {type(envelope.message).__name__} by {source}"
+        asked = f"{life.node} was asked a {type(envelope.message).__name__} by {route.source}"
         self._unanswered[key] = (self.world.now(), asked)
 
         def respond(message: Message) -> None:
@@ -209,13 +231,46 @@ class Network:
                 return
             if self._unanswered.pop(key, None) is None:
                 self.breaches.append(f"answered-twice: {asked}")
-                return
-            answer = Envelope(envelope.exchange, True, station.peers.epoch(), 0, "", message)
-            self.carry(life.node, source, answer, asker)
+            elif repeat is None or repeat.may_answer(message):
+                answer = Envelope(envelope.exchange, True, station.peers.epoch(), 0, "", message)
+                self.carry(route.back(), answer)
 
-        assert station.inbound is not None
         deadline = clock.monotonic() + envelope.left_ms / 1000
-        station.inbound(source, envelope.epoch, envelope.message, deadline, envelope.trace, respond)
+        inbound(route.source, envelope.epoch, envelope.message, deadline, envelope.trace, respond)
+
+
+class _Repeat:
+    """A message that the network delivers twice.
+
+    A refusal promises that nothing happened, whatever the network does. So the second copy waits until the first is
+    answered, is not delivered after a refusal, and its own refusal, after the first was carried out, is kept back.
+    """
+
+    __slots__ = ("_answer", "_taken", "_waiting")
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._answer: Message | None = None
+        self._waiting: Callable[[], None] | None = None
+
+    def may_pass(self, again: Callable[[], None]) -> bool:
+        """Whether a copy may be delivered now; `again` is kept to deliver it when the other one is answered."""
+        if not self._taken:
+            self._taken = True
+            return True
+        if self._answer is None:
+            self._waiting = again
+            return False
+        return not isinstance(self._answer, Refused)
+
+    def may_answer(self, message: Message) -> bool:
+        """Whether this answer may be sent."""
+        if self._answer is not None:
+            return not isinstance(message, Refused)
+        self._answer = message
+        if self._waiting is not None:
+            self._waiting()
+        return True
 
 
 class SimulatedPeers:
@@ -248,7 +303,8 @@ class SimulatedPeers:
         self._network.world.after(max(0.0, left_s) + grace_s, self._fail, exchange, PeerFailure.TIMEOUT)
         if left_s > 0:
             envelope = Envelope(exchange, False, self.epoch(), ceil(left_s * 1000), trace, message)
-            self._network.carry(self._life.node, peer, envelope, self._life.number)
+            route = Route(self._life.node, self._life.number, peer, self._connections[peer])
+            self._network.carry(route, envelope)
 
     # -- called by the network -------------------------------------------------------------------------------------
 
@@ -282,6 +338,6 @@ class SimulatedPeers:
             waiting.receiver.on_failure(waiting.peer, PeerError(failure))
 
 
-def _brief(source: str, target: str, envelope: Envelope, frame: bytes) -> str:
-    kind = type(envelope.message).__name__
-    return f"{source}>{target} #{envelope.exchange} {'answer ' if envelope.is_reply else ''}{kind} {crc32(frame):08x}"
+def _brief(route: Route, envelope: Envelope, frame: bytes) -> str:
+    kind = f"{'answer ' if envelope.is_reply else ''}{type(envelope.message).__name__}"
+    return f"{route.source}>{route.target} #{envelope.exchange} {kind} {crc32(frame):08x}"

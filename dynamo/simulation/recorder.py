@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from dynamo.checker.history import Call, History, Outcome, Remark, Return, Sibling, Version
+from dynamo.checker.history import Call, History, Outcome, Remark, Return, Run, Sibling, Version
 from dynamo.errors import Applied, DynamoError
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.simulation.cluster import Cluster
@@ -50,6 +50,7 @@ class Recorder:
         self._world = cluster.world
         self._open: dict[Life, dict[int, _Open]] = {}
         self._ops = 0
+        cluster.on_start.append(lambda actor: history.add(Run(self._world.now(), actor)))
         cluster.on_death.append(self._on_death)
 
     def remark(self, text: str) -> None:

@@ -42,14 +42,16 @@ class Verdict(msgspec.Struct):
     """What came of one seed."""
 
     seed: int
-    trace_hash: str
-    operations: int
-    outcomes: dict[str, int]
-    virtual_s: float
-    events: int
-    violations: list[str]
-    plan: Plan
+    violations: list[str] = []
+    trace_hash: str = ""
+    """Over every event: the same seed gives the same one."""
+    operations: int = 0
+    outcomes: dict[str, int] = {}
+    virtual_s: float = 0.0
+    events: int = 0
+    plan: Plan | None = None
     trace: list[str] = []
+    """Every event, if it was asked for."""
 
     @property
     def passed(self) -> bool:
