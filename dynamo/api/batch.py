@@ -170,10 +170,7 @@ def _read(item: _Item, options: ReadOptions, context: Context | None) -> ReadCom
 
 
 def _operations(body: bytes) -> list[Operation]:
-    try:
-        operations = _decoder.decode(body).operations
-    except (msgspec.DecodeError, RecursionError) as problem:
-        raise BadRequest(f"the body is no batch: {problem}") from None
+    operations = wire.from_json(_decoder, body, "batch").operations
     if not 1 <= len(operations) <= BATCH_MAX:
         raise BadRequest(f"a batch has 1 to {BATCH_MAX} operations, not {len(operations)}", limit=BATCH_MAX)
     return operations

@@ -17,7 +17,7 @@ from dynamo.api.answer import JSON_TYPE, Answer, json_answer
 from dynamo.api.call import Call
 from dynamo.api.facade import Node
 from dynamo.api.records import Records, names_tag
-from dynamo.errors import BadRequest, BucketNotFound, InvalidParameter, NotImplementedYet, PreconditionFailed
+from dynamo.errors import BucketNotFound, InvalidParameter, NotImplementedYet, PreconditionFailed
 from dynamo.protocol.bucket import BucketProperties, Mode, check
 from dynamo.protocol.http_fields import REQUEST_ID
 
@@ -80,8 +80,9 @@ class BucketPages:
         name = wire.bucket_of(call.bucket_segment)
         given = parameters.parse(call.query, parameters.TIMEOUT)
         timeout_s = self._records.timeout_s(given.timeout_s())
-        wire.require_json(call.request)
         body = await wire.body_of(call.request, BODY_BYTES_MAX, self._limits.body_timeout_s)
+        if body:
+            wire.require_json(call.request)
         existing = self._node.buckets.known(name)
         self._check_conditions(call, existing)
         wanted = self._merged(name, existing, _wanted(name, body))
@@ -108,6 +109,8 @@ class BucketPages:
         bucket = check(msgspec.structs.replace(base, **chosen))
         if bucket.mode is Mode.LINEARIZABLE:
             raise NotImplementedYet("linearizable buckets are not available yet; use siblings or lww")
+        if bucket.ttl_s > parameters.TTL_S_MAX:
+            raise InvalidParameter("ttl_s must be at most 100 years", parameter="ttl_s", limit=parameters.TTL_S_MAX)
         if bucket.value_bytes_max > self._limits.value_bytes_max:
             raise InvalidParameter(
                 f"value_bytes_max must be at most {self._limits.value_bytes_max}, this node's own limit",
@@ -142,10 +145,7 @@ def _wanted(name: str, body: bytes) -> Wanted:
     """The body of a PUT; an empty one asks for the defaults. Raises BadRequest, InvalidParameter."""
     if not body:
         return Wanted()
-    try:
-        wanted = _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as problem:
-        raise BadRequest(f"the body is no set of bucket properties: {problem}") from None
+    wanted = wire.from_json(_decoder, body, "set of bucket properties")
     if wanted.name not in (msgspec.UNSET, name):
         raise InvalidParameter("the body names another bucket than the path", parameter="name")
     return wanted

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from typing import TypeVar
 
+import msgspec
 from aiohttp import web
 from multidict import istr
 from xxhash import xxh3_128_digest
@@ -31,6 +33,7 @@ from dynamo.protocol.http_fields import CONTEXT, IDEMPOTENCY_KEY, IDEMPOTENCY_KE
 from dynamo.ring.token import KEY_BYTES_MAX, key_hash
 from dynamo.versioning.context import Context, from_token
 
+T = TypeVar("T")
 META_BYTES_MAX = 4096
 CONTENT_TYPE_MAX = 256
 CONTENT_ENCODING_META = ":content-encoding"
@@ -189,6 +192,14 @@ def require_json(request: web.BaseRequest) -> None:
     kind = request.headers.get(_CONTENT_TYPE, "application/json").split(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMediaType(f"send Content-Type: application/json, not {kind[:64]!r}")
+
+
+def from_json(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
+    """The body as what it should be. Raises BadRequest for broken JSON and for another shape."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise BadRequest(f"the body is no {what}: {problem}") from None
 
 
 async def body_of(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
