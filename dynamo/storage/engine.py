@@ -17,17 +17,17 @@ has passed. The price of that consistency: async mode still waits for the pages,
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from dynamo.errors import DynamoError, StorageRefused
 from dynamo.layout.keyspaces import STORED_KEY_BYTES_MAX, Keyspace
 from dynamo.ports import Change, StorageSizes
 from dynamo.storage.environment import Environment
-from dynamo.storage.writer import Group, Writer
+from dynamo.storage.writer import GROUP_WEIGHT_MAX, Group, Writer
 
-SIZES_MAX_AGE_S = 2.0
+T = TypeVar("T")
 
 
 class LmdbStorage:
@@ -35,15 +35,21 @@ class LmdbStorage:
 
     `on_fatal` is called on the loop at most once, when the disk can no longer be trusted (see `writer.py`). Every later
     write fails with StorageRefused. The process should then end without answering anyone, since a start decides anew
-    which of the last writes exist.
+    which of the last writes exist. `on_commit` is called on the loop after each commit, with the seconds that it took
+    and the number of batches that shared it.
     """
 
     def __init__(
-        self, environment: Environment, loop: asyncio.AbstractEventLoop, on_fatal: Callable[[DynamoError], None]
+        self,
+        environment: Environment,
+        loop: asyncio.AbstractEventLoop,
+        on_fatal: Callable[[DynamoError], None],
+        on_commit: Callable[[float, int], None] | None = None,
     ) -> None:
         self._environment = environment
         self._loop = loop
         self._on_fatal = on_fatal
+        self._on_commit = on_commit
         self._groups: deque[Group] = deque()
         """Oldest first; the first one may be with the writer, the last one may still be open."""
         self._in_flight = False
@@ -52,12 +58,12 @@ class LmdbStorage:
         """Answer to every further write, if the store is closing or broken."""
         self._broken = False
         self._idle: asyncio.Future[None] | None = None
-        self._sizes = environment.sizes()
-        self._sizes_at = time.monotonic()
         self.commits = 0
         """Groups that were committed."""
         self.batches = 0
         """Batches in them."""
+        # A transaction that needs more pages than the reserve has could leave none for the next one.
+        self._group_weight_max = min(GROUP_WEIGHT_MAX, environment.reserve_bytes // 4)
         self._writer = Writer(environment, self._report)
 
     # --- reading
@@ -79,12 +85,8 @@ class LmdbStorage:
         return self._environment.scan(space, start, end, limit)
 
     def sizes(self) -> StorageSizes:
-        """Of the durable state, at most SIZES_MAX_AGE_S old."""
-        now = time.monotonic()
-        if now - self._sizes_at >= SIZES_MAX_AGE_S:
-            self._sizes = self._environment.sizes()
-            self._sizes_at = now
-        return self._sizes
+        """As of the last commit."""
+        return self._environment.sizes
 
     # --- writing
 
@@ -96,7 +98,7 @@ class LmdbStorage:
         for _, key, _ in changes:
             assert 0 < len(key) <= STORED_KEY_BYTES_MAX, f"a stored key has {len(key)} bytes"
         if not self._groups or self._groups[-1].closed:
-            self._groups.append(Group())
+            self._groups.append(Group(self._group_weight_max))
         self._groups[-1].add(changes, durable, done)
         if not self._in_flight and not self._hand_over_is_due:
             # At the end of this tick, so that all of its writes share the first group.
@@ -142,9 +144,11 @@ class LmdbStorage:
     def _committed(self) -> None:
         group = self._groups.popleft()
         self._environment.refresh()
+        self._hand_over()
         self.commits += 1
         self.batches += len(group.dones)
-        self._hand_over()
+        if self._on_commit is not None:
+            self._on_commit(group.commit_s, len(group.dones))
         self._tell(group, None)
 
     def _failed(self, failure: DynamoError) -> None:
@@ -153,13 +157,16 @@ class LmdbStorage:
         if isinstance(failure, StorageRefused):
             self._broken = True
             self._refusal = failure
-            self._on_fatal(failure)
+            self._call(self._on_fatal, failure)
         for group in failed:
             self._tell(group, failure)
 
     def _tell(self, group: Group, outcome: Exception | None) -> None:
         for done in group.dones:
-            try:
-                done(outcome)
-            except Exception as problem:  # noqa: BLE001 - one waiter's bug must not leave the others waiting
-                self._loop.call_exception_handler({"message": "a store's waiter failed", "exception": problem})
+            self._call(done, outcome)
+
+    def _call(self, callback: Callable[[T], None], argument: T) -> None:
+        try:
+            callback(argument)
+        except Exception as problem:  # noqa: BLE001 - one waiter's bug must not leave the others waiting
+            self._loop.call_exception_handler({"message": "a waiter of the store failed", "exception": problem})

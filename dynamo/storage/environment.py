@@ -11,6 +11,9 @@ file
 - `lock` on: offline tools (`python -m lmdb`) may look at a running store.
 - engine 0.9 by name: the file formats of LMDB 0.9 and 1.0 differ, and the default can be changed from outside.
 
+A share of the map is kept free of growth. LMDB changes copies of pages, so it needs free ones even to remove a key, and
+those that a transaction gives up can only be reused by the next but one: a map filled to the last page would be stuck.
+
 A page that cannot be read from the device ends the process by a signal, as with any mapped file.
 """
 
@@ -33,6 +36,12 @@ ENGINE = "lmdb-0.9"
 _ENGINE_MAJOR = 0
 _READERS_MAX = 64
 """This process holds one; the rest is for offline tools."""
+_RESERVE_SHARE = 16
+"""One in so many parts of the map is reserved."""
+_RESERVE_BYTES_MIN = 256 * 2**10
+_RESERVE_BYTES_MAX = 64 * 2**20
+
+_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError)
 
 Changes = dict[Keyspace, dict[bytes, bytes | None]]
 """Final state of the keys that change: a value, or None for removed."""
@@ -46,7 +55,7 @@ def no_changes() -> Changes:
 class Environment:
     """Opened by the constructor, which keeps the data directory locked. Raises StorageRefused or StorageFull.
 
-    `commit` and `sync` belong to one thread, everything else to another one.
+    `commit`, `sync` and `lost_writes` belong to one thread, everything else to another one.
     """
 
     def __init__(self, directory: DataDirectory, map_bytes: int, *, lazy: bool) -> None:
@@ -56,30 +65,43 @@ class Environment:
         file = directory.store / "data.mdb"
         header.check(file)
         try:
-            self._lmdb = _opened(directory, map_bytes, lazy=lazy)
-            self.opened_version = self.version
-            with self._lmdb.begin(write=True) as transaction:
-                self._trees = {s: self._lmdb.open_db(s.value.encode(), transaction) for s in Keyspace}
-            self._lmdb.reader_check()
+            self._open(map_bytes)
         except lmdb.Error as problem:
             if code(problem) in NO_ROOM:
-                raise StorageFull(
-                    f"the store in {directory.path} cannot be opened: free space on the disk"
-                ) from problem
+                raise StorageFull(f"the store in {directory.path} cannot be opened: free disk space") from problem
             raise header.refusal(file, str(problem)) from problem
         # The engine syncs what is in its file, never the file's name.
         sync_directory(directory.store)
         sync_directory(directory.path)
         self._probe_fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        self.refresh()
+
+    def _open(self, map_bytes: int) -> None:
+        self._lmdb = _opened(self.directory, map_bytes, lazy=self.lazy)
+        try:
+            self._prepare()
+        except lmdb.Error:
+            self._lmdb.close()
+            raise
+
+    def _prepare(self) -> None:
+        self.opened_version = self.version
+        with self._lmdb.begin(write=True) as transaction:
+            self._trees = {s: self._lmdb.open_db(s.value.encode(), transaction) for s in Keyspace}
+        self._lmdb.reader_check()
+        self._map_bytes = self._lmdb.info()["map_size"]
+        self.reserve_bytes = min(_RESERVE_BYTES_MAX, max(_RESERVE_BYTES_MIN, self._map_bytes // _RESERVE_SHARE))
+        self._snapshot = self._lmdb.begin()
+        self._get = self._snapshot.get
+        self.sizes = self._measured(self._snapshot)
+        """As of the last commit. Pages of all trees: those free for reuse do not count, nor the few that list them."""
+        self.empty = all(self._snapshot.stat(tree)["entries"] == 0 for tree in self._trees.values())
+        """Whether no keyspace held any key when the store was opened."""
 
     # --- reading
 
     def refresh(self) -> None:
         """Let reads see what is committed by now. Until the next call they see exactly this state."""
-        previous = getattr(self, "_snapshot", None)
-        if previous is not None:
-            previous.abort()
+        self._snapshot.abort()
         self._snapshot = self._lmdb.begin()
         self._get = self._snapshot.get
 
@@ -87,8 +109,8 @@ class Environment:
         """The value of a key. Raises CorruptValue if the page that should hold it is damaged."""
         try:
             return self._get(key, None, self._trees[space])
-        except (lmdb.CorruptedError, lmdb.PageNotFoundError) as problem:
-            raise _damaged(space, problem) from problem
+        except _DAMAGE as problem:
+            raise self._damaged(space, problem) from problem
 
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         """Pairs with start <= key < end in key order, at most `limit`. Raises CorruptValue."""
@@ -105,34 +127,27 @@ class Environment:
                     found.append(pair)
                     if len(found) == limit:
                         break
-        except (lmdb.CorruptedError, lmdb.PageNotFoundError) as problem:
-            raise _damaged(space, problem) from problem
+        except _DAMAGE as problem:
+            raise self._damaged(space, problem) from problem
         return found
+
+    def _damaged(self, space: Keyspace, problem: lmdb.Error) -> CorruptValue:
+        # The engine gives up a snapshot that met damage. The new one may show a commit that is about to be reported.
+        self.refresh()
+        return CorruptValue(f"a page of {space.value} cannot be read: {problem}")
 
     @property
     def version(self) -> int:
         """Number of the last committed transaction: equal versions of one store are equal stores."""
         return self._lmdb.info()["last_txnid"]
 
-    @property
-    def empty(self) -> bool:
-        """Whether no keyspace holds any key."""
-        return all(self._snapshot.stat(tree)["entries"] == 0 for tree in self._trees.values())
-
-    def sizes(self) -> StorageSizes:
-        """Pages of all trees, in bytes. Pages that are free for reuse do not count; a few that list them neither."""
-        stats = [self._snapshot.stat(tree) for tree in self._trees.values()]
-        pages = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats)
-        return StorageSizes(
-            keys=self._snapshot.stat(self._trees[Keyspace.RECORDS])["entries"],
-            used_bytes=pages * stats[0]["psize"],
-            map_bytes=self._lmdb.info()["map_size"],
-        )
-
     # --- writing, by the writer's thread
 
     def commit(self, changes: Mapping[Keyspace, Mapping[bytes, bytes | None]]) -> None:
-        """Apply all changes or none. On disk when this returns; in lazy mode only after `sync`. Raises lmdb.Error."""
+        """Apply all changes or none. On disk when this returns; in lazy mode only after `sync`. Raises lmdb.Error.
+
+        Changes that make the store larger end with MapFullError before they touch the reserve.
+        """
         with self._lmdb.begin(write=True) as transaction:
             for space, pairs in changes.items():
                 tree = self._trees[space]
@@ -142,6 +157,16 @@ class Environment:
                         transaction.delete(key, b"", tree)
                     else:
                         transaction.put(key, value, True, True, False, tree)
+            sizes = self._measured(transaction)
+            if sizes.used_bytes > max(self._map_bytes - self.reserve_bytes, self.sizes.used_bytes):
+                raise lmdb.MapFullError("what is left of the map is reserved for removals")
+        self.sizes = sizes
+
+    def _measured(self, transaction: lmdb.Transaction[bytes]) -> StorageSizes:
+        stats = {space: transaction.stat(tree) for space, tree in self._trees.items()}
+        pages = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats.values())
+        records = stats[Keyspace.RECORDS]
+        return StorageSizes(records["entries"], pages * records["psize"], self._map_bytes)
 
     def sync(self) -> None:
         """Make everything committed durable. Raises lmdb.Error."""
@@ -186,7 +211,3 @@ def _opened(directory: DataDirectory, map_bytes: int, *, lazy: bool) -> lmdb.Env
         max_spare_txns=1,
         lib_version=_ENGINE_MAJOR,
     )
-
-
-def _damaged(space: Keyspace, problem: lmdb.Error) -> CorruptValue:
-    return CorruptValue(f"a page of {space.value} cannot be read: {problem}")

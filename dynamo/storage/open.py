@@ -20,12 +20,16 @@ from dynamo.storage.environment import ENGINE, Environment
 
 
 def open_store(
-    config: Config, ring: Ring, loop: asyncio.AbstractEventLoop, on_fatal: Callable[[DynamoError], None]
+    config: Config,
+    ring: Ring,
+    loop: asyncio.AbstractEventLoop,
+    on_fatal: Callable[[DynamoError], None],
+    on_commit: Callable[[float, int], None] | None = None,
 ) -> tuple[LmdbStorage, identity.NodeIdentity]:
     """The store and the identity of the node in `config`. Raises StorageRefused or StorageFull.
 
-    `on_fatal` is called on the loop when the disk cannot be trusted any more; the process should end then. To stop
-    cleanly: end all writing, `identity.close(counter)`, `await storage.close()`.
+    `on_fatal` is called on the loop when the disk cannot be trusted any more; the process should end then. `on_commit`
+    as in LmdbStorage. To stop cleanly: end all writing, `identity.close(counter)`, `await storage.close()`.
     """
     directory = DataDirectory(Path(config.node.data_dir))
     try:
@@ -33,7 +37,7 @@ def open_store(
     except BaseException:
         directory.release()
         raise
-    return LmdbStorage(environment, loop, on_fatal), who
+    return LmdbStorage(environment, loop, on_fatal, on_commit), who
 
 
 def _opened(directory: DataDirectory, config: Config, ring: Ring) -> tuple[Environment, identity.NodeIdentity]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
@@ -27,6 +28,7 @@ from dynamo.storage.environment import Changes, Environment, code, no_changes
 IDLE_SYNC_S = 0.05
 """In lazy mode: how long the last transaction may wait for another one to carry it to the disk."""
 GROUP_WEIGHT_MAX = 32 * 2**20
+"""Bytes, about, that one transaction may write before another one is begun. A batch is never split."""
 _CHANGE_WEIGHT = 4096
 """A change dirties a page, whatever its size."""
 
@@ -36,25 +38,27 @@ Done = Callable[[Exception | None], None]
 class Group:
     """Batches that share a transaction. Of each key only the last change is kept, as nobody sees the ones between."""
 
-    __slots__ = ("changes", "closed", "dones", "durable", "weight")
+    __slots__ = ("_weight_left", "changes", "closed", "commit_s", "dones", "durable")
 
-    def __init__(self) -> None:
+    def __init__(self, weight_max: int) -> None:
         self.changes: Changes = no_changes()
         self.dones: list[Done] = []
         self.durable = False
-        self.weight = 0
+        self._weight_left = weight_max
         self.closed = False
         """Handed to the writer, or heavy enough: takes no further batch."""
+        self.commit_s = 0.0
+        """How long the transaction took, its sync included."""
 
     def add(self, changes: Sequence[Change], durable: bool, done: Done) -> None:  # noqa: FBT001 - as in the port
         """Take a batch behind the others."""
         assert not self.closed, "a group that the writer may hold is never changed"
         for space, key, value in changes:
             self.changes[space][key] = value
-            self.weight += _CHANGE_WEIGHT if value is None else _CHANGE_WEIGHT + len(value)
+            self._weight_left -= _CHANGE_WEIGHT if value is None else _CHANGE_WEIGHT + len(value)
         self.dones.append(done)
         self.durable = self.durable or durable
-        self.closed = self.weight >= GROUP_WEIGHT_MAX
+        self.closed = self._weight_left <= 0
 
 
 class Writer:
@@ -100,28 +104,35 @@ class Writer:
     def _failure_of(self, group: Group) -> DynamoError | None:
         if self._broken_by is not None:
             return self._broken_by
+        began = time.perf_counter()
+        failure = self._commit(group) if group.changes else None
+        if failure is None and group.durable and self._unsynced:
+            failure = self._sync()
+        group.commit_s = time.perf_counter() - began
+        return failure
+
+    def _commit(self, group: Group) -> DynamoError | None:
         try:
-            self._commit(group)
+            self._environment.commit(group.changes)
         except lmdb.Error as problem:
             return self._judged(problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the waiters must hear of it
             return self._broken(problem)
+        self._unsynced = self._environment.lazy
         return None
 
-    def _commit(self, group: Group) -> None:
-        if group.changes:
-            self._environment.commit(group.changes)
-            self._unsynced = self._environment.lazy
-        if group.durable and self._unsynced:
-            self._environment.sync()
-            self._unsynced = False
-
-    def _sync_behind(self) -> None:
+    def _sync(self) -> DynamoError | None:
         self._unsynced = False
         try:
             self._environment.sync()
         except lmdb.Error as problem:
-            self._report(None, self._broken(problem))
+            return self._broken(problem)
+        return None
+
+    def _sync_behind(self) -> None:
+        failure = self._sync()
+        if failure is not None:
+            self._report(None, failure)
 
     def _judged(self, problem: lmdb.Error) -> DynamoError:
         path = self._environment.directory.path

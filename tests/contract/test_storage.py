@@ -1,0 +1,74 @@
+"""The Storage contract, on each implementation that there is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dynamo.simulation.disk import DiskHabits, Platter, SimulatedStorage
+from dynamo.simulation.world import Life, World
+from tests.contract.lmdb_rig import LmdbRig
+from tests.contract.storage_contract import StorageContract, StorageRig
+
+
+class SimulatedRig:
+    """A seeded disk on virtual time."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.world = World(seed)
+        self.loop = self.world.loop
+        self.habits = DiskHabits()
+        self.platter = Platter("node1", self.habits)
+        self.lives = itertools.count(1)
+        self.storage = self.new_life()
+
+    def new_life(self) -> SimulatedStorage:
+        return SimulatedStorage(self.world, Life("node1", next(self.lives)), self.platter)
+
+    def reopen(self) -> None:
+        barriers: list[Exception | None] = []
+        self.storage.write((), True, lambda error: (barriers.append(error), self.loop.stop()))
+        while not barriers:
+            self.loop.run_forever()
+        assert barriers == [None]
+        self.storage = self.new_life()
+
+    def fill(self) -> None:
+        self.habits.full = True
+
+    def make_room(self) -> None:
+        self.habits.full = False
+
+    def close(self) -> None:
+        self.loop.close()
+        assert self.world.unhandled == []
+
+
+class Provided:
+    """Turns a maker of rigs into the suite's fixtures."""
+
+    @pytest.fixture
+    def rig(self, new_rig: Callable[[], StorageRig]) -> Iterator[StorageRig]:
+        rig = new_rig()
+        yield rig
+        rig.close()
+
+
+class TestLmdbStorage(Provided, StorageContract):
+    @pytest.fixture
+    def new_rig(self, tmp_path_factory) -> Callable[[], LmdbRig]:
+        return lambda: LmdbRig(tmp_path_factory.mktemp("store"))
+
+
+class TestLmdbStorageInAsyncMode(Provided, StorageContract):
+    @pytest.fixture
+    def new_rig(self, tmp_path_factory) -> Callable[[], LmdbRig]:
+        return lambda: LmdbRig(tmp_path_factory.mktemp("store"), lazy=True)
+
+
+class TestSimulatedStorage(Provided, StorageContract):
+    @pytest.fixture
+    def new_rig(self) -> Callable[[], SimulatedRig]:
+        return SimulatedRig
