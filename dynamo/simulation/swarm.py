@@ -1,0 +1,34 @@
+"""Many seeds, on as many processes as the machine has. Each is a world of its own, so their order means nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Iterator
+
+from dynamo.simulation.run import Verdict, run_seed
+
+
+def processes_at_hand() -> int:
+    """How many processes can run at the same time here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_many(seeds: range, processes: int) -> Iterator[Verdict]:
+    """The verdict of each seed, as they come. The processes end with the iteration, however it ends."""
+    processes = max(1, min(processes, len(seeds)))
+    if processes == 1:
+        yield from map(verdict_of, seeds)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap_unordered(verdict_of, seeds)
+
+
+def verdict_of(seed: int) -> Verdict:
+    """Run one seed; a simulation that itself breaks is a verdict, too."""
+    try:
+        return run_seed(seed)[0]
+    except Exception as problem:  # noqa: BLE001  # reported with its seed, and counted as a failure
+        where = traceback.format_exception(problem)[-2].strip().replace("\n", " ")
+        return Verdict(seed=seed, violations=[f"broken: {problem!r} at {where}"])
