@@ -104,6 +104,7 @@ class _Attempts:
         self._asked: dict[str, None] = {}
         self._round = 0
         self._unknown = False
+        self._told: DynamoError | None = None
 
     def next_node(self) -> str:
         """The best node that was not tried in this round."""
@@ -127,6 +128,8 @@ class _Attempts:
     def failed(self, node: str, error: DynamoError) -> float:
         """Seconds to wait before the next attempt. Raises if there is to be none."""
         verdict = judge(error)
+        if not isinstance(error, NodeUnreachable | ConnectionLost):
+            self._told = error
         if self._call.writes and may_have_applied(error):
             self._unknown = True
         wait_s = self._wait_s(verdict, error)
@@ -151,7 +154,9 @@ class _Attempts:
         self._tried.clear()
         return backoff_s(self._round, random.random, error.retry_after_s)
 
-    def _outcome(self, error: DynamoError) -> DynamoError:
+    def _outcome(self, last: DynamoError) -> DynamoError:
+        # What a node said explains more than that the next one could not be reached.
+        error = self._told or last
         if not self._call.writes:
             error.members["applied"] = Applied.NO.value  # whatever went wrong, a read changes nothing
         if not self._unknown:

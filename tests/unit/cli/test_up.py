@@ -2,20 +2,17 @@
 
 import json
 import os
-import queue
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.unit.cli.running import Up, alive, free_base_port
+
 STAND_IN = Path(__file__).with_name("stand_in_node.py")
-ROOT = Path(__file__).resolve().parents[3]
 # Runs `dynamo up` in a process whose children are stand-ins.
 PROGRAM = f"""
 import asyncio, sys
@@ -29,66 +26,9 @@ sys.exit(main(["up", *sys.argv[1:]]))
 """
 
 
-class Up:
-    """A running `dynamo up`."""
-
-    def __init__(self, data: Path, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "--data", str(data), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            start_new_session=True,
-        )
-        self.lines: list[str] = []
-        self._queue: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._queue.put(line.rstrip("\n"))
-        self._queue.put(None)
-
-    def until(self, text: str, within_s: float = 30.0) -> str:
-        """The next line that holds the text."""
-        deadline = time.monotonic() + within_s
-        while True:
-            line = self._queue.get(timeout=max(deadline - time.monotonic(), 0.001))
-            assert line is not None, f"ended without {text!r}: {self.lines}"
-            self.lines.append(line)
-            if text in line:
-                return line
-
-    def end(self, within_s: float = 30.0) -> int:
-        """Wait for the end; the exit code."""
-        code = self.process.wait(within_s)
-        self._reader.join()
-        while (line := self._queue.get()) is not None:
-            self.lines.append(line)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
-
-    def pids(self) -> dict[str, int]:
-        return {line.split()[0]: int(line.split()[-1]) for line in self.lines if " process " in line}
-
-
 @pytest.fixture
 def base_port() -> int:
-    """Room for three nodes that nobody listens on."""
-    for first in range(20000 + os.getpid() * 37 % 12000, 32700, 30):
-        try:
-            for port in range(first, first + 23):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")
+    return free_base_port()
 
 
 @pytest.fixture
@@ -99,7 +39,7 @@ def up(tmp_path, base_port) -> Iterator[Callable[..., Up]]:
         for node, how in behaviour.items():
             (tmp_path / node).mkdir(exist_ok=True)
             (tmp_path / node / "behaviour").write_text(how)
-        started.append(Up(tmp_path, "--base-port", str(base_port), *words))
+        started.append(Up(("-c", PROGRAM), "--data", tmp_path, "--base-port", base_port, *words))
         return started[-1]
 
     yield start
@@ -107,14 +47,6 @@ def up(tmp_path, base_port) -> Iterator[Callable[..., Up]]:
         if each.process.poll() is None:
             each.process.terminate()
             each.end()
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -219,7 +151,7 @@ def test_a_second_one_on_the_same_data_is_refused(up, tmp_path):
     """The first goes on."""
     running = up()
     running.until("Ctrl-C")
-    second = Up(tmp_path)
+    second = Up(("-c", PROGRAM), "--data", tmp_path)
     assert second.end() == 1
     (line,) = second.lines
     assert line.startswith(f"error: Configuration not usable: another `dynamo up` (process {running.process.pid})")

@@ -168,6 +168,18 @@ async def test_a_write_to_a_cluster_that_is_gone_was_not_sent(client, cluster):
     assert all(endpoint in caught.value.detail for endpoint in cluster.endpoints)
 
 
+async def test_what_a_node_said_is_not_hidden_by_one_that_is_down(client, cluster):
+    """Two nodes answer that a quorum is missing, the third is gone: the answer is the reason."""
+    first, second, third = cluster.replicas("b", KEY)
+    await third.stop()
+    for node in (first, second):
+        node.always = answering("quorum-unavailable")
+    with pytest.raises(QuorumUnavailable):
+        await client.put("b", KEY, b"x", timeout_s=0.3)
+    with pytest.raises(QuorumUnavailable):
+        await client.get("b", KEY, timeout_s=0.3)
+
+
 async def test_a_cluster_that_comes_back_in_time_is_reached(client, cluster):
     """The call goes on until its deadline."""
     for node in cluster.nodes.values():
