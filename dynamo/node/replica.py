@@ -26,6 +26,8 @@ from dynamo.versioning.clock import merge
 from dynamo.versioning.hybrid_time import HybridClock
 from dynamo.versioning.record import Record, Sibling, decode, encode
 
+_EXPIRES_MS_MAX = 2**63 - 1
+
 
 class Minted:
     """A write under way on this node. `on_settled` is called once with None (durable) or the error."""
@@ -65,7 +67,7 @@ class Replica:
         StorageFull: then nothing was written.
         """
         base = self._records.base(command.bucket, command.key)
-        if self._repeats.is_repeat(base.record, command.request, command.value, command.content_type):
+        if base.data and self._repeats.is_repeat(base.record, command.request, command.value, command.content_type):
             return self._repeated(base, durable=durable)
         if bucket.require_context and command.context is None and base.data:
             raise PreconditionRequired("this bucket wants the Dynamo-Context of a read with every write to a known key")
@@ -99,6 +101,9 @@ class Replica:
         def settled(error: DynamoError | None) -> None:
             if error is not None:
                 self._repeats.forget(noted)
+                # The batches behind it have failed, too, and may hold dots of ours: who hears of this may write again
+                # before they are told.
+                self.mint.forgot()
             done(error)
 
         if data == base.data:
@@ -128,26 +133,40 @@ class Replica:
 
     def _written(self, base: Base, command: WriteCommand, bucket: BucketProperties) -> Record:
         now_ms = self._clock.wall_ms()
-        if bucket.mode is Mode.LWW:
-            self._hybrid.observe(command.context_hybrid, now_ms)
-        ttl_ms = bucket.ttl_s * 1000 if command.ttl_ms is None else command.ttl_ms
+        stamp = self._stamp(base, command, bucket, now_ms)
+        if command.context is not None:
+            self.mint.check(command.context)
         actor, counter = self.mint.dot(base.record.clock)
+        ttl_ms = bucket.ttl_s * 1000 if command.ttl_ms is None else command.ttl_ms
         new = Sibling(
             actor=actor,
             counter=counter,
-            hybrid=self._hybrid.tick(now_ms, max(base.record.hybrid_max(), command.context_hybrid)),
+            hybrid=stamp,
             value=command.value,
             content_type=command.content_type,
             meta=command.meta,
-            expires_ms=now_ms + ttl_ms if ttl_ms and command.value is not None else 0,
+            expires_ms=min(now_ms + ttl_ms, _EXPIRES_MS_MAX) if ttl_ms and command.value is not None else 0,
             request=command.request,
         )
         alive = siblings.living(base.record, now_ms)
         return siblings.written(alive, _seen(base.record, command, bucket), new)
 
+    def _stamp(self, base: Base, command: WriteCommand, bucket: BucketProperties, now_ms: int) -> int:
+        """Greater than all that the write has seen.
+
+        In a siblings bucket, where stamps decide nothing, one that lies too far ahead is passed over: it must not carry
+        away this node's clock, and the lww buckets with it.
+        """
+        above = max(base.record.hybrid_max(), command.context_hybrid)
+        if bucket.mode is Mode.LWW:
+            self._hybrid.observe(command.context_hybrid, now_ms)
+        elif self._hybrid.is_too_far_ahead(above, now_ms):
+            above = 0
+        return self._hybrid.tick(now_ms, above)
+
     def _repeated(self, base: Base, *, durable: bool) -> Minted:
         self._metrics.repeated_requests.value += 1
-        minted = Minted(base.data or encode(base.record), repeated=True)
+        minted = Minted(base.data, repeated=True)
 
         def settled(error: DynamoError | None) -> None:
             minted.on_settled(error)

@@ -49,8 +49,8 @@ class HybridClock:
         Raises ClockDrift when it lies more than the allowed drift ahead: accepting it would let one broken clock win
         every later conflict in the cluster.
         """
-        ahead_ms = wall_ms(remote) - now_ms
-        if ahead_ms > self._drift_max_ms:
+        if self.is_too_far_ahead(remote, now_ms):
+            ahead_ms = wall_ms(remote) - now_ms
             raise ClockDrift(
                 f"a timestamp is {ahead_ms} ms ahead of this node's clock, {self._drift_max_ms} ms are allowed; "
                 "check time synchronisation on the nodes",
@@ -58,3 +58,7 @@ class HybridClock:
                 limit_ms=self._drift_max_ms,
             )
         self._last = max(self._last, remote)
+
+    def is_too_far_ahead(self, remote: int, now_ms: int) -> bool:
+        """Whether a stamp lies more than the allowed drift ahead of the wall clock."""
+        return wall_ms(remote) - now_ms > self._drift_max_ms
