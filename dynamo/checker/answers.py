@@ -8,7 +8,7 @@ Rules, for every version that a client was shown and for the final ones:
     hidden           a dot that the clock covers is among the siblings, or superseded by one of them
     superseded       no sibling is covered by the context of another one
     resurrected      a sibling that a version had dropped is in no version that has seen that one
-    value-twice      a user is shown each value once, however many dots its repeats got
+    wrong-values     a user is shown every value, and once, however many dots its repeats got
     ack-without-write   an acknowledgement shows the write, unless it says that the request was a repeat
 A tombstone has done its work once any later write is there: it may be gone without having been superseded, and then
 what it superseded is accounted for by a delete that took effect, or may have.
@@ -107,7 +107,7 @@ def _misshown(operation: Operation, version: Version) -> Iterator[Violation]:
         alive = {sibling.value for sibling in version.siblings if sibling.value is not None}
         if len(set(returned.values)) != len(returned.values) or set(returned.values) != alive:
             text = f"the user is shown {list(returned.values)} of {sorted(alive)}"
-            yield Violation("value-twice", call.place, text, (call.op,))
+            yield Violation("wrong-values", call.place, text, (call.op,))
     elif returned.error != REPEATED and all(s.request != call.request for s in version.siblings):
         yield Violation("ack-without-write", call.place, "the acknowledged version lacks the write", (call.op,))
 
