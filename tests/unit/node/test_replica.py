@@ -1,0 +1,557 @@
+from functools import reduce
+from operator import xor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynamo.config import BucketsSection, LimitsSection, RequestsSection
+from dynamo.errors import (
+    ClockDrift,
+    CorruptValue,
+    DynamoError,
+    IdempotencyMismatch,
+    PreconditionRequired,
+    StorageFull,
+    TooManySiblings,
+    ValueTooLarge,
+)
+from dynamo.layout.digests import contribution, decode_leaf, leaf_of
+from dynamo.layout.keyspaces import Keyspace, digest_key, record_key, split_record_key
+from dynamo.node.replica import Minted, Replica
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.messages import Scan, Store
+from dynamo.ring.token import key_hash
+from dynamo.versioning.hybrid_time import stamp, wall_ms
+from dynamo.versioning.record import Record, Sibling, decode, digest, encode
+from tests.unit.node.world import START_MS, World
+
+SIBLINGS = BucketProperties(name="b")
+LWW = BucketProperties(name="l", mode=Mode.LWW)
+
+
+class Begun:
+    """A write under way."""
+
+    def __init__(self, minted: Minted) -> None:
+        self.data, self.repeated = minted.data, minted.repeated
+        self.outcomes: list[DynamoError | None] = []
+        minted.on_settled = self.outcomes.append
+
+
+class Lone:
+    """One node, asked as a replica."""
+
+    def __init__(self, **settings) -> None:
+        self.world = World(1, **settings)
+        self.storage = self.world.storage["node1"]
+        self.world["node1"].buckets.learn([LWW], lambda _: None)
+        self.world.agenda.run()
+
+    @property
+    def replica(self) -> Replica:
+        return self.world["node1"].replica
+
+    @property
+    def metrics(self):
+        return self.world["node1"].metrics
+
+    def begin(self, key: bytes, value: bytes | None, *, bucket: BucketProperties = SIBLINGS, **more) -> Begun:
+        """A write that is not settled yet."""
+        return Begun(self.replica.write(self.world.command(key, value, bucket.name, **more), bucket, durable=True))
+
+    def write(self, key: bytes, value: bytes | None, **more) -> Record:
+        """A write that is durable."""
+        minted = self.begin(key, value, **more)
+        self.world.agenda.run()
+        assert minted.outcomes == [None]
+        return decode(minted.data)
+
+    def store(self, key: bytes, record: Record, bucket: str = "b", **more) -> DynamoError | None:
+        """What another replica sends, settled."""
+        outcomes: list[DynamoError | None] = []
+        self.replica.store(Store(bucket, key, encode(record), **more), outcomes.append)
+        self.world.agenda.run()
+        assert len(outcomes) == 1
+        return outcomes[0]
+
+    def record(self, key: bytes, bucket: str = "b") -> Record:
+        """What a reader is shown."""
+        data = self.replica.fetch(bucket, key)
+        return decode(data) if data else Record({}, [])
+
+    def values(self, key: bytes, bucket: str = "b") -> list[bytes | None]:
+        return [s.value for s in self.record(key, bucket).live(self.world.clock.wall)]
+
+
+@pytest.fixture
+def lone() -> Lone:
+    return Lone()
+
+
+def theirs(counter: int = 1, value: bytes | None = b"theirs", hybrid: int = 0, **more) -> Sibling:
+    return Sibling("node2.0000000a", counter, hybrid or stamp(START_MS), value, **more)
+
+
+def of(*siblings: Sibling, **clock: int) -> Record:
+    return Record({s.actor: s.counter for s in siblings} | clock, list(siblings))
+
+
+# --- dots and durability
+
+
+def test_readers_see_only_what_is_durable(lone):
+    """A write that is queued is the base of the next one, and nobody's answer."""
+    lone.storage.held = True
+    first = lone.begin(b"k", b"one")
+    second = lone.begin(b"k", b"two", context=decode(first.data).clock)
+    assert lone.replica.fetch("b", b"k") == b""
+    lone.storage.release()
+    lone.world.agenda.run()
+    assert first.outcomes == second.outcomes == [None]
+    assert lone.replica.fetch("b", b"k") == second.data
+    assert lone.values(b"k") == [b"two"]
+
+
+def test_queued_writes_build_on_each_other(lone):
+    """Two blind writes before either is on disk are siblings with dots of their own."""
+    lone.storage.held = True
+    lone.begin(b"k", b"one")
+    last = lone.begin(b"k", b"two")
+    assert [s.dot for s in decode(last.data).siblings] == [("node1.00000001", 1), ("node1.00000001", 2)]
+
+
+def test_after_a_failed_batch_the_node_is_another_actor(lone):
+    """The failed dot may have left the node: it is not in the next clock, and never minted again."""
+    lone.storage.full = True
+    first, second = lone.begin(b"k", b"one"), lone.begin(b"k", b"two")
+    lone.world.agenda.run()
+    assert [type(e) for e in first.outcomes + second.outcomes] == [StorageFull, StorageFull]
+    lone.storage.full = False
+    assert lone.write(b"k", b"three").clock == {"node1.00000002": 1}
+    assert lone.metrics.incarnation_renewals.value == 1
+    lost = decode(first.data)
+    lone.store(b"k", lost)
+    assert lone.values(b"k") == [b"one", b"three"]
+
+
+def test_whoever_hears_of_a_failure_first_may_write_at_once(lone):
+    """A store of another replica failed, and with it our write behind it. A new write, made before ours is told, must
+    not claim to have seen what is lost here and lives elsewhere.
+    """
+    lone.storage.full = True
+    renewed: list[Begun] = []
+
+    def write_again(_: DynamoError | None) -> None:
+        lone.storage.full = False
+        renewed.append(lone.begin(b"k", b"again"))
+
+    lone.replica.store(Store("b", b"other", encode(of(theirs()))), write_again)
+    lost = lone.begin(b"k", b"lost here")
+    lone.world.agenda.run()
+    assert renewed[0].outcomes == [None]
+    lone.store(b"k", decode(lost.data))
+    assert sorted(lone.values(b"k")) == [b"again", b"lost here"]
+
+
+def test_a_context_that_knows_more_of_us_than_we_do(lone):
+    """A client carries an event of ours that we have forgotten. A new dot must lie outside of what it has seen."""
+    forgotten = of(Sibling("node1.00000001", 7, stamp(START_MS), b"forgotten"))
+    lone.write(b"k", b"new", context=forgotten.clock)
+    lone.store(b"k", forgotten)
+    assert lone.values(b"k") == [b"new"]
+    assert lone.record(b"k").siblings[0].actor == "node1.00000002"
+
+
+def test_a_message_that_knows_more_of_us_than_we_do(lone):
+    """Not only on the key that is written next."""
+    lone.store(b"other", of(Sibling("node1.00000001", 7, stamp(START_MS), b"forgotten")))
+    assert lone.write(b"k", b"new").clock == {"node1.00000002": 1}
+
+
+# --- what a write supersedes
+
+
+def test_a_blind_write_stands_beside_what_it_did_not_see(lone):
+    """Two values, until a write that has seen both."""
+    lone.write(b"k", b"one")
+    both = lone.write(b"k", b"two")
+    assert lone.values(b"k") == [b"one", b"two"]
+    lone.write(b"k", b"three", context=both.clock)
+    assert lone.values(b"k") == [b"three"]
+
+
+def test_a_delete_without_a_context_deletes_all_that_is_here(lone):
+    """Every sibling; what comes from elsewhere, unseen, stays."""
+    lone.write(b"k", b"one")
+    lone.write(b"k", b"two")
+    lone.write(b"k", None)
+    assert lone.values(b"k") == []
+    assert [s.value for s in lone.record(b"k").siblings] == [None]
+    lone.store(b"k", of(theirs()))
+    assert lone.values(b"k") == [b"theirs"]
+
+
+def test_a_delete_with_a_context_deletes_what_was_seen(lone):
+    """A value that came afterwards survives."""
+    seen = lone.write(b"k", b"one")
+    lone.write(b"k", b"two")
+    lone.write(b"k", None, context=seen.clock)
+    assert lone.values(b"k") == [b"two"]
+
+
+def test_a_delete_with_an_empty_context_deletes_nothing(lone):
+    """It says that nothing was seen."""
+    lone.write(b"k", b"one")
+    lone.write(b"k", None, context={})
+    assert lone.values(b"k") == [b"one"]
+
+
+def test_a_blind_write_over_a_tombstone_gives_one_live_value(lone):
+    """The tombstone has done its work; what it superseded stays superseded."""
+    first = lone.write(b"k", b"one")
+    lone.write(b"k", None)
+    lone.write(b"k", b"two")
+    assert [s.value for s in lone.record(b"k").siblings] == [b"two"]
+    lone.store(b"k", first)
+    assert lone.values(b"k") == [b"two"]
+
+
+@pytest.mark.parametrize(
+    ("bucket_ttl_s", "ttl_ms", "lives_ms"),
+    [(0, 500, 500), (3, None, 3000), (3, 500, 500), (3, 0, None), (0, None, None)],
+)
+def test_a_value_expires(lone, bucket_ttl_s, ttl_ms, lives_ms):
+    """The request's time to live, else the bucket's; 0 is for ever. A write over what has expired finds nothing."""
+    bucket = BucketProperties(name="b", ttl_s=bucket_ttl_s)
+    lone.write(b"k", b"one", bucket=bucket, ttl_ms=ttl_ms)
+    lone.world.clock.wall += (lives_ms or 10**12) - 1
+    assert lone.values(b"k") == [b"one"]
+    lone.world.clock.wall += 1
+    assert lone.values(b"k") == ([b"one"] if lives_ms is None else [])
+    if lives_ms is not None:
+        lone.write(b"k", b"two")
+        assert [s.value for s in lone.record(b"k").siblings] == [b"two"]
+
+
+def test_a_tombstone_does_not_expire(lone):
+    """A delete of a bucket with a time to live must outlive what it deleted."""
+    lone.write(b"k", None, bucket=BucketProperties(name="b", ttl_s=1), ttl_ms=1)
+    assert lone.record(b"k").siblings[0].expires_ms == 0
+
+
+@pytest.mark.parametrize(("bucket_ttl_s", "ttl_ms"), [(10**18, None), (0, 2**63)])
+def test_an_endless_time_to_live(lone, bucket_ttl_s, ttl_ms):
+    """One beyond what a record can hold is as good as never."""
+    lone.write(b"k", b"one", bucket=BucketProperties(name="b", ttl_s=bucket_ttl_s), ttl_ms=ttl_ms)
+    lone.world.clock.wall = 2**62
+    assert lone.values(b"k") == [b"one"]
+
+
+# --- last write wins
+
+
+def test_an_lww_write_replaces_what_is_here(lone):
+    """With or without a context."""
+    lone.write(b"k", b"one", bucket=LWW)
+    lone.write(b"k", b"two", bucket=LWW)
+    lone.write(b"k", b"three", bucket=LWW, context={})
+    assert [s.value for s in lone.record(b"k", "l").siblings] == [b"three"]
+
+
+@pytest.mark.parametrize(("ahead_ms", "stands"), [(-1, b"ours"), (1, b"theirs")])
+def test_of_concurrent_lww_writes_the_newer_stands(lone, ahead_ms, stands):
+    """The other is discarded, and counted; its dot stays covered."""
+    lone.write(b"k", b"ours", bucket=LWW)
+    lone.store(b"k", of(theirs(hybrid=stamp(START_MS + ahead_ms))), "l")
+    assert lone.values(b"k", "l") == [stands]
+    assert lone.metrics.lww_discarded.value == 1
+    assert set(lone.record(b"k", "l").clock) == {"node1.00000001", "node2.0000000a"}
+
+
+def test_an_lww_write_is_newer_than_what_it_has_seen(lone):
+    """Though this node's clock is behind: than the record here, and than the client's context."""
+    lone.store(b"k", of(theirs(hybrid=stamp(START_MS + 4000))), "l")
+    after = lone.write(b"k", b"ours", bucket=LWW)
+    assert after.siblings[0].hybrid == stamp(START_MS + 4000) + 1
+    after = lone.write(b"other", b"ours", bucket=LWW, context={}, context_hybrid=stamp(START_MS + 4500))
+    assert after.siblings[0].hybrid == stamp(START_MS + 4500) + 1
+
+
+def test_a_stamp_too_far_ahead_is_refused_in_an_lww_bucket(lone):
+    """From a replica and from a client: then nothing is written, and the next stamp is near the clock."""
+    far = stamp(START_MS + 5001)
+    with pytest.raises(ClockDrift):
+        lone.store(b"k", of(theirs(hybrid=far)), "l")
+    with pytest.raises(ClockDrift):
+        lone.begin(b"k", b"x", bucket=LWW, context={}, context_hybrid=far)
+    assert lone.record(b"k", "l") == Record({}, [])
+    assert wall_ms(lone.write(b"k", b"x", bucket=LWW).siblings[0].hybrid) == START_MS
+
+
+def test_a_stamp_too_far_ahead_does_not_matter_in_a_siblings_bucket(lone):
+    """It is taken, from a replica and from a client, and does not carry away the clock of the lww buckets."""
+    far = stamp(START_MS + 10**9)
+    lone.store(b"k", of(theirs(hybrid=far)))
+    lone.write(b"k", b"over it")
+    lone.write(b"other", b"x", context={}, context_hybrid=2**63 - 1)
+    assert wall_ms(lone.write(b"k", b"x", bucket=LWW).siblings[0].hybrid) == START_MS
+
+
+# --- refusals
+
+
+def test_a_bucket_that_requires_a_context(lone):
+    """Of writes and deletes of a known key, tombstones included; the first write of a key needs none."""
+    strict = BucketProperties(name="b", require_context=True)
+    seen = lone.write(b"k", b"one", bucket=strict)
+    for value in (b"two", None):
+        with pytest.raises(PreconditionRequired):
+            lone.begin(b"k", value, bucket=strict)
+    lone.write(b"k", b"two", bucket=strict, context=seen.clock)
+    lone.write(b"k", b"three", bucket=strict, context={})
+    assert lone.values(b"k") == [b"two", b"three"]
+
+
+def test_the_limit_of_siblings():
+    """At the limit it is taken, one more is not; a write that has seen them is."""
+    lone = Lone(limits=LimitsSection(siblings_max=3))
+    for value in (b"1", b"2", b"3"):
+        last = lone.write(b"k", value)
+    with pytest.raises(TooManySiblings) as refusal:
+        lone.begin(b"k", b"4")
+    assert refusal.value.members == {"limit": 3}
+    assert lone.values(b"k") == [b"1", b"2", b"3"]
+    lone.write(b"k", b"4", context=last.clock)
+    assert lone.values(b"k") == [b"4"]
+
+
+def test_the_limit_of_a_record():
+    """Counted with all siblings, in its byte form."""
+    size = len(
+        encode(Record({"node1.00000001": 1}, [Sibling("node1.00000001", 1, 2**60, b"x" * 1000, request=b"r" * 16)]))
+    )
+    exact = Lone(limits=LimitsSection(value_bytes_max=1, object_bytes_max=size))
+    exact.write(b"k", b"x" * 1000)
+    with pytest.raises(ValueTooLarge):
+        exact.begin(b"k", b"x")
+    with pytest.raises(ValueTooLarge):
+        exact.begin(b"other", b"x" * 1001)
+    assert exact.values(b"k") == [b"x" * 1000]
+    assert exact.values(b"other") == []
+
+
+def test_a_damaged_record_is_not_written_over(lone):
+    """Neither by a write nor by a replica: what it was may still be repaired from elsewhere."""
+    lone.write(b"k", b"one")
+    stored = next(iter(lone.storage.durable[Keyspace.RECORDS]))
+    lone.storage.durable[Keyspace.RECORDS][stored] = b"\x01damaged"
+    with pytest.raises(CorruptValue):
+        lone.begin(b"k", b"two")
+    with pytest.raises(CorruptValue):
+        lone.store(b"k", of(theirs()))
+    assert lone.storage.durable[Keyspace.RECORDS][stored] == b"\x01damaged"
+
+
+def test_a_message_that_is_no_record_is_refused(lone):
+    """Nor one that gives a dot of ours another value."""
+    ours = lone.write(b"k", b"one")
+    forged = Record(ours.clock, [Sibling("node1.00000001", 1, ours.siblings[0].hybrid, b"other")])
+    for data in (b"", b"\x01damaged", encode(forged)):
+        with pytest.raises(CorruptValue):
+            lone.replica.store(Store("b", b"k", data), lambda _: None)
+    assert lone.record(b"k") == ours
+
+
+# --- repeats
+
+
+@pytest.mark.parametrize("value", [b"one", b"", None])
+def test_a_repeat_mints_no_second_dot(lone, value):
+    """While the first is still queued, and when it stands; a delete as well."""
+    command = lone.world.command(b"k", value)
+    lone.storage.held = True
+    first = lone.replica.write(command, SIBLINGS, durable=True)
+    second = lone.replica.write(command, SIBLINGS, durable=True)
+    outcomes: list = []
+    first.on_settled = second.on_settled = outcomes.append
+    assert outcomes == []
+    lone.storage.release()
+    lone.world.agenda.run()
+    assert outcomes == [None, None]
+    assert (first.repeated, second.repeated) == (False, True)
+    assert second.data == first.data == lone.replica.fetch("b", b"k")
+    assert lone.metrics.repeated_requests.value == 1
+
+
+def test_a_repeat_after_the_value_was_superseded(lone):
+    """It is remembered, whether it was written here or came from another replica, and changes nothing."""
+    request = b"q" * 16
+    first = lone.write(b"k", b"one", request=request)
+    lone.write(b"k", b"two", context=first.clock)
+    lone.store(b"other", of(theirs(request=b"p" * 16)))
+    lone.write(b"other", None)
+    for key, repeated in ((b"k", request), (b"other", b"p" * 16)):
+        before = lone.record(key)
+        minted = lone.begin(key, b"one" if key == b"k" else b"theirs", request=repeated)
+        assert minted.repeated
+        assert decode(minted.data) == before
+
+
+@pytest.mark.parametrize(("value", "content_type"), [(b"other", ""), (b"one", "text/plain"), (None, ""), (b"", "")])
+def test_the_same_request_with_another_payload_is_refused(lone, value, content_type):
+    """Whether its value still stands or not."""
+    request = b"q" * 16
+    first = lone.write(b"k", b"one", request=request)
+    for _ in range(2):
+        with pytest.raises(IdempotencyMismatch):
+            lone.begin(b"k", value, request=request, content_type=content_type)
+        lone.write(b"k", b"two", context=first.clock)
+
+
+def test_a_failed_write_is_not_remembered(lone):
+    """Nor one of another replica that could not be stored: the repeat is a first."""
+    request = b"q" * 16
+    lone.storage.full = True
+    lone.begin(b"k", b"one", request=request)
+    lone.store(b"other", of(theirs(request=b"p" * 16)))
+    lone.world.agenda.run()
+    lone.storage.full = False
+    assert lone.write(b"k", b"one", request=request).siblings[0].request == request
+    assert lone.write(b"other", b"theirs", request=b"p" * 16).siblings[0].actor == "node1.00000002"
+
+
+def test_a_repeat_behind_a_write_that_fails_fails(lone):
+    """It acknowledges what the first one did, and that was nothing."""
+    command = lone.world.command(b"k", b"one")
+    first = lone.replica.write(command, SIBLINGS, durable=True)
+    second = lone.replica.write(command, SIBLINGS, durable=True)
+    outcomes: list = []
+    first.on_settled = second.on_settled = outcomes.append
+    lone.storage.full = True
+    lone.world.agenda.run()
+    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+
+
+def test_the_memory_of_requests_is_bounded():
+    """The oldest is forgotten first; while its value stands it needs no memory."""
+    lone = Lone(requests=RequestsSection(repeats_remembered=2))
+    requests = [bytes([i]) * 16 for i in range(3)]
+    for request in requests:
+        lone.write(request, b"x", request=request)
+    assert lone.begin(requests[0], b"x", request=requests[0]).repeated
+    for request in requests:
+        lone.write(request, None)
+    assert not lone.begin(requests[0], b"x", request=requests[0]).repeated
+
+
+# --- merging
+
+
+def test_a_store_may_come_twice_and_late(lone):
+    """Each is acknowledged, behind everything queued before it; nothing is lost, nothing is written twice."""
+    ours = lone.write(b"k", b"ours")
+    newer = of(theirs(2, b"newer"), **ours.clock)
+    assert lone.store(b"k", newer) is None
+    held = lone.replica.fetch("b", b"k")
+    for late in (newer, of(theirs(1, b"older")), ours):
+        assert lone.store(b"k", late) is None
+        assert lone.replica.fetch("b", b"k") == held
+    assert lone.values(b"k") == [b"newer"]
+
+
+def test_a_store_that_changes_nothing_waits_for_what_it_repeats(lone):
+    """Its acknowledgement says durable: it may not come before the record that it repeats is."""
+    outcomes: list = []
+    lone.storage.held = True
+    message = Store("b", b"k", encode(of(theirs())))
+    lone.replica.store(message, outcomes.append)
+    lone.replica.store(message, outcomes.append)
+    lone.world.agenda.run()
+    assert outcomes == []
+    lone.storage.full = True
+    lone.storage.release()
+    lone.world.agenda.run()
+    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+
+
+@pytest.mark.parametrize(
+    ("durability", "asked", "synced"), [("sync", False, 1), ("sync", True, 1), ("async", False, 0), ("async", True, 1)]
+)
+def test_how_durable_a_store_is(durability, asked, synced):
+    """As the node is configured, or as the message asks; the same where it changes nothing."""
+    lone = Lone(durability=durability)
+    for _ in range(2):
+        before = lone.storage.synced
+        lone.store(b"k", of(theirs()), durable=asked)
+        assert lone.storage.synced - before == synced
+
+
+def test_a_page_of_keys(lone):
+    """The replica's own, in order, as they are stored."""
+    world = lone.world
+    lists = world["node1"].preference
+    keys = sorted(f"p/{i}".encode() for i in range(5))
+    for key in keys:
+        lone.write(key, b"v")
+    partition = lists.partition("b", b"p/")
+    scanned = lone.replica.scan(Scan("b", partition, b"", b"", b"", 3, values=True))
+    assert [(key, decode(data).siblings[0].value) for key, data in scanned.entries] == [(key, b"v") for key in keys[:3]]
+    assert scanned.more
+
+
+# --- Merkle leaves
+
+
+def leaves(lone: Lone) -> dict[bytes, int]:
+    """What the leaves must be: the xor over the records under them."""
+    expected: dict[bytes, list[int]] = {}
+    for stored, data in lone.storage.durable[Keyspace.RECORDS].items():
+        partition, bucket, key = split_record_key(stored)
+        place = key_hash(bucket, key)
+        leaf = digest_key(partition, leaf_of(place))
+        expected.setdefault(leaf, []).append(contribution(place, digest(decode(data))))
+    return {leaf: reduce(xor, parts) for leaf, parts in expected.items()}
+
+
+_key = st.sampled_from([b"a", b"b", b"a/1", b"a/2"])
+_operation = st.one_of(
+    st.tuples(st.just("write"), _key, st.sampled_from([b"x", b"y", None]), st.booleans()),
+    st.tuples(st.just("store"), _key, st.integers(1, 4), st.booleans()),
+    st.tuples(st.just("settle"), st.just(b""), st.booleans(), st.booleans()),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(_operation, max_size=25))
+def test_leaves_equal_the_records_under_them(operations):
+    """After any writes, merges and failed batches, in any mode, queued and settled as it happens."""
+    lone = Lone()
+    for kind, key, what, flag in operations:
+        bucket = LWW if flag else SIBLINGS
+        if kind == "write":
+            lone.begin(key, what, bucket=bucket)
+        elif kind == "store":
+            lone.replica.store(Store(bucket.name, key, encode(of(theirs(what, b"%d" % what)))), lambda _: None)
+        else:
+            lone.storage.full = what
+            lone.world.agenda.run()
+    lone.storage.full = False
+    lone.world.agenda.run()
+    stored = {leaf: decode_leaf(data) for leaf, data in lone.storage.durable[Keyspace.DIGESTS].items()}
+    assert stored == leaves(lone)
+
+
+def test_a_key_lies_where_its_partition_says(lone):
+    """Under its partition, bucket and whole key."""
+    lone.write(b"a/1", b"x")
+    partition = lone.world["node1"].preference.partition("b", b"a/1")
+    assert list(lone.storage.durable[Keyspace.RECORDS]) == [record_key(partition, "b", b"a/1")]
+
+
+def test_buckets_made_by_default_are_of_the_default_mode():
+    """An lww default makes last-write-wins buckets."""
+    world = World(1, buckets=BucketsSection(mode="lww", n=1))
+    world.write("node1", b"k", b"one")
+    world.write("node1", b"k", b"two")
+    assert world.values("node1", b"k") == [b"two"]
