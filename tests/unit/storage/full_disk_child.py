@@ -1,0 +1,53 @@
+"""A process whose files cannot grow beyond a limit: the nearest thing to a full disk that needs no privileges.
+
+    python -m tests.unit.storage.full_disk_child DIRECTORY
+
+The system cuts the first write that crosses the limit short, and refuses the next one, as a full disk does. Prints what
+happened as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from dynamo.layout.keyspaces import Keyspace
+from tests.contract.lmdb_rig import LmdbRig
+from tests.contract.storage_contract import wait, write
+
+LIMIT_BYTES = 2**20
+VALUE = b"x" * 30_000
+
+
+def limit(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def attempt(rig: LmdbRig, number: int) -> str:
+    outcome = write(rig, (Keyspace.RECORDS, b"%06d" % number, VALUE))
+    wait(rig, outcome)
+    return type(outcome.error).__name__
+
+
+def main(directory: Path) -> None:
+    rig = LmdbRig(directory)
+    limit(LIMIT_BYTES)
+    stored = 0
+    while (refusal := attempt(rig, stored)) == "NoneType":
+        stored += 1
+    again = [attempt(rig, stored) for _ in range(3)]
+    readable = len(rig.storage.scan(Keyspace.RECORDS, b"", None, 10_000))
+    limit(resource.RLIM_INFINITY)
+    later = attempt(rig, stored)
+    rig.reopen()
+    kept = len(rig.storage.scan(Keyspace.RECORDS, b"", None, 10_000))
+    fatal = [str(error) for error in rig.fatal]
+    rig.close()
+    seen = {"stored": stored, "refusal": refusal, "again": again, "readable": readable, "later": later, "kept": kept}
+    sys.stdout.write(json.dumps({**seen, "fatal": fatal}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

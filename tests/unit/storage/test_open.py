@@ -1,0 +1,215 @@
+"""Opening as the server does it: the right order, and a refused start changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dynamo.config import ClusterSection, Config, NodeSection, StorageSection
+from dynamo.errors import StorageRefused
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.ring.ring import Member, Ring, first_ring
+from dynamo.storage.engine import LmdbStorage
+from dynamo.storage.identity import NodeIdentity
+from dynamo.storage.open import open_store
+
+RECORDS = Keyspace.RECORDS
+
+
+def config_of(tmp_path: Path, durability: str = "sync") -> Config:
+    return Config(
+        node=NodeSection(id="node1", data_dir=str(tmp_path / "data")),
+        cluster=ClusterSection(name="c"),
+        storage=StorageSection(durability=durability, map_size_bytes=2**26),
+    )
+
+
+def ring_of(nodes: int = 3, epoch: int = 1) -> Ring:
+    return first_ring([Member(f"node{i}", "h", 1, 2, 3) for i in range(1, nodes + 1)], 64, epoch)
+
+
+def opened(config: Config, ring: Ring | None = None) -> tuple[LmdbStorage, NodeIdentity]:
+    def fatal(error: Exception) -> None:
+        raise error
+
+    return open_store(config, ring or ring_of(), asyncio.get_running_loop(), fatal)
+
+
+async def put(storage: LmdbStorage, key: bytes, value: bytes = b"v") -> None:
+    done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    storage.write([(RECORDS, key, value)], True, done.set_result)
+    assert await done is None
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+async def test_a_clean_restart_goes_on(tmp_path, durability):
+    """Data, incarnation and counter."""
+    config = config_of(tmp_path, durability)
+    storage, identity = opened(config)
+    await put(storage, b"k")
+    incarnation = identity.incarnation
+    identity.close(17)
+    await storage.close()
+    storage, identity = opened(config)
+    assert storage.read(RECORDS, b"k") == b"v"
+    assert (identity.incarnation, identity.counter) == (incarnation, 17)
+    await storage.close()
+
+
+async def test_a_stop_without_closing_the_identity_is_a_crash(tmp_path):
+    """Data are there, the incarnation is another."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    await put(storage, b"k")
+    incarnation = identity.incarnation
+    await storage.close()
+    storage, identity = opened(config)
+    assert storage.read(RECORDS, b"k") == b"v"
+    assert identity.incarnation != incarnation
+    await storage.close()
+
+
+async def test_a_write_after_the_identity_was_closed_is_noticed(tmp_path):
+    """The next run cannot know whether it held a dot."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    await put(storage, b"k")
+    incarnation = identity.incarnation
+    identity.close(1)
+    await put(storage, b"l")
+    await storage.close()
+    storage, identity = opened(config)
+    assert identity.incarnation != incarnation
+    assert identity.reason == "the store is not the one of the last stop"
+    await storage.close()
+
+
+async def test_an_older_copy_of_the_store_is_noticed(tmp_path):
+    """The identity file is from the last stop, the store from the one before: what lies between is forgotten."""
+    config = config_of(tmp_path)
+    data = tmp_path / "data"
+    for turn in range(2):
+        storage, identity = opened(config)
+        await put(storage, b"%d" % turn)
+        incarnation = identity.incarnation
+        identity.close(turn + 1)
+        await storage.close()
+        if turn == 0:
+            shutil.copytree(data / "store", tmp_path / "copy")
+    shutil.rmtree(data / "store")
+    shutil.copytree(tmp_path / "copy", data / "store")
+    storage, identity = opened(config)
+    assert storage.read(RECORDS, b"0") == b"v"
+    assert storage.read(RECORDS, b"1") is None
+    assert identity.incarnation != incarnation
+    await storage.close()
+
+
+async def test_a_wiped_store_is_noticed(tmp_path):
+    """An empty store with our name on it."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    await put(storage, b"k")
+    incarnation = identity.incarnation
+    identity.close(1)
+    await storage.close()
+    shutil.rmtree(tmp_path / "data" / "store")
+    storage, identity = opened(config)
+    assert (identity.incarnation == incarnation, identity.reason) == (False, "the store is empty")
+    await storage.close()
+
+
+async def test_a_store_without_identity_is_refused(tmp_path):
+    """And stays as it is; with its file back it opens."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    await put(storage, b"k")
+    identity.close(1)
+    await storage.close()
+    file = tmp_path / "data" / "identity.toml"
+    kept = file.read_text()
+    file.unlink()
+    with pytest.raises(StorageRefused, match="has data but no identity"):
+        opened(config)
+    file.write_text(kept)
+    storage, identity = opened(config)
+    assert identity.counter == 1
+    await storage.close()
+
+
+async def test_other_members_under_the_same_epoch_are_refused(tmp_path):
+    """Not supported yet, and said so; nothing is changed by the attempt."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    await put(storage, b"k")
+    identity.close(1)
+    await storage.close()
+    with pytest.raises(StorageRefused, match="changing the members of a running cluster is not supported yet"):
+        opened(config, ring_of(nodes=4))
+    storage, identity = opened(config)
+    assert identity.counter == 1
+    identity.close(1)
+    await storage.close()
+    storage, identity = opened(config, ring_of(nodes=4, epoch=2))
+    assert identity.counter == 1
+    await storage.close()
+
+
+@pytest.mark.parametrize("left", [0.5, 0.9])
+async def test_a_truncated_store_is_refused_and_let_go(tmp_path, left):
+    """With what to do, not with a signal; the directory is free again, the identity as it was."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    for number in range(30):
+        await put(storage, b"%d" % number, b"x" * 10_000)
+    identity.close(1)
+    await storage.close()
+    file = tmp_path / "data" / "store" / "data.mdb"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(len(whole) * left)])
+    for _ in range(2):
+        with pytest.raises(StorageRefused, match=r"damaged or foreign.*Move the data directory away"):
+            opened(config)
+    file.write_bytes(whole)
+    storage, identity = opened(config)
+    assert identity.counter == 1
+    await storage.close()
+
+
+async def test_a_foreign_file_in_the_stores_place_is_refused(tmp_path):
+    """Whatever it is."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    identity.close(0)
+    await storage.close()
+    shutil.rmtree(tmp_path / "data" / "store")
+    (tmp_path / "data" / "store").write_text("a file")
+    with pytest.raises(StorageRefused):
+        opened(config)
+
+
+async def test_a_second_node_on_the_same_data_is_refused(tmp_path):
+    """Before it looks at anything; the first one works on."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    other = msgspec.structs.replace(config, node=NodeSection(id="node2", data_dir=config.node.data_dir))
+    with pytest.raises(StorageRefused, match="in use by process"):
+        opened(other)
+    await put(storage, b"k")
+    identity.close(1)
+    await storage.close()
+    with pytest.raises(StorageRefused, match="belongs to node 'node1'"):
+        opened(other)
+
+
+async def test_nobody_else_may_read_the_data(tmp_path):
+    """Neither the folder nor the files in it."""
+    storage, _ = opened(config_of(tmp_path))
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "data" / "store").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "data" / "store" / "data.mdb").stat().st_mode & 0o077 == 0
+    await storage.close()
