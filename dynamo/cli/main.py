@@ -25,6 +25,7 @@ VERBS = {
     "locate": Verb("dynamo.cli.locate:locate", "which nodes hold a key"),
     "cluster": Verb("dynamo.cli.cluster:cluster", "how the nodes are"),
     "config": Verb("dynamo.cli.config:config", "check and show a node's configuration"),
+    "simulate": Verb("dynamo.cli.simulate:simulate", "run clusters on virtual time under random faults"),
     "bench": Verb("dynamo.cli.bench:bench", "measure this machine, beside a bare server and etcd"),
 }
 
