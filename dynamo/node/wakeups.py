@@ -60,13 +60,12 @@ class Wakeups:
         if now + _EARLY_S < self._armed_for:
             return
         self._armed_for = float("inf")
-        due: list[Wakeup] = []
-        while self._heap and self._heap[0][0] <= now:
-            due.append(heapq.heappop(self._heap)[2])
-        while self._heap and self._heap[0][2].callback is None:
-            heapq.heappop(self._heap)
-        if self._heap:
-            self._arm(self._heap[0][0])
-        for entry in due:
-            if entry.callback is not None:
-                entry.callback()
+        try:
+            while self._heap and (self._heap[0][0] <= now or self._heap[0][2].callback is None):
+                entry = heapq.heappop(self._heap)[2]
+                if entry.callback is not None:
+                    entry.callback()
+        finally:
+            # Also after a callback that raised: its bug must not let the others sleep for ever.
+            if self._heap and self._heap[0][0] < self._armed_for:
+                self._arm(self._heap[0][0])
