@@ -20,7 +20,7 @@ from dynamo.node.buckets import BucketBook
 from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
 from dynamo.node.driver import Driver
 from dynamo.node.listing import Listing
-from dynamo.node.records import Records
+from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
 from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Respond, Storage
@@ -78,7 +78,13 @@ class Node:
         self.preference = PreferenceLists(ring)
         self.admission = Admission(config.limits.inflight_max)
         self.wakeups = Wakeups(clock)
-        records = Records(storage, self.preference, sync=config.storage.durability == "sync")
+        records = Records(
+            storage,
+            self.preference,
+            sync=config.storage.durability == "sync",
+            # A page must fit in a frame, as every record does.
+            page_bytes_max=min(PAGE_BYTES, config.limits.object_bytes_max),
+        )
         self.buckets = BucketBook(self.id, config.buckets, clock, storage)
         self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
         driver = Driver(self.id, clock, peers, self.wakeups, self._local)

@@ -6,7 +6,7 @@ simulation, and later by the auditor).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from dynamo.errors import DynamoError, StorageRefused
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
@@ -16,6 +16,11 @@ from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.token import key_hash
 from dynamo.versioning.record import Record, decode, digest, encode
 from dynamo.versioning.siblings import EMPTY
+
+_CHUNK = 64
+"""Records read at a time in a scan: bounds what is in memory at once."""
+PAGE_BYTES = 2**20
+"""A page of a scan ends before it grows beyond this, unless its first record alone does."""
 
 Done = Callable[[DynamoError | None], None]
 
@@ -37,11 +42,14 @@ class Base:
 class Records:
     """Typed view of the store. Reading for an answer shows durable state only."""
 
-    def __init__(self, storage: Storage, preference: PreferenceLists, *, sync: bool) -> None:
+    def __init__(
+        self, storage: Storage, preference: PreferenceLists, *, sync: bool, page_bytes_max: int = PAGE_BYTES
+    ) -> None:
         self._storage = storage
         self._preference = preference
         self._sync = sync
         """Whether writes are synced unless asked otherwise (`durability = "sync"`)."""
+        self._page_bytes_max = page_bytes_max
 
     def read(self, bucket: str, key: bytes) -> bytes:
         """The durable record in byte form; empty if there is none."""
@@ -75,7 +83,10 @@ class Records:
     def scan(
         self, bucket: str, partition: int, start: bytes, end: bytes, prefix: bytes, limit: int, *, values: bool
     ) -> tuple[list[tuple[bytes, bytes]], bool]:
-        """Keys and byte forms from `start` to before `end` (empty: none) under `prefix`, and whether cut short."""
+        """Keys and byte forms from `start` to before `end` (empty: none) under `prefix`, and whether cut short.
+
+        Cut at `limit`, or when the page has grown large.
+        """
         first, beyond = bucket_range(partition, bucket)
         low = max(first, first + start, first + prefix)
         high = min(beyond, first + end) if end else beyond
@@ -83,12 +94,22 @@ class Records:
             high = min(high, first + _after_prefix(prefix)) if _after_prefix(prefix) else high
         if low >= high:
             return [], False
-        found = self._storage.scan(Keyspace.RECORDS, low, high, limit + 1)
-        entries = []
-        for stored, data in found[:limit]:
+        entries: list[tuple[bytes, bytes]] = []
+        size_bytes = 0
+        for stored, data in self._pairs(low, high):
             shown = data if values else encode(decode(data).without_values())
+            size_bytes += len(stored) + len(shown)
+            if len(entries) == limit or (entries and size_bytes > self._page_bytes_max):
+                return entries, True
             entries.append((split_record_key(stored)[2], shown))
-        return entries, len(found) > limit
+        return entries, False
+
+    def _pairs(self, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+        while chunk := self._storage.scan(Keyspace.RECORDS, low, high, _CHUNK):
+            yield from chunk
+            if len(chunk) < _CHUNK:
+                return
+            low = successor(chunk[-1][0])
 
 
 def after(key: bytes) -> bytes:
