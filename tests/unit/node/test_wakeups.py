@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dynamo.node.wakeups import Wakeups
 
@@ -52,3 +54,63 @@ def test_a_cancelled_entry_is_not_woken():
     wakeups.at(1.0, lambda: woken.append("third"))
     clock.run()
     assert woken == ["third"]
+
+
+def test_a_callback_that_raises_does_not_keep_the_others_asleep():
+    """Its bug is its own: whoever was due with it, or later, is still woken."""
+    clock = EarlyClock(0.0)
+    wakeups = Wakeups(clock)
+    woken: list[str] = []
+
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    wakeups.at(1.0, broken)
+    wakeups.at(1.0, lambda: woken.append("same time"))
+    wakeups.at(2.0, lambda: woken.append("later"))
+    with pytest.raises(RuntimeError):
+        clock.run()
+    clock.run()
+    assert woken == ["same time", "later"]
+
+
+def test_a_callback_may_ask_again():
+    """For a time that is earlier than everybody else's, and for one that has come already."""
+    clock = EarlyClock(0.0)
+    wakeups = Wakeups(clock)
+    woken: list[tuple[str, float]] = []
+    wakeups.at(5.0, lambda: woken.append(("last", clock.now)))
+
+    def again() -> None:
+        wakeups.at(2.0, lambda: woken.append(("second", clock.now)))
+        wakeups.at(0.5, lambda: woken.append(("overdue", clock.now)))
+
+    wakeups.at(1.0, again)
+    clock.run()
+    assert [name for name, _ in woken] == ["overdue", "second", "last"]
+    assert [at for _, at in woken] == pytest.approx([1.0, 2.0, 5.0], abs=1e-3)
+
+
+def test_cancelled_entries_leave_the_queue():
+    """At their time at the latest: a busy node does not collect them."""
+    clock = EarlyClock(0.0)
+    wakeups = Wakeups(clock)
+    for number in range(100):
+        wakeups.at(1.0 + number / 1000, lambda: None).cancel()
+    assert len(wakeups) == 100
+    clock.run()
+    assert len(wakeups) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=30), st.sampled_from([0.0, 0.0005]))
+def test_everyone_is_woken_in_order(asked, early_s):
+    """Of any number asked for in any order: those not cancelled, each once, in the order of their times."""
+    clock = EarlyClock(early_s)
+    wakeups = Wakeups(clock)
+    woken: list[int] = []
+    for when, cancelled in asked:
+        entry = wakeups.at(when / 10, lambda when=when: woken.append(when))
+        if cancelled:
+            entry.cancel()
+    clock.run()
+    assert woken == sorted(when for when, cancelled in asked if not cancelled)
