@@ -15,6 +15,7 @@ from dynamo.node.buckets import BucketBook
 from dynamo.node.minting import Mint
 from dynamo.node.records import Base, Records
 from dynamo.node.repeats import Repeats
+from dynamo.node.unsettled import UnsettledChanges
 from dynamo.ports import Clock, Identity
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import WriteCommand
@@ -54,6 +55,7 @@ class Replica:
         self._metrics = metrics
         self._hybrid = HybridClock(config.requests.clock_drift_max_ms)
         self._repeats = Repeats(config.requests.repeats_remembered)
+        self._unsettled = UnsettledChanges()
         self.mint = Mint(config.node.id, identity, metrics)
 
     def fetch(self, bucket: str, key: bytes) -> bytes:
@@ -76,12 +78,14 @@ class Replica:
         self._check_size(record, data)
         minted = Minted(data, repeated=False)
         noted = self._repeats.remember(record)
+        self._unsettled.carry_away(base.stored_key)
+        change = self._unsettled.begin(base.stored_key, is_new=True)
 
         def settled(error: DynamoError | None) -> None:
             if error is not None:
                 self._repeats.forget(noted)
                 self.mint.forgot()
-            minted.on_settled(error)
+            minted.on_settled(self._unsettled.settle(change, error))
 
         self._records.replace(base, record, data, settled, durable=durable)
         return minted
@@ -97,6 +101,7 @@ class Replica:
         record = base.record if base.data == message.record else self._joined(base.record, incoming, lww=lww)
         data = base.data if record is base.record else encode(record)
         noted = self._repeats.remember(incoming)
+        change = self._unsettled.begin(base.stored_key, is_new=False)
 
         def settled(error: DynamoError | None) -> None:
             if error is not None:
@@ -104,7 +109,7 @@ class Replica:
                 # The batches behind it have failed, too, and may hold dots of ours: who hears of this may write again
                 # before they are told.
                 self.mint.forgot()
-            done(error)
+            done(self._unsettled.settle(change, error))
 
         if data == base.data:
             self._records.barrier(settled, durable=message.durable)
@@ -167,9 +172,11 @@ class Replica:
     def _repeated(self, base: Base, *, durable: bool) -> Minted:
         self._metrics.repeated_requests.value += 1
         minted = Minted(base.data, repeated=True)
+        self._unsettled.carry_away(base.stored_key)
+        change = self._unsettled.begin(base.stored_key, is_new=False)
 
         def settled(error: DynamoError | None) -> None:
-            minted.on_settled(error)
+            minted.on_settled(self._unsettled.settle(change, error))
 
         self._records.barrier(settled, durable=durable)
         return minted

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.errors import DynamoError, WriteTimeout
+from dynamo.errors import Applied, DynamoError, WriteTimeout
 from dynamo.protocol.effects import Effects, Finish, PeerError, Send, WakeAt
 from dynamo.protocol.messages import Message, Store, Stored
 from dynamo.replication.quorum import Tally, WriteQuorum
@@ -60,7 +60,7 @@ class QuorumWrite:
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
         if not self._tally.count(peer, vote=False):
             return []
-        if error.may_have_applied:
+        if error.may_have_applied or (error.error is not None and error.error.applied is not Applied.NO):
             self._possible = True
         elif error.error is not None:
             self._refusals.append(error.error)

@@ -15,6 +15,7 @@ from dynamo.errors import (
     StorageFull,
     TooManySiblings,
     ValueTooLarge,
+    WriteTimeout,
 )
 from dynamo.layout.digests import contribution, decode_leaf, leaf_of
 from dynamo.layout.keyspaces import Keyspace, digest_key, record_key, split_record_key
@@ -126,7 +127,7 @@ def test_after_a_failed_batch_the_node_is_another_actor(lone):
     lone.storage.full = True
     first, second = lone.begin(b"k", b"one"), lone.begin(b"k", b"two")
     lone.world.agenda.run()
-    assert [type(e) for e in first.outcomes + second.outcomes] == [StorageFull, StorageFull]
+    assert [type(e) for e in first.outcomes + second.outcomes] == [WriteTimeout, StorageFull]
     lone.storage.full = False
     assert lone.write(b"k", b"three").clock == {"node1.00000002": 1}
     assert lone.metrics.incarnation_renewals.value == 1
@@ -422,7 +423,7 @@ def test_a_failed_write_is_not_remembered(lone):
 
 
 def test_a_repeat_behind_a_write_that_fails_fails(lone):
-    """It acknowledges what the first one did, and that was nothing."""
+    """It acknowledges what the first one did, and that was nothing here; it may have carried it to other replicas."""
     command = lone.world.command(b"k", b"one")
     first = lone.replica.write(command, SIBLINGS, durable=True)
     second = lone.replica.write(command, SIBLINGS, durable=True)
@@ -430,7 +431,7 @@ def test_a_repeat_behind_a_write_that_fails_fails(lone):
     first.on_settled = second.on_settled = outcomes.append
     lone.storage.full = True
     lone.world.agenda.run()
-    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+    assert [type(outcome) for outcome in outcomes] == [WriteTimeout, WriteTimeout]
 
 
 def test_the_memory_of_requests_is_bounded():
