@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 
-from dynamo import __version__
 from dynamo.api import parameters
 from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call
@@ -15,6 +14,7 @@ from dynamo.protocol.codec import PROTOCOL_MAX, PROTOCOL_MIN
 from dynamo.protocol.http_fields import REQUEST_ID
 from dynamo.protocol.messages import StatusReport
 from dynamo.ring.ring import Member
+from dynamo.version import VERSION
 
 VERBOSE = frozenset({"verbose"})
 
@@ -46,7 +46,7 @@ class Operations:
     async def version(self, call: Call) -> Answer:
         parameters.parse(call.query, parameters.NOTHING)
         content = {
-            "version": __version__,
+            "version": VERSION,
             "python": platform.python_version(),
             "protocol": {"min": PROTOCOL_MIN, "max": PROTOCOL_MAX},
         }

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from dynamo.errors import InvalidParameter
+from dynamo.protocol.bucket import N_MAX
 from dynamo.protocol.commands import Consistency
 from dynamo.protocol.http_fields import parse_duration_s
 
@@ -64,12 +65,15 @@ class Parameters:
         return None if raw is None else unescaped(raw.replace("+", " "), name)
 
     def quorum(self, name: str) -> int | str | None:
-        """A number, or one of the words one, quorum, all; its range depends on the bucket and is checked there."""
+        """A number, or one of the words one, quorum, all. What a bucket's n allows is checked where n is known."""
         text = self.text(name)
         if text is None or text in ("one", "quorum", "all"):
             return text
-        if not (text.isascii() and text.isdigit() and len(text) <= 3):
-            raise InvalidParameter(f"{name} must be a number, one, quorum or all, not {text!r}", parameter=name)
+        smallest = 1 if name in ("r", "w") else 0
+        if not (text.isascii() and text.isdigit() and len(text) <= 3 and smallest <= int(text) <= N_MAX):
+            raise InvalidParameter(
+                f"{name} must be one, quorum, all or a number from {smallest} to {N_MAX}, not {text!r}", parameter=name
+            )
         return int(text)
 
     def consistency(self) -> Consistency | None:

@@ -17,7 +17,7 @@ START_S = 30.0
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[list[tuple[int, int]]]:
-    """Client and operations port of each node, while they run."""
+    """Client and operations port of each node, while they run; then: no bug in a log, and every stop was clean."""
     ports = _free_ports(9)
     members = "\n".join(
         f'[[cluster.members]]\nid = "node{i + 1}"\nclient_port = {ports[3 * i]}\n'
@@ -46,6 +46,9 @@ def running(folder: Path) -> Iterator[list[tuple[int, int]]]:
             process.terminate()
         for process in processes:
             process.wait(20)
+    for log in sorted(folder.glob("*.log")):
+        assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
+        assert '"clean": true' in log.read_text(), "a node did not stop cleanly"
 
 
 def _free_ports(count: int) -> list[int]:

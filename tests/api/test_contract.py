@@ -1,0 +1,96 @@
+"""The published contract and the running API say the same, and a stranger with a generator finds nothing else."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import validate
+
+from dynamo import __version__
+from dynamo.api.app import client_app, operations_app
+from dynamo.errors import CATALOGUE
+from tests.api import real_nodes
+from tests.api.fake_node import FakeNode
+from tests.api.serving import fake_config
+
+AT_START_ONLY = {"bad-config", "storage-refused"}
+METHODS = {"get", "head", "put", "post", "delete", "patch", "options", "trace"}
+SETTINGS = Path(__file__).with_name("schemathesis.toml")
+# Seconds that generated requests may take against one listener.
+BUDGET_S = 25
+
+
+async def test_the_contract_is_published_and_valid(api):
+    """OpenAPI 3.1, of this version, on the client listener."""
+    reply = await api.call("GET", "/openapi.json")
+    assert reply.headers["Content-Type"] == "application/json"
+    validate(reply.json)
+    assert reply.json["openapi"].startswith("3.1")
+    assert reply.json["info"]["version"] == __version__
+
+
+async def test_routes_and_contract_are_the_same(fake):
+    """No route without its entry, no entry without its route, method by method, for both listeners."""
+    contract = (await fake.call("GET", "/openapi.json")).json
+    written = {"client": set(), "operations": set()}
+    for path, item in contract["paths"].items():
+        listener = "operations" if "servers" in item else "client"
+        written[listener] |= {(method.upper(), path) for method in item if method in METHODS}
+    node = FakeNode(fake_config())
+    assert set(client_app(node).table()) == written["client"]
+    assert set(operations_app(node).table()) == written["operations"]
+
+
+async def test_every_code_is_in_the_contract(fake):
+    """The catalogue's codes that an answer can carry, no more and no fewer."""
+    contract = (await fake.call("GET", "/openapi.json")).json
+    assert set(contract["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == (
+        set(CATALOGUE) - AT_START_ONLY
+    )
+
+
+async def test_the_page_needs_nothing_from_elsewhere(api):
+    """Every operation is on it; no script, no address of another host."""
+    reply = await api.call("GET", "/docs")
+    assert reply.headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
+    text = reply.body.decode()
+    contract = (await api.call("GET", "/openapi.json")).json
+    for path, item in contract["paths"].items():
+        for method in METHODS & set(item):
+            assert f"{method.upper()} {path}</h2>" in text
+    assert "<script" not in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+@pytest.fixture(scope="module")
+def generated_on(tmp_path_factory):
+    """Nodes of their own: generated requests make, change and drop buckets of any name."""
+    with real_nodes.running(tmp_path_factory.mktemp("generated")) as ports:
+        yield ports
+
+
+@pytest.mark.parametrize(
+    ("ops", "paths", "phases"),
+    [
+        (False, "^/(v1|openapi|docs)", "examples,coverage,fuzzing,stateful"),
+        (True, "^/(livez|readyz|metrics|version|admin)", "examples,coverage"),
+    ],
+)
+def test_generated_requests_keep_to_the_contract(generated_on, tmp_path, ops: bool, paths: str, phases: str):
+    """Schemathesis: valid, invalid, extreme and chained requests to a real node get what the contract declares."""
+    client_port, ops_port = generated_on[0]
+    command = [
+        *(Path(sys.executable).with_name("schemathesis"), "--config-file", str(SETTINGS), "run"),
+        f"http://127.0.0.1:{client_port}/openapi.json",
+        *("--url", f"http://127.0.0.1:{ops_port if ops else client_port}"),
+        *("--include-path-regex", paths, "--phases", phases),
+        *("--checks", "all", "--max-time", str(BUDGET_S), "--no-color"),
+    ]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
+    assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-2000:]
+    made = re.search(r"(\d+) generated", finished.stdout)
+    assert made is not None, finished.stdout
+    assert int(made[1]) > 50
