@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from dynamo.errors import CorruptValue, StorageFull
+from dynamo.errors import Applied, CorruptValue, StorageFull, WriteTimeout
 from dynamo.protocol.effects import Effect, Effects, Finish, Machine, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Fetch, Fetched, Message, Store, Stored
 from dynamo.replication.read_repair import Resolve, keep_siblings
@@ -21,6 +21,7 @@ from dynamo.versioning.siblings import EMPTY
 
 DEADLINE = 2.0
 EVENTS = st.sampled_from(["answer", "answer", "answer", "wait"])
+REFUSALS = st.sampled_from([StorageFull("full"), CorruptValue("damaged"), WriteTimeout("perhaps")])
 NODES = ("a", "b", "c", "d", "e")
 
 
@@ -89,15 +90,16 @@ class Cluster:
     def _answer(self, machine: Machine[object], send: Send) -> None:
         draw = self.data.draw
         how = draw(self.failures)
+        refusal = draw(REFUSALS) if how == "refused" else None
         replica = self.replicas[send.to]
-        if how == "arrives" or (how in ("lost", "timeout") and draw(st.booleans())):
+        may_act = how in ("lost", "timeout") or (refusal is not None and refusal.applied is Applied.UNKNOWN)
+        if how == "arrives" or (may_act and draw(st.booleans())):
             reply = replica.handle(send.message, self.resolve)
         if how == "arrives":
             self._take(machine, machine.on_reply(send.to, reply, self.now))
-            if draw(st.integers(0, 9)) == 0:
+            if draw(st.integers(0, 9)) == 9:
                 self._take(machine, machine.on_reply(send.to, reply, self.now))
             return
-        refusal = draw(st.sampled_from([StorageFull("full"), CorruptValue("damaged")])) if how == "refused" else None
         self._take(machine, machine.on_failure(send.to, PeerError(PeerFailure(how), refusal), self.now))
 
     def _wait(self, machine: Machine[object]) -> None:
