@@ -2,5 +2,3 @@
 
 The package root exports nothing: every room is imported by its own name, so that the layer test can see who uses whom.
 """
-
-__version__ = "0.1.0"

@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable
 
-from dynamo import __version__
 from dynamo.api.app import App, client_app, operations_app
 from dynamo.api.listener import serve_listener
 from dynamo.config import Config, MemberSection
@@ -34,6 +33,7 @@ from dynamo.transport.handshake import Introduction
 from dynamo.transport.listener import Listener
 from dynamo.transport.peers import TcpPeers
 from dynamo.transport.tls import client_context, server_context
+from dynamo.version import VERSION
 
 journal = Log("server")
 
@@ -117,7 +117,7 @@ class Server:
         """Bring everything up. Raises DynamoError or OSError; `stop` is to be called in any case."""
         sys.setswitchinterval(_GIL_SWITCH_S)
         config, member, ring = self.config, self.config.member, ring_of(self.config)
-        metrics = Metrics([m.id for m in ring.members if m.id != member.id], __version__)
+        metrics = Metrics([m.id for m in ring.members if m.id != member.id], VERSION)
         storage, identity = open_store(config, ring, asyncio.get_running_loop(), self._on_fatal)
         self._cleanup.push_async_callback(storage.close)
         me = Introduction(
@@ -148,7 +148,7 @@ class Server:
         metrics.on_scrape(lambda: _refresh(node, storage, peers))
         gc.collect()
         gc.freeze()
-        journal.info("started", version=__version__, client_port=member.client_port, incarnation=identity.incarnation)
+        journal.info("started", version=VERSION, client_port=member.client_port, incarnation=identity.incarnation)
 
     async def _listen(self, node: Node, member: MemberSection, peers: TcpPeers, listener: Listener) -> None:
         host = self.config.listen.host

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 import click
 
-from dynamo import __version__
 from dynamo.cli.lazy import LazyGroup, Verb
 from dynamo.cli.output import FAILED, INTERRUPTED, OK, USAGE, exit_code, report
 from dynamo.errors import DynamoError
+from dynamo.version import VERSION
 
 VERBS = {
     "up": Verb("dynamo.cli.up:up", "run a local cluster of real nodes until Ctrl-C"),
@@ -35,7 +35,7 @@ root = LazyGroup(
     "A leaderless, quorum-replicated key-value store.\n\n"
     "Exit codes: 0 fine, 1 failure, 2 usage, 3 the cluster is not healthy, 4 the outcome of a write is unknown.",
 )
-root = click.version_option(__version__, package_name="dynamo-kv", prog_name="dynamo")(root)
+root = click.version_option(VERSION, package_name="dynamo-kv", prog_name="dynamo")(root)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

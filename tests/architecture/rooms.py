@@ -19,7 +19,7 @@ class Room:
     packages: frozenset[str] | None = None
 
 
-WORDS = frozenset({"errors", "config"})
+WORDS = frozenset({"errors", "config", "version"})
 DATA = frozenset({"versioning", "ring"})
 LANGUAGE = frozenset({"protocol", "layout", "ports"})
 MACHINES = frozenset({"replication", "consensus", "repair", "membership"})
@@ -49,6 +49,7 @@ ROOMS: dict[str, Room] = {
     # The package root exports nothing, so that the graph below is the whole truth.
     "__init__": Room(0, frozenset(), packages=frozenset()),
     "errors": Room(0, frozenset(), packages=frozenset({"msgspec"})),
+    "version": Room(0, frozenset()),
     "config": Room(0, frozenset({"errors"}), packages=frozenset({"msgspec"})),
     "versioning": _pure(1, WORDS),
     "ring": _pure(1, WORDS),
