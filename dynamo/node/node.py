@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from dynamo import __version__
 from dynamo.config import Config
 from dynamo.errors import DynamoError, Internal, WrongEpoch
 from dynamo.node.admission import Admission
@@ -46,6 +45,7 @@ from dynamo.protocol.messages import (
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
 from dynamo.telemetry.metrics import Metrics
+from dynamo.version import VERSION
 
 _ANY_EPOCH = (Ping, Status)
 CATCH_UP_S = 5.0
@@ -168,7 +168,7 @@ class Node:
         sizes = self.storage.sizes()
         return StatusReport(
             node=self.id,
-            version=__version__,
+            version=VERSION,
             epoch=self.ring.epoch,
             incarnation=self.identity.incarnation,
             peers_up=[m.id for m in self.ring.members if m.id != self.id and self.peers.is_up(m.id)],
