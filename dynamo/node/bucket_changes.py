@@ -71,4 +71,9 @@ class BucketChanges:
         self._book.learn([bucket], lambda error: None if kept.done() else kept.set_result(error))
         error = await kept
         if error is not None:
-            raise error
+            raise WriteTimeout(
+                f"this node could not keep the bucket's properties ({error.detail}); they may still spread, and "
+                "repeating the request is safe",
+                received=0,
+                required=self._majority,
+            )

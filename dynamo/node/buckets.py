@@ -38,6 +38,8 @@ class BucketBook:
         self._storage = storage
         self._hybrid = HybridClock(drift_max_ms=2**62)
         self._book: dict[str, BucketProperties] = {}
+        self._unkept: dict[str, None] = {}
+        """Names whose last change the store refused: written again as soon as anyone speaks of them."""
         self.on_created: Callable[[BucketProperties], None] = _ignore
         """Called with each bucket that a first write made, to spread it."""
 
@@ -116,15 +118,26 @@ class BucketBook:
     def learn(self, buckets: list[BucketProperties], settled: Settled) -> list[BucketProperties]:
         """Merge what some node says; `settled` is called once it is durable. Returns the merged ones."""
         changes: list[tuple[Keyspace, bytes, bytes | None]] = []
+        changed: list[str] = []
         result = []
         for bucket in buckets:
             mine = self._book.get(bucket.name)
             both = bucket if mine is None else merged(mine, bucket)
             result.append(both)
-            if both != mine:
+            if both != mine or bucket.name in self._unkept:
                 self._book[bucket.name] = both
+                changed.append(bucket.name)
                 changes.append((Keyspace.META, _META_PREFIX + bucket.name.encode(), msgspec.msgpack.encode(both)))
-        self._storage.write(changes, True, lambda error: settled(_as_dynamo(error)))
+
+        def done(error: Exception | None) -> None:
+            for name in changed:
+                if error is None:
+                    self._unkept.pop(name, None)
+                else:
+                    self._unkept[name] = None
+            settled(_as_dynamo(error))
+
+        self._storage.write(changes, True, done)
         return result
 
     def _fresh(self, name: str) -> BucketProperties:
