@@ -92,7 +92,9 @@ class _Item:
         try:
             outcome = await self.pending.wait()
             if isinstance(outcome, ReadOutcome):
-                return _found(Shown(self.operation.bucket, self.key, outcome.record, now_ms()))
+                shown = Shown(self.operation.bucket, self.key, outcome.record, now_ms())
+                self._node.metrics.read_siblings.observe(len(shown.live))
+                return _found(shown)
             return _written(Shown(self.operation.bucket, self.key, decode(outcome.record), now_ms()), outcome)
         except DynamoError as error:
             method = "GET" if self.operation.op == "get" else "PUT"

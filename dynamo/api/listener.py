@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from aiohttp import http_exceptions, http_parser, web
 
-from dynamo.api.problems import problem
+from dynamo.api.problems import body, problem
 from dynamo.config import LimitsSection
-from dynamo.errors import BadRequest, DynamoError, HeadersTooLarge, Internal
+from dynamo.errors import BadRequest, DynamoError, HeadersTooLarge, Internal, Overloaded
+from dynamo.protocol.http_fields import PROBLEM_JSON, REQUEST_ID
 from dynamo.telemetry.exposition import Cell
 from dynamo.telemetry.logs import Log, Repeated
 from dynamo.telemetry.trace import mint
@@ -25,14 +27,6 @@ LINE_BYTES_MAX = 8190
 HEADERS_MAX = 128
 LINGERING_S = 1.0
 """How long the rest of a refused body is read, so that the client sees the answer before the connection ends."""
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
-)
-_FULL_BODY = (
-    b'{"type":"urn:dynamo:problem:overloaded","title":"Overloaded","status":503,'
-    b'"detail":"this node has as many connections as it allows","code":"overloaded","applied":"no"}'
-)
 
 
 class Gate:
@@ -87,7 +81,7 @@ class Connection(web.RequestHandler):
             super().connection_made(transport)
         else:
             assert isinstance(transport, asyncio.WriteTransport)
-            transport.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
+            transport.write(_refusal())
             transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -140,6 +134,17 @@ class Listener:
         self._web_server.pre_shutdown()
         await self._web_server.shutdown(timeout_s)
         await self._server.wait_closed()
+
+
+def _refusal() -> bytes:
+    """The answer to a connection that is not let in: written before any request was read."""
+    trace = mint()
+    text = msgspec.json.encode(body(Overloaded("this node has as many connections as it allows"), trace, "PUT"))
+    head = (
+        f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: {PROBLEM_JSON}\r\n{REQUEST_ID}: {trace}\r\n"
+        f"Retry-After: 1\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
+    return head.encode("ascii") + text
 
 
 async def serve_listener(

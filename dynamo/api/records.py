@@ -59,7 +59,9 @@ class Records:
         if context is not None:
             command.context = context.clock
         outcome = await self.read(command, call.started + self.timeout_s(options.timeout_s), call.trace)
-        return self._shown(call, Shown(bucket, key, outcome.record, now_ms()), options.siblings)
+        shown = Shown(bucket, key, outcome.record, now_ms())
+        self._node.metrics.read_siblings.observe(len(shown.live))
+        return self._shown(call, shown, options.siblings)
 
     async def put(self, call: Call) -> Answer:
         """PUT and POST of a key."""

@@ -27,7 +27,7 @@ CONSISTENCIES = ("one", "quorum", "all", "linearizable", "none")
 """The API's words, for numbers as well (r=2 of 3 is `quorum`); `none` where a request was refused unread."""
 OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 """A missing key is `ok`; `rejected` is the client's doing, `unavailable` the cluster's, `error` a bug or damage."""
-SHED_REASONS = ("overloaded", "draining", "connections", "peer_overloaded")
+SHED_REASONS = ("overloaded", "draining", "connections")
 PEER_FAILURES = ("down", "lost", "timeout", "refused")
 """Spelt as in `protocol.effects.PeerFailure`."""
 

@@ -204,8 +204,8 @@ async def test_connections_above_the_limit_are_turned_away(serve):
     for reader, _ in held:
         assert await reader.read(12) == b"HTTP/1.1 200"
     refused = parsed(await api.raw())
-    assert refused.status == 503
-    assert refused.json["code"] == "overloaded"
+    assert_problem(refused, 503, "overloaded")
+    assert refused.headers["Retry-After"] == "1"
     assert api.node.metrics.shed_requests["connections"].value == 1
     held[0][1].close()
     async with asyncio.timeout(5):
