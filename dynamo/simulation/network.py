@@ -13,7 +13,7 @@ Answers are matched by exchange number: the second answer to a repeated request 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
+from math import ceil, inf, nextafter
 from zlib import crc32
 
 import msgspec
@@ -195,7 +195,7 @@ class Network:
         if self._dice.random() < weather.straggle:
             due += self._dice.uniform(0.0, weather.straggle_s)
         if weather.in_order:
-            due = max(due, self._last_due.get(link, 0.0))
+            due = max(due, nextafter(self._last_due.get(link, 0.0), inf))
             self._last_due[link] = due
         self.world.loop.call_at(due, self._arrive, route, frame, repeat)
 

@@ -40,6 +40,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = self
         """The base class asks its selector to wait; here that is `select` below."""
 
+    def __del__(self) -> None:
+        """It holds nothing of the system's, so one that was never closed is no leak, and needs no warning."""
+
     def time(self) -> float:
         return self._now
 
