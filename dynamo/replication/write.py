@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.errors import Applied, DynamoError, WriteTimeout
-from dynamo.protocol.effects import Effects, Finish, PeerError, Send, WakeAt
+from dynamo.errors import Applied, DynamoError, QuorumUnavailable, WriteTimeout
+from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Message, Store, Stored
 from dynamo.replication.quorum import Tally, WriteQuorum
 
@@ -60,10 +60,10 @@ class QuorumWrite:
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
         if not self._tally.count(peer, vote=False):
             return []
-        if error.may_have_applied or (error.error is not None and error.error.applied is not Applied.NO):
-            self._possible = True
-        elif error.error is not None:
+        if error.error is not None and error.error.applied is Applied.NO:
             self._refusals.append(error.error)
+        elif error.failure is not PeerFailure.DOWN:
+            self._possible = True
         return self._decide()
 
     def on_wakeup(self, now: float) -> Effects:
@@ -77,15 +77,19 @@ class QuorumWrite:
         if self._tally.met:
             assert self._tally.yes >= self._tally.needed, "an acknowledged write is durable on W nodes"
             return self._finish(Acks(self._tally.yes, 0))
-        if self._tally.impossible:
-            return self._finish(self._failure())
-        return []
+        if not self._tally.impossible:
+            return []
+        if self._tally.yes or self._possible:
+            return self._finish(self._timeout("too many replicas failed for the write to reach its quorum"))
+        if self._tally.complete:
+            return self._finish(self._refusal())
+        return []  # Nobody has stored it so far. If the others did not either, that is worth waiting for.
 
-    def _failure(self) -> DynamoError:
-        pending = not self._tally.complete
-        if self._tally.yes == 0 and not self._possible and not pending and self._refusals:
+    def _refusal(self) -> DynamoError:
+        if self._refusals:
             return self._refusals[0]
-        return self._timeout("too many replicas failed for the write to reach its quorum")
+        needed = self._tally.needed
+        return QuorumUnavailable("no replica of this key could be reached; nothing was sent", required=needed)
 
     def _timeout(self, why: str) -> WriteTimeout:
         return WriteTimeout(
