@@ -83,7 +83,7 @@ class Coordinator:
     ) -> None:
         """A quorum write; forwarded, once, to a replica if this node is none."""
         try:
-            bucket = _plain(self._buckets.for_writing(command.bucket))
+            bucket = _plain(self._buckets.for_reading(command.bucket))
             quorum = write_quorum(bucket, command)
             partition = self._preference.partition(command.bucket, command.key)
             primaries = self._primaries(partition, bucket)
@@ -92,6 +92,8 @@ class Coordinator:
                 _refuse_second_hop(self._node, forwarded=forwarded)
                 self._forward(command, live, deadline, trace, done)
                 return
+            # Only now: a request that is refused makes no bucket.
+            bucket = self._buckets.for_writing(command.bucket)
             minted = self._replica.write(command, bucket, durable=quorum.durable > 0)
         except DynamoError as error:
             done(error)
