@@ -343,6 +343,10 @@ class World:
         assert isinstance(outcome, ReadOutcome), outcome
         return [] if outcome.record is None else [s.value for s in outcome.record.live(self.clock.wall)]
 
+    def records(self, at: str) -> dict[bytes, bytes]:
+        """What a node has on disk."""
+        return self.storage[at].durable[Keyspace.RECORDS]
+
     def primaries(self, key: bytes, bucket: str = "b", n: int = 3) -> tuple[str, ...]:
         """Who replicates a key."""
         lists = next(iter(self.network.nodes.values())).preference
