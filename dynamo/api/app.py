@@ -7,7 +7,7 @@ request's id; what we did not foresee is logged with its traceback and shown wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
 from aiohttp import web
 from multidict import istr
@@ -71,7 +71,7 @@ class App:
         headers = request.headers
         trace = request_id(headers.get(_REQUEST_ID), headers.get(_TRACEPARENT))
         try:
-            answer = await self._routed(request, trace)
+            answer = await self._handled(request, trace)
         except DynamoError as error:
             answer = problem(error, trace, request.method)
         except Refusal as refusal:
@@ -83,7 +83,8 @@ class App:
             answer.close = True
         return answer
 
-    async def _routed(self, request: web.BaseRequest, trace: str) -> Answer:
+    def _handled(self, request: web.BaseRequest, trace: str) -> Awaitable[Answer]:
+        """What the request's handler makes of it. Raises RouteNotFound, MethodNotAllowed, BadRequest."""
         path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):
             path = _origin_form(path)
@@ -98,7 +99,7 @@ class App:
                 {"Allow": allowed},
             )
         op = route.ops.get(method)
-        return await (handler(call) if op is None else self._counted(call, handler, op))
+        return handler(call) if op is None else self._counted(call, handler, op)
 
     def _match(self, call: Call) -> Route:
         """The route of a path, its parts laid into the call. Raises RouteNotFound."""

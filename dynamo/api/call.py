@@ -58,13 +58,22 @@ class Pending(Generic[T]):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self) -> T:
-        """The outcome. Raises it if it is an error."""
-        if self._outcome is None:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+    @property
+    def settled(self) -> bool:
+        """Whether the outcome is there."""
+        return self._outcome is not None
+
+    def outcome(self) -> T:
+        """The outcome, once it is there. Raises it if it is an error."""
         outcome = self._outcome
-        assert outcome is not None, "woken by the outcome"
+        assert outcome is not None, "asked for when settled"
         if isinstance(outcome, DynamoError):
             raise outcome
         return outcome
+
+    async def wait(self) -> T:
+        """The outcome as soon as it is there. Raises it if it is an error."""
+        if self._outcome is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self.outcome()

@@ -58,7 +58,9 @@ class Records:
         context = wire.context_of(call.request, bucket, key)
         if context is not None:
             command.context = context.clock
-        outcome = await self.read(command, call.started + self.timeout_s(options.timeout_s), call.trace)
+        pending: Pending[ReadOutcome] = Pending()
+        self._node.read(command, call.started + self.timeout_s(options.timeout_s), call.trace, pending.done)
+        outcome = pending.outcome() if pending.settled else await pending.wait()
         shown = Shown(bucket, key, outcome.record, now_ms())
         self._node.metrics.read_siblings.observe(len(shown.live))
         return self._shown(call, shown, options.siblings)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import validate
 
-from dynamo import __version__
 from dynamo.api.app import client_app, operations_app
 from dynamo.errors import CATALOGUE
+from dynamo.version import VERSION
 from tests.api import real_nodes
 from tests.api.fake_node import FakeNode
 from tests.api.serving import fake_config
@@ -28,7 +28,7 @@ async def test_the_contract_is_published_and_valid(api):
     assert reply.headers["Content-Type"] == "application/json"
     validate(reply.json)
     assert reply.json["openapi"].startswith("3.1")
-    assert reply.json["info"]["version"] == __version__
+    assert reply.json["info"]["version"] == VERSION
 
 
 async def test_routes_and_contract_are_the_same(fake):

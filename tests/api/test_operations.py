@@ -2,7 +2,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from dynamo import __version__
+from dynamo.version import VERSION
 from tests.api.serving import assert_problem, fresh
 
 
@@ -40,7 +40,7 @@ async def test_the_metrics_page(api):
 async def test_the_version(api):
     """What runs, and which peers it can talk to."""
     shown = (await api.call("GET", "/version", ops=True)).json
-    assert shown["version"] == __version__
+    assert shown["version"] == VERSION
     assert shown["protocol"]["min"] <= shown["protocol"]["max"]
 
 
@@ -49,7 +49,7 @@ async def test_the_cluster(api):
     shown = (await api.call("GET", "/admin/v1/cluster", ops=True)).json
     nodes = {node["id"]: node for node in shown["nodes"]}
     mine = nodes[shown["node"]]
-    assert (mine["state"], mine["version"]) == ("up", __version__)
+    assert (mine["state"], mine["version"]) == ("up", VERSION)
     assert mine["uptime_s"] > 0
     assert len(mine["incarnation"]) == 8
     assert sum(node["partitions"] for node in nodes.values()) == 16
