@@ -34,9 +34,8 @@ class Listing:
 
     async def page(self, command: ListCommand, deadline: float, trace: str) -> ListOutcome:
         """Up to `limit` live keys. Raises DynamoError; a listing never leaves out a partition silently."""
-        partitions = self._partitions(command)
         first, after_key = command.after if command.after is not None else (0, b"")
-        queue = [p for p in partitions if p >= first]
+        queue = [p for p in self._partitions(command) if p >= first]
         entries: list[tuple[bytes, Record]] = []
         window = _WINDOW_FIRST
         while queue:
@@ -45,14 +44,14 @@ class Listing:
             pages = await asyncio.gather(
                 *(self._scan(command, p, start, deadline, trace) for p, start in zip(batch, starts, strict=True))
             )
-            for index, (partition, page) in enumerate(zip(batch, pages, strict=True)):
+            for index, (partition, found) in enumerate(zip(batch, pages, strict=True)):
+                page = found
                 full = self._take(page, entries, command.limit)
+                while full is None and page.more:
+                    page = await self._scan(command, partition, after(page.entries[-1][0]), deadline, trace)
+                    full = self._take(page, entries, command.limit)
                 if full is not None:
                     return self._ended(entries, (partition, full), last=page, rest=batch[index + 1 :] + queue)
-                if page.more:
-                    queue = batch[index:] + queue
-                    first, after_key = partition, page.entries[-1][0]
-                    break
             window = min(window * 2, _WINDOW_MAX)
         return ListOutcome(entries, None)
 
