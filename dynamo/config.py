@@ -187,6 +187,7 @@ def _problems(config: Config) -> Iterable[str]:
     yield from _cluster_problems(config)
     yield from _word_problems(config)
     yield from _limit_problems(config)
+    yield from _tls_problems(config.tls)
 
 
 def _cluster_problems(config: Config) -> Iterable[str]:
@@ -239,6 +240,13 @@ def _limit_problems(config: Config) -> Iterable[str]:
         yield "limits.object_bytes_max must not be below limits.value_bytes_max"
     if config.limits.peer_frame_bytes_max < config.limits.object_bytes_max + 65536:
         yield "limits.peer_frame_bytes_max must exceed limits.object_bytes_max by 64 KiB for a record to fit in a frame"
+
+
+def _tls_problems(tls: TlsSection) -> Iterable[str]:
+    if tls.enabled:
+        for field in ("cert_file", "key_file", "ca_file"):
+            if not getattr(tls, field):
+                yield f"tls.enabled needs tls.{field}"
 
 
 def _read(file: Path | None) -> str:
