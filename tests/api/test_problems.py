@@ -8,7 +8,7 @@ from dynamo import errors
 from dynamo.errors import CATALOGUE, DynamoError
 from tests.api.serving import assert_problem, fresh, parsed
 
-AT_START_ONLY = {"bad-config", "storage-refused"}
+AT_START_ONLY = {"bad-config"}
 # Of errors that mean "perhaps written", by their class.
 UNKNOWN = {"write-timeout", "internal"}
 
