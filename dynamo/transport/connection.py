@@ -106,6 +106,8 @@ class Connection(asyncio.Protocol, ABC):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
         self.address = f"{host}:{port}"
+        if self.ending:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.ending:
@@ -120,14 +122,15 @@ class Connection(asyncio.Protocol, ABC):
             self._take(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.closed.done():
+            return  # `end` was first
         if not self.reason and exc is not None:
             self.reason = f"{type(exc).__name__}: {exc}"
         self.ending = True
         self.greeted = False
         self._transport = None
         self.on_end()
-        if not self.closed.done():
-            self.closed.set_result(None)
+        self.closed.set_result(None)
 
     def _take(self, body: memoryview) -> None:
         if self.ending:
@@ -201,6 +204,14 @@ class Connection(asyncio.Protocol, ABC):
         if self._transport is not None:
             self._transport.abort()
 
+    def end(self, reason: str) -> None:
+        """Give up and tell everybody now, without waiting for the loop to report the loss.
+
+        It may never do so: uvloop says nothing if the opening was cancelled, even where the protocol saw it made.
+        """
+        self.drop(reason)
+        self.connection_lost(None)
+
     def drop_bad(self, reason: str, detail: str) -> None:
         """Give up on a peer that does not keep to the protocol."""
         if not self.ending:
@@ -209,7 +220,7 @@ class Connection(asyncio.Protocol, ABC):
         self.drop(reason)
 
     async def close(self) -> None:
-        """Write what is waiting, then close; give up after a while. Returns when the socket is gone."""
+        """Write what is waiting, then close; give up after a while. Returns when everybody has been told."""
         if self._transport is None:
             return
         self._flush()
@@ -217,8 +228,7 @@ class Connection(asyncio.Protocol, ABC):
         self.ending = True
         self._transport.close()
         await asyncio.wait([self.closed], timeout=self._timings.close_s)
-        self.drop("closing took too long")
-        await self.closed
+        self.end("closing took too long")
 
     # Knowing when to give up.
 

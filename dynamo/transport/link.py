@@ -59,6 +59,7 @@ class Link:
         self._told = ""
         self._pause: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"link to {self.peer}")
@@ -66,11 +67,11 @@ class Link:
 
     async def stop(self) -> None:
         """Close in order; everybody who waits is told."""
-        task, self._task = self._task, None
-        if task is None:
+        self._stopping = True
+        if self._task is None:
             return
-        task.cancel()
-        await asyncio.wait([task])
+        self._task.cancel()
+        await asyncio.wait([self._task])
         if self._opening is not None:
             await self._opening.close()
 
@@ -124,7 +125,8 @@ class Link:
         if self._monotonic() - self._up_since >= self._timings.backoff_max_s:
             self._failures = 0
         reason = connection.reason or "closed by the other side"
-        log.warning("peer down", peer=self.peer, reason=reason, requests_in_flight=connection.in_flight)
+        say = log.info if self._stopping else log.warning
+        say("peer down", peer=self.peer, reason=reason, requests_in_flight=connection.in_flight)
 
     # Connecting.
 
@@ -143,8 +145,10 @@ class Link:
             async with asyncio.timeout(self._timings.connect_s):
                 await self._open(connection)
         except (OSError, UnicodeError) as problem:  # UnicodeError: a host name that is none
-            self._failed(f"{type(problem).__name__}: {str(problem) or 'took too long'}")
-            return
+            connection.end(f"{type(problem).__name__}: {str(problem) or 'took too long'}")
+        except asyncio.CancelledError:
+            connection.end("closed by this node")
+            raise
         await asyncio.wait([connection.closed])
 
     async def _open(self, connection: OutgoingConnection) -> None:
@@ -164,7 +168,7 @@ class Link:
     def _failed(self, reason: str) -> None:
         """Nobody was reached. Said once for each new reason, not at every attempt."""
         self._statistics.attempts_failed += 1
-        if reason != self._told:
+        if reason != self._told and not self._stopping:
             self._told = reason
             log.warning("peer not reachable", peer=self.peer, address=f"{self._host}:{self._port}", reason=reason)
 

@@ -107,7 +107,8 @@ class OutgoingConnection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.greet(hello(self._me))
+        if not self.ending:
+            self.greet(hello(self._me))
 
     def on_greeting(self, body: memoryview) -> None:
         theirs = decode_welcome(body)
