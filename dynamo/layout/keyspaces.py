@@ -25,6 +25,9 @@ class Keyspace(Enum):
     BALLOTS = "ballots"
     META = "meta"
 
+    # Members are single objects, so identity hashes them as well as their names do, without a call in Python.
+    __hash__ = object.__hash__
+
 
 STORED_KEY_BYTES_MAX = 511
 """Largest key LMDB takes: 2 + 63 + 1 + 400 for a record, and as much room again for a hint's target."""
