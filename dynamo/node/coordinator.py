@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynamo.config import Config
-from dynamo.errors import DynamoError, NotImplementedYet, QuorumUnavailable, WrongEpoch
+from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, QuorumUnavailable, WrongEpoch
 from dynamo.node.buckets import BucketBook
 from dynamo.node.driver import Driver, Run
 from dynamo.node.replica import Replica
@@ -22,7 +22,7 @@ from dynamo.protocol.messages import Fetch, Forward, Scan, Store, Stored
 from dynamo.replication.forward import Forwarding
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.replication.read import QuorumRead
-from dynamo.replication.read_repair import Resolve, keep_newest, keep_siblings
+from dynamo.replication.read_repair import Reconciled, Resolve, keep_newest, keep_siblings
 from dynamo.replication.scan import QuorumScan, ScanPage
 from dynamo.replication.write import Acks, QuorumWrite
 from dynamo.ring.preference_list import PreferenceLists
@@ -67,13 +67,19 @@ class Coordinator:
         except DynamoError as error:
             done(error)
             return
+        ask_all = self._randomness.random() < self._read_all_share
+        if quorum.needed == 1 and not ask_all and command.context is None and replicas[0] == self._node:
+            outcome = self._read_here(command, _resolver(bucket))
+            if outcome is not None:
+                done(outcome)
+                return
         machine = QuorumRead(
             replicas,
             Fetch(command.bucket, command.key),
             quorum,
             _resolver(bucket),
             deadline,
-            ask_all=self._randomness.random() < self._read_all_share,
+            ask_all=ask_all,
             context=command.context,
         )
         self._driver.run(machine, deadline, trace, done, lambda: self._account(machine))
@@ -131,6 +137,18 @@ class Coordinator:
         message = Scan(command.bucket, partition, start, command.end, command.prefix, limit, command.values)
         machine = QuorumScan(replicas, message, needed, _resolver(bucket), deadline)
         self._driver.run(machine, deadline, trace, done)
+
+    def _read_here(self, command: ReadCommand, resolve: Resolve) -> ReadOutcome | None:
+        """What the machine would decide from this node's answer alone; None if that is damaged.
+
+        One answer leaves nothing to wait for, to merge or to repair, and the machine would cost a sixth of the request.
+        """
+        answers = Reconciled(resolve)
+        try:
+            answers.add(self._node, self._replica.fetch(command.bucket, command.key))
+        except CorruptValue:
+            return None
+        return ReadOutcome(answers.record if answers.data else None, 1)
 
     def _primaries(self, partition: int, bucket: BucketProperties) -> tuple[str, ...]:
         primaries = self._preference.primaries(partition, bucket.n)

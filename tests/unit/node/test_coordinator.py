@@ -65,6 +65,25 @@ def test_an_r1_read_at_a_replica_is_answered_at_once(world):
     assert isinstance(outcomes[0], ReadOutcome)
 
 
+def test_an_r1_read_passes_over_a_damaged_copy(world):
+    """This node's own copy fails its checksum: another replica is asked, as any read would."""
+    first, second, _ = settle(world)
+    ((stored, data),) = world.records(first).items()
+    world.records(first)[stored] = data[:-1] + bytes([data[-1] ^ 1])
+    assert world.values(first, KEY, r=1) == [b"old"]
+    assert requests(world, Fetch) == [(first, second)]
+
+
+def test_an_r1_read_of_an_lww_bucket_shows_one_value(world):
+    """A replica that had not heard of the bucket has kept both of two; the newer one is shown."""
+    first, *_ = settle(world)
+    world.write(first, KEY, b"new")
+    assert world.values(first, KEY, r=1) == [b"old", b"new"]
+    lww = BucketProperties(name="b", mode=Mode.LWW, generation=2, created=(1, "a"), changed=(1, "a"))
+    world[first].buckets.learn([lww], lambda _: None)
+    assert world.values(first, KEY, r=1) == [b"new"]
+
+
 def test_any_node_coordinates_a_read(wide):
     """Who is no replica asks the first ones of the preference list."""
     first, second, _ = settle(wide)
