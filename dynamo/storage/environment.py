@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 
 import lmdb
 
@@ -65,25 +66,18 @@ class Environment:
         file = directory.store / "data.mdb"
         header.check(file)
         try:
-            self._open(map_bytes)
-        except lmdb.Error as problem:
+            self._lmdb = _opened(directory, map_bytes, lazy=lazy)
+            try:
+                self._prepare(file)
+            except BaseException:
+                self._lmdb.close()
+                raise
+        except (lmdb.Error, OSError) as problem:
             if code(problem) in NO_ROOM:
                 raise StorageFull(f"the store in {directory.path} cannot be opened: free disk space") from problem
             raise header.refusal(file, str(problem)) from problem
-        # The engine syncs what is in its file, never the file's name.
-        sync_directory(directory.store)
-        sync_directory(directory.path)
-        self._probe_fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
 
-    def _open(self, map_bytes: int) -> None:
-        self._lmdb = _opened(self.directory, map_bytes, lazy=self.lazy)
-        try:
-            self._prepare()
-        except lmdb.Error:
-            self._lmdb.close()
-            raise
-
-    def _prepare(self) -> None:
+    def _prepare(self, file: Path) -> None:
         self.opened_version = self.version
         with self._lmdb.begin(write=True) as transaction:
             self._trees = {s: self._lmdb.open_db(s.value.encode(), transaction) for s in Keyspace}
@@ -96,6 +90,10 @@ class Environment:
         """As of the last commit. Pages of all trees: those free for reuse do not count, nor the few that list them."""
         self.empty = all(self._snapshot.stat(tree)["entries"] == 0 for tree in self._trees.values())
         """Whether no keyspace held any key when the store was opened."""
+        # The engine syncs what is in its file, never the file's name.
+        sync_directory(self.directory.store)
+        sync_directory(self.directory.path)
+        self._probe_fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
 
     # --- reading
 
@@ -194,9 +192,9 @@ class Environment:
             self.directory.release()
 
 
-def code(problem: lmdb.Error) -> int:
+def code(problem: lmdb.Error | OSError) -> int:
     """The system's or the engine's number of an error, 0 if it has none."""
-    return getattr(problem, "code", 0)
+    return (problem.errno if isinstance(problem, OSError) else getattr(problem, "code", None)) or 0
 
 
 def _opened(directory: DataDirectory, map_bytes: int, *, lazy: bool) -> lmdb.Environment:

@@ -170,6 +170,7 @@ class NodeIdentity:
         Whatever is written afterwards costs the next run a new incarnation. Raises StorageRefused or StorageFull: then
         the next start takes a new incarnation, too.
         """
+        assert self._directory.locked, "the identity is closed before the store"
         assert not self._record.clean, "an identity is closed once"
         assert counter >= self._record.counter, "counters only grow"
         self._record = _replaced(self._record, clean=True, counter=counter, store_version=self._store_version())

@@ -6,105 +6,18 @@ one. The tests are plain functions: the rig owns the loop, so that a virtual one
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import run_state_machine_as_test
 
 from dynamo.errors import StorageFull
 from dynamo.layout.keyspaces import STORED_KEY_BYTES_MAX, Keyspace, successor
-from dynamo.ports import Change, Storage
+from tests.contract.storage_model import StorageModel
+from tests.contract.storage_rig import Outcome, StorageRig, numbered, put, step, wait, write
 
 RECORDS, DIGESTS, META = Keyspace.RECORDS, Keyspace.DIGESTS, Keyspace.META
-PATIENCE_S = 20.0
-
-
-class StorageRig(Protocol):
-    """A store under test, and the world around it."""
-
-    loop: asyncio.AbstractEventLoop
-    storage: Storage
-
-    def reopen(self) -> None:
-        """Stop the store cleanly and open another one on the same data."""
-
-    def fill(self) -> None:
-        """From now on no change finds room."""
-
-    def make_room(self) -> None:
-        """Changes find room again."""
-
-    def close(self) -> None:
-        """Give everything back."""
-
-
-class Outcome:
-    """Stands in for `done`: remembers what it was told, once, and lets the loop return to whoever waits."""
-
-    def __init__(self, rig: StorageRig, then: Callable[[Exception | None], None] | None = None) -> None:
-        self._loop = rig.loop
-        self._then = then
-        self.told: list[Exception | None] = []
-
-    def __call__(self, error: Exception | None) -> None:
-        self.told.append(error)
-        if self._then is not None:
-            self._then(error)
-        self._loop.stop()
-
-    @property
-    def pending(self) -> bool:
-        return not self.told
-
-    @property
-    def error(self) -> Exception | None:
-        assert len(self.told) == 1, f"a waiter is told once, not {self.told}"
-        return self.told[0]
-
-
-def write(rig: StorageRig, *changes: Change, durable: bool = True) -> Outcome:
-    """Hand over a batch; nothing is told before the loop runs."""
-    outcome = Outcome(rig)
-    rig.storage.write(changes, durable, outcome)
-    assert outcome.pending, "no waiter is called inside write"
-    return outcome
-
-
-def wait(rig: StorageRig, *outcomes: Outcome) -> None:
-    """Run the loop until all are told."""
-    late = rig.loop.call_later(PATIENCE_S, rig.loop.stop)
-    while any(outcome.pending for outcome in outcomes):
-        rig.loop.run_forever()
-        assert rig.loop.time() < late.when(), "a waiter was never told"
-    late.cancel()
-
-
-def step(rig: StorageRig) -> None:
-    """Let the loop run what is due now."""
-    rig.loop.call_soon(rig.loop.stop)
-    rig.loop.run_forever()
-
-
-def put(rig: StorageRig, *changes: Change) -> None:
-    """Write a batch and see it through."""
-    outcome = write(rig, *changes)
-    wait(rig, outcome)
-    assert outcome.error is None
-
-
-def numbered(count: int) -> list[Change]:
-    return [(RECORDS, b"%03d" % number, b"value %d" % number) for number in range(count)]
 
 
 class StorageContract:
@@ -352,107 +265,3 @@ class StorageContract:
             Machine,
             settings=settings(max_examples=20, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
         )
-
-
-SPACES = [RECORDS, META]
-KEYS = [b"a", b"b", b"c", b"d"]
-CHANGES = st.lists(
-    st.tuples(st.sampled_from(SPACES), st.sampled_from(KEYS), st.none() | st.binary(max_size=3)), max_size=5
-)
-State = dict[tuple[Keyspace, bytes], bytes]
-
-
-def applied(state: State, changes: Sequence[Change]) -> State:
-    after = dict(state)
-    for space, key, value in changes:
-        if value is None:
-            after.pop((space, key), None)
-        else:
-            after[space, key] = value
-    return after
-
-
-class StorageModel(RuleBasedStateMachine):
-    """`durable` is what was acknowledged; `pending` is what was handed over since, in order."""
-
-    make_rig: Callable[[], StorageRig]
-
-    @initialize()
-    def open(self) -> None:
-        self.rig = self.make_rig()
-        self.durable: State = {}
-        self.pending: list[tuple[Sequence[Change], Outcome]] = []
-        self.full = False
-
-    def teardown(self) -> None:
-        if hasattr(self, "rig"):
-            wait(self.rig, *[outcome for _, outcome in self.pending])
-            self.rig.close()
-
-    @rule(changes=CHANGES, durable=st.booleans())
-    def hand_over(self, changes: Sequence[Change], durable: bool) -> None:
-        self.pending.append((changes, write(self.rig, *changes, durable=durable)))
-
-    @rule()
-    def run_what_is_due(self) -> None:
-        step(self.rig)
-        self.take_notice()
-
-    # No precondition looks at `pending`: how far a real disk has come must not steer which rules are drawn.
-    @rule()
-    def wait_for_the_oldest(self) -> None:
-        wait(self.rig, *[outcome for _, outcome in self.pending[:1]])
-        self.take_notice()
-
-    @rule(full=st.booleans())
-    def change_room(self, full: bool) -> None:
-        self.full = full
-        if full:
-            self.rig.fill()
-        else:
-            self.rig.make_room()
-
-    @precondition(lambda self: not self.full)
-    @rule()
-    def reopen(self) -> None:
-        wait(self.rig, *[outcome for _, outcome in self.pending])
-        self.take_notice()
-        self.rig.reopen()
-
-    def take_notice(self) -> None:
-        """Acknowledged batches form a prefix; if one failed, all behind it did."""
-        failed = False
-        while self.pending and not self.pending[0][1].pending:
-            changes, outcome = self.pending.pop(0)
-            if outcome.error is None:
-                assert not failed, "nothing is acknowledged behind a failure"
-                self.durable = applied(self.durable, changes)
-            else:
-                assert isinstance(outcome.error, StorageFull)
-                failed = True
-        assert not (failed and self.pending), "nothing waits behind a failure"
-        assert all(outcome.pending for _, outcome in self.pending), "waiters are told in order"
-
-    @invariant()
-    def latest_is_everything_handed_over(self) -> None:
-        if hasattr(self, "rig"):
-            expected = self.durable
-            for changes, _ in self.pending:
-                expected = applied(expected, changes)
-            assert self.observed(self.rig.storage.latest) == expected
-
-    @invariant()
-    def reads_show_a_moment_between_acknowledged_and_handed_over(self) -> None:
-        """A store may show a batch just before its waiter is told, but never half of one."""
-        if hasattr(self, "rig"):
-            moments = [self.durable]
-            for changes, _ in self.pending:
-                moments.append(applied(moments[-1], changes))
-            seen = self.observed(self.rig.storage.read)
-            assert seen in moments
-            scanned = {(s, key): value for s in SPACES for key, value in self.rig.storage.scan(s, b"", None, 100)}
-            assert scanned == seen
-
-    def observed(self, look: Callable[[Keyspace, bytes], bytes | None]) -> State:
-        found = {(space, key): look(space, key) for space in SPACES for key in KEYS}
-        return {place: value for place, value in found.items() if value is not None}

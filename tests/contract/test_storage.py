@@ -10,7 +10,8 @@ import pytest
 from dynamo.simulation.disk import DiskHabits, Platter, SimulatedStorage
 from dynamo.simulation.world import Life, World
 from tests.contract.lmdb_rig import LmdbRig
-from tests.contract.storage_contract import StorageContract, StorageRig
+from tests.contract.storage_contract import StorageContract
+from tests.contract.storage_rig import StorageRig
 
 
 class SimulatedRig:

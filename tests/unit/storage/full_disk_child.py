@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dynamo.layout.keyspaces import Keyspace
 from tests.contract.lmdb_rig import LmdbRig
-from tests.contract.storage_contract import wait, write
+from tests.contract.storage_rig import wait, write
 
 LIMIT_BYTES = 2**20
 VALUE = b"x" * 30_000

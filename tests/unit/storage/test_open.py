@@ -73,6 +73,14 @@ async def test_a_stop_without_closing_the_identity_is_a_crash(tmp_path):
     await storage.close()
 
 
+async def test_the_identity_cannot_be_closed_after_the_store(tmp_path):
+    """Another process may own the directory by then."""
+    storage, identity = opened(config_of(tmp_path))
+    await storage.close()
+    with pytest.raises(AssertionError, match="before the store"):
+        identity.close(0)
+
+
 async def test_a_write_after_the_identity_was_closed_is_noticed(tmp_path):
     """The next run cannot know whether it held a dot."""
     config = config_of(tmp_path)
