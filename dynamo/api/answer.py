@@ -32,6 +32,14 @@ def http_date(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)
 
 
+def head_block(lines: list[str]) -> bytes:
+    """The lines, each ended, and the empty line after them. Raises ValueError if one would break out of its line."""
+    text = "\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or "\r" in text or "\0" in text:
+        raise ValueError("a header field holds a control character")
+    return text.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n\r\n"
+
+
 class Answer(web.StreamResponse):
     """One answer. `fields` must not hold Date, Content-Length or Connection: those are added when it is written."""
 
@@ -76,10 +84,7 @@ class Answer(web.StreamResponse):
             lines.append("Connection: close")
         elif request.version.minor == 0:
             lines.append("Connection: keep-alive")
-        text = "\n".join(lines)
-        if text.count("\n") != len(lines) - 1 or "\r" in text or "\0" in text:
-            raise ValueError("a header field holds a control character")
-        return text.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n\r\n"
+        return head_block(lines)
 
     async def _drain(self, request: web.BaseRequest, size_bytes: int) -> None:
         try:

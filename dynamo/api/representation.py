@@ -12,7 +12,7 @@ import time
 
 import msgspec
 
-from dynamo.api.answer import JSON_TYPE, Answer, http_date
+from dynamo.api.answer import JSON_TYPE, Answer, head_block, http_date
 from dynamo.api.wire import CONTENT_ENCODING_META
 from dynamo.protocol.http_fields import (
     CONTEXT,
@@ -179,6 +179,6 @@ def _multipart(siblings: list[Sibling], boundary: str) -> bytes:
             "Last-Modified": http_date(wall_ms(sibling.hybrid) // 1000),
             **_meta_fields(sibling.meta),
         }
-        head = "".join(f"{name}: {text}\r\n" for name, text in fields.items())
-        parts.append(f"--{boundary}\r\n{head}\r\n".encode() + sibling.value + b"\r\n")
+        lines = [f"--{boundary}", *(f"{name}: {text}" for name, text in fields.items())]
+        parts.append(head_block(lines) + sibling.value + b"\r\n")
     return b"".join(parts) + f"--{boundary}--\r\n".encode()
