@@ -10,8 +10,8 @@ Rules, for every version that a client was shown and for the final ones:
     resurrected      a sibling that a version had dropped is in no version that has seen that one
     wrong-values     a user is shown every value, and once, however many dots its repeats got
     ack-without-write   an acknowledgement shows the write, unless it says that the request was a repeat
-A tombstone has done its work once any later write is there: it may be gone without having been superseded, and then
-what it superseded is accounted for by a delete that took effect, or may have.
+A tombstone, or a value that has expired, has done its work once any later write is there: it may be gone without having
+been superseded, and then what it superseded is accounted for by such a write that took effect, or may have.
 In an lww bucket "superseded by" means: older than the one sibling there is, by stamp and the fixed tie-break.
 """
 
@@ -34,7 +34,7 @@ def check(ledger: Ledger) -> list[Violation]:
         for sighting in ledger.sightings.get(place, []):
             at, op = _return_time(sighting.operation), (sighting.operation.call.op,)
             found.extend(judge(ledger, place, sighting.version, at, op))
-            found.extend(_misshown(sighting.operation, sighting.version))
+            found.extend(_misshown(ledger, sighting.operation, sighting.version))
         found.extend(_resurrected(ledger, place))
     return found
 
@@ -50,23 +50,28 @@ def judge(
         shown = ", ".join(map(_named, version.siblings))
         yield Violation("superseded", place, f"an lww key shows {shown}", operations)
     for dot, sibling in ledger.dots.get(place, {}).items():
-        if covers(version.clock, dot) and not accounted_for(ledger, place, sibling, version):
+        if covers(version.clock, dot) and not accounted_for(ledger, place, sibling, version, shown_at):
             origin = ledger.shown_by[place, dot]
             text = f"the clock covers {_named(sibling)}, which is neither shown nor superseded by what is"
             yield Violation("hidden", place, text, (origin.call.op, *operations))
 
 
-def accounted_for(ledger: Ledger, place: Place, lost: Sibling, version: Version) -> bool:
+def accounted_for(ledger: Ledger, place: Place, lost: Sibling, version: Version, shown_at: float) -> bool:
     """Whether `lost`, which the version's clock covers, is in it, or superseded by what is or was."""
     if any(sibling.dot == lost.dot for sibling in version.siblings):
         return True
     if ledger.mode(place) == "lww":
         return any(_order(sibling) > _order(lost) for sibling in version.siblings)
-    if lost.value is None and version.siblings:
+    if version.siblings and (lost.value is None or may_have_expired(ledger, lost, shown_at)):
         return True
     writes = [ledger.write_of(sibling) for sibling in version.siblings]
-    writes.extend(ledger.deletes(place))
+    writes.extend(ledger.fleeting(place))
     return any(write is not None and _supersedes(ledger, write, lost) for write in writes)
+
+
+def may_have_expired(ledger: Ledger, sibling: Sibling, at: float) -> bool:
+    """Whether some node's clock may have been past its expiry by then."""
+    return sibling.expires_at is not None and sibling.expires_at <= at + ledger.history.clock_error_s
 
 
 def _supersedes(ledger: Ledger, newer: Write, older: Sibling) -> bool:
@@ -99,17 +104,33 @@ def _still_shown(
             yield Violation("superseded", place, text, (*write.ops, *operations))
 
 
-def _misshown(operation: Operation, version: Version) -> Iterator[Violation]:
+def _misshown(ledger: Ledger, operation: Operation, version: Version) -> Iterator[Violation]:
     call, returned = operation.call, operation.last
     if returned is None:
         return
     if call.kind == "get":
-        alive = {sibling.value for sibling in version.siblings if sibling.value is not None}
-        if len(set(returned.values)) != len(returned.values) or set(returned.values) != alive:
-            text = f"the user is shown {list(returned.values)} of {sorted(alive)}"
+        may = {sibling.value for sibling in version.siblings if _may_live(ledger, sibling, returned.at)}
+        must = {
+            s.value for s in version.siblings if s.value is not None and not may_have_expired(ledger, s, returned.at)
+        }
+        shown = set(returned.values)
+        if len(shown) != len(returned.values) or not must <= shown <= may:
+            text = f"the user is shown {list(returned.values)} of {sorted(s.value or '' for s in version.siblings)}"
             yield Violation("wrong-values", call.place, text, (call.op,))
     elif returned.error != REPEATED and all(s.request != call.request for s in version.siblings):
         yield Violation("ack-without-write", call.place, "the acknowledged version lacks the write", (call.op,))
+
+
+def _lasting(ledger: Ledger, version: Version, at: float) -> list[str | None]:
+    """Values that no node's clock can hold to have expired."""
+    return [sibling.value for sibling in version.siblings if not may_have_expired(ledger, sibling, at)]
+
+
+def _may_live(ledger: Ledger, sibling: Sibling, at: float) -> bool:
+    """Whether it is a value that some node's clock may still hold to be alive."""
+    return sibling.value is not None and (
+        sibling.expires_at is None or sibling.expires_at > at - ledger.history.clock_error_s
+    )
 
 
 def _reused_dots(ledger: Ledger) -> Iterator[Violation]:

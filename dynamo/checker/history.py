@@ -29,6 +29,8 @@ class Sibling(msgspec.Struct, frozen=True, array_like=True):
     value: str | None
     request: str
     stamp: int = 0
+    expires_at: float | None = None
+    """When it ceases to be shown, in seconds of the history's clock; None is never."""
 
     @property
     def dot(self) -> Dot:
@@ -40,6 +42,12 @@ class Version(msgspec.Struct, array_like=True):
 
     clock: Clock
     siblings: tuple[Sibling, ...]
+
+
+class Clocks(msgspec.Struct, tag_field="event", tag="clocks", frozen=True):
+    """How wrong the clocks of the nodes may be, seconds: an expiry may be seen so much too early or too late."""
+
+    error_s: float
 
 
 class Bucket(msgspec.Struct, tag_field="event", tag="bucket", frozen=True):
@@ -75,6 +83,8 @@ class Call(msgspec.Struct, tag_field="event", tag="call", frozen=True, omit_defa
     request: str = ""
     context: Clock | None = None
     """What the client had seen; None if it did not say."""
+    expires: bool = False
+    """Whether the value is to live for a time only."""
 
     @property
     def place(self) -> Place:
@@ -101,7 +111,7 @@ class Remark(msgspec.Struct, tag_field="event", tag="remark", frozen=True):
     text: str
 
 
-Event = Bucket | Run | Call | Return | Remark
+Event = Clocks | Bucket | Run | Call | Return | Remark
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 
@@ -127,6 +137,7 @@ class History:
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.events: list[Event] = []
+        self.clock_error_s = 0.0
         self.buckets: dict[str, Bucket] = {}
         self.runs: dict[str, int] = {}
         """How often each actor began a run."""
@@ -136,7 +147,9 @@ class History:
 
     def add(self, event: Event) -> None:
         """Append an event. Raises ValueError for a return without its call, or a call number used twice."""
-        if isinstance(event, Bucket):
+        if isinstance(event, Clocks):
+            self.clock_error_s = event.error_s
+        elif isinstance(event, Bucket):
             self.buckets[event.name] = event
         elif isinstance(event, Run):
             self.runs[event.actor] = self.runs.get(event.actor, 0) + 1

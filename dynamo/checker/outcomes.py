@@ -13,6 +13,16 @@ def check(history: History, margin_s: float) -> list[Violation]:
     return found
 
 
+def all_succeeded(history: History) -> list[Violation]:
+    """For a history without faults and with patient clients: nothing fails, and nothing is unknown."""
+    found = []
+    for operation in history.operations.values():
+        if operation.outcome != "ok":
+            said = operation.last.error if operation.last else "nothing"
+            found.append(_violation(operation, "needless-failure", f"the {operation.call.kind} returned {said}"))
+    return found
+
+
 def _faults(operation: Operation, margin_s: float) -> list[Violation]:
     call, returns = operation.call, operation.returns
     if not returns:

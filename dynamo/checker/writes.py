@@ -49,6 +49,11 @@ class Write(msgspec.Struct):
         return self.value is None and self.context is None
 
     @property
+    def is_fleeting(self) -> bool:
+        """Deletes and values that expire: they may go without having been superseded, once a later write is there."""
+        return self.value is None or self.calls[0].call.expires
+
+    @property
     def ops(self) -> tuple[int, ...]:
         return tuple(operation.call.op for operation in self.calls)
 
@@ -70,7 +75,7 @@ class Ledger:
         self.dots: dict[Place, dict[Dot, Sibling]] = {}
         """The first sibling that was shown under a dot."""
         self.shown_by: dict[tuple[Place, Dot], Operation] = {}
-        self._deletes: dict[Place, list[Write]] = {}
+        self._fleeting: dict[Place, list[Write]] = {}
         for operation in history.operations.values():
             self._enter_write(operation)
             self._enter_version(operation)
@@ -79,9 +84,9 @@ class Ledger:
         """The write that a sibling came from; None if nobody ever asked for it."""
         return self.writes.get(sibling.request)
 
-    def deletes(self, place: Place) -> list[Write]:
-        """Deletes of a key that took effect, or may have: under a dot, or several, that perhaps nobody was shown."""
-        return [delete for delete in self._deletes.get(place, []) if delete.outcome != "fail"]
+    def fleeting(self, place: Place) -> list[Write]:
+        """Fleeting writes of a key that took effect, or may have: under dots that perhaps nobody was shown."""
+        return [write for write in self._fleeting.get(place, []) if write.outcome != "fail"]
 
     def mode(self, place: Place) -> str:
         """The mode of a key's bucket; siblings if the history does not say."""
@@ -100,8 +105,8 @@ class Ledger:
         if known is None:
             write = Write(call.place, call.request, call.value, call.context, [operation])
             self.writes[call.request] = write
-            if call.kind == "delete":
-                self._deletes.setdefault(call.place, []).append(write)
+            if write.is_fleeting:
+                self._fleeting.setdefault(call.place, []).append(write)
         else:
             known.calls.append(operation)
 

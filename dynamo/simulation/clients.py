@@ -24,7 +24,9 @@ NAMES = "names"
 """An lww bucket, made before as well."""
 LOOSE = "loose"
 """A siblings bucket that the first write makes."""
+BUCKETS = (CARTS, NAMES, LOOSE)
 REMEMBERED = 8
+TTL_MAX_MS = 5_000
 Place = tuple[str, bytes]
 
 
@@ -50,6 +52,8 @@ class Habits(msgspec.Struct):
     demand_share: float = 0.2
     """Reads that demand a context."""
     repeat_share: float = 0.15
+    ttl_share: float = 0.0
+    """Values that live for a few seconds only."""
     pause_s: float = 0.05
     """Mean pause between two operations."""
     timeout_min_s: float = 0.3
@@ -70,7 +74,7 @@ class Clients:
     def places(self) -> list[Place]:
         """Every bucket and key that is worked on."""
         keys = [f"k{number}".encode() for number in range(1, self.habits.keys + 1)]
-        return [(bucket, key) for bucket in (CARTS, NAMES, LOOSE) for key in keys]
+        return [(bucket, key) for bucket in BUCKETS for key in keys]
 
     async def run(self) -> None:
         """Run all clients to the end of their work."""
@@ -106,7 +110,7 @@ class _Client:
     async def run(self) -> None:
         for _ in range(self._habits.operations):
             await self._crowd.world.sleep(self._dice.expovariate(1 / self._habits.pause_s))
-            bucket = self._dice.choices((CARTS, NAMES, LOOSE), self._habits.bucket_weights)[0]
+            bucket = self._dice.choices(BUCKETS, self._habits.bucket_weights)[0]
             place = (bucket, f"k{self._dice.randint(1, self._habits.keys)}".encode())
             if self._dice.random() < self._habits.write_share:
                 await self._write(place)
@@ -139,6 +143,8 @@ class _Client:
             context=None if seen is NOTHING else seen.clock,
             context_hybrid=seen.hybrid,
             w=needed,
+            dw=needed,
+            ttl_ms=self._dice.randint(100, TTL_MAX_MS) if self._dice.random() < self._habits.ttl_share else None,
         )
         tries = [self._node()]
         while self._dice.random() < self._habits.repeat_share:

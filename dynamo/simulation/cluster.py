@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from dynamo.config import ClusterSection, Config, MemberSection, NodeSection, RequestsSection
+from dynamo.config import ClusterSection, Config, MemberSection, NodeSection, RequestsSection, StorageSection
 from dynamo.daemons.supervisor import Supervisor
 from dynamo.node.node import Node
 from dynamo.ring.ring import Member, Ring, first_ring
@@ -33,6 +33,7 @@ class Shape(msgspec.Struct):
 
     nodes: int = 3
     read_all_share: float = 0.1
+    durability: str = "sync"
     lag_s: float = 0.0
     """How late timers may be."""
 
@@ -146,5 +147,6 @@ class Cluster:
         return Config(
             node=NodeSection(id=name),
             cluster=ClusterSection(partitions=PARTITIONS, members=members),
+            storage=StorageSection(durability=self.shape.durability),
             requests=RequestsSection(read_all_share=self.shape.read_all_share),
         )

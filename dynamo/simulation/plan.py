@@ -16,6 +16,9 @@ from dynamo.simulation.disk import DiskHabits
 from dynamo.simulation.network import Weather
 
 CALM = 0.1
+PATIENT_S = 0.3
+ASYNC = 0.1
+"""Runs with `durability = "async"`. They have no crashes: what is shown and not synced may be lost with the power."""
 
 
 class Plan(msgspec.Struct):
@@ -36,6 +39,22 @@ class Plan(msgspec.Struct):
     skew_max_ms: int = 0
     full_s: float = 0.0
 
+    @property
+    def is_calm(self) -> bool:
+        """No faults, and time enough for every request: all of them must succeed."""
+        weather = self.weather
+        faults = (
+            self.partition_s,
+            self.slow_link_s,
+            self.reset_s,
+            self.crash_s,
+            self.stop_s,
+            self.clock_s,
+            self.full_s,
+        )
+        storms = (weather.loss, weather.straggle, self.disk.stall, self.shape.lag_s)
+        return not any((*faults, self.full_s, *storms)) and self.habits.timeout_min_s >= PATIENT_S
+
 
 def draw(dice: Random) -> Plan:
     """A plan from a random stream."""
@@ -54,6 +73,8 @@ def draw(dice: Random) -> Plan:
     if not calm:
         _draw_weather(dice, plan)
         _draw_faults(dice, plan)
+    if dice.random() < ASYNC:
+        plan.shape.durability, plan.crash_s = "async", 0.0
     return plan
 
 
@@ -69,6 +90,7 @@ def _draw_habits(dice: Random) -> Habits:
         borrow_share=dice.choice((0.0, 0.1, 0.3)),
         demand_share=dice.choice((0.0, 0.2, 0.5)),
         repeat_share=dice.choice((0.0, 0.1, 0.3)),
+        ttl_share=dice.choice((0.0, 0.0, 0.2)),
         pause_s=dice.choice((0.002, 0.02, 0.1, 0.3)),
         timeout_min_s=dice.choice((0.02, 0.3)),
     )

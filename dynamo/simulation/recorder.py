@@ -17,8 +17,9 @@ from dynamo.checker.history import Call, History, Outcome, Remark, Return, Run, 
 from dynamo.errors import Applied, DynamoError
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.simulation.cluster import Cluster
-from dynamo.simulation.world import Life
+from dynamo.simulation.world import WALL_START_MS, Life
 from dynamo.versioning.record import Record, decode
+from dynamo.versioning.record import Sibling as StoredSibling
 
 PATIENCE_S = 5.0
 """How long after its deadline a client still waits for an answer."""
@@ -74,7 +75,9 @@ class Recorder:
         kind: Kind = "delete" if command.value is None else "put"
         call = self._call(process, via, kind, command, needed, timeout_s)
         value = None if command.value is None else command.value.decode()
-        call = msgspec.structs.replace(call, value=value, request=command.request.hex())
+        call = msgspec.structs.replace(
+            call, value=value, request=command.request.hex(), expires=bool(command.ttl_ms) and value is not None
+        )
         return self._make(
             call, lambda deadline, done: self._cluster.running[via].node.write(command, deadline, str(call.op), done)
         )
@@ -166,13 +169,13 @@ def _give_up(future: asyncio.Future[Reply]) -> None:
 
 def version_of(record: Record) -> Version:
     """The record as the checker knows versions."""
-    return Version(
-        dict(sorted(record.clock.items())),
-        tuple(
-            Sibling(s.actor, s.counter, None if s.value is None else _text(s.value), s.request.hex(), s.hybrid)
-            for s in record.siblings
-        ),
-    )
+    return Version(dict(sorted(record.clock.items())), tuple(map(_shown, record.siblings)))
+
+
+def _shown(sibling: StoredSibling) -> Sibling:
+    value = None if sibling.value is None else _text(sibling.value)
+    expires_at = (sibling.expires_ms - WALL_START_MS) / 1000 if sibling.expires_ms else None
+    return Sibling(sibling.actor, sibling.counter, value, sibling.request.hex(), sibling.hybrid, expires_at)
 
 
 def _text(value: bytes | None) -> str:

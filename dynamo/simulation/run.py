@@ -12,15 +12,15 @@ import logging
 
 import msgspec
 
-from dynamo.checker import answers, convergence, outcomes, replicas, sessions
-from dynamo.checker.history import Bucket, History, Place, Version, Violation
+from dynamo.checker import answers, convergence, outcomes, sessions
+from dynamo.checker.history import Bucket, Clocks, History, Place, Version
 from dynamo.checker.writes import Ledger
-from dynamo.errors import DynamoError, WriteTimeout
+from dynamo.errors import WriteTimeout
 from dynamo.protocol.bucket import BucketProperties, Mode
-from dynamo.protocol.commands import Consistency, ListCommand, ReadCommand
+from dynamo.simulation.audit import Audit
 from dynamo.simulation.clients import CARTS, LOOSE, NAMES, Clients, N
 from dynamo.simulation.cluster import Cluster
-from dynamo.simulation.inspection import holdings
+from dynamo.simulation.listings import Lister
 from dynamo.simulation.nemesis import Nemesis
 from dynamo.simulation.plan import Plan, draw
 from dynamo.simulation.recorder import Recorder
@@ -32,10 +32,7 @@ QUIET_S = 40.0
 """Pause after the faults: longer than any clock was ahead, and for the daemons to compare buckets."""
 LONGEST_RUN_S = 3600.0
 """Virtual seconds after which something is taken to wait for ever."""
-AUDIT_ROUNDS = 2
-AUDIT_TRIES = 5
-AUDIT_TIMEOUT_S = 5.0
-AUDITOR = "auditor"
+BUCKET_TIMEOUT_S = 5.0
 
 
 class Verdict(msgspec.Struct):
@@ -101,7 +98,10 @@ class _Simulation:
         self.recorder = Recorder(self.cluster, self.history)
         self.clients = Clients(world, self.recorder, self.cluster.ids, plan.habits)
         self.nemesis = Nemesis(self.cluster, self.recorder, plan)
-        self.violations: list[Violation] = []
+        self.lister = Lister(self.cluster, self.clients, OUTCOME_MARGIN_S)
+        self.audit = Audit(self.cluster, self.recorder, self.clients)
+        self.finals: dict[Place, Version] | None = None
+        """What the replicas hold in the end; None if it never came to that."""
 
     async def run(self) -> None:
         """Everything but the verdict."""
@@ -112,19 +112,23 @@ class _Simulation:
             raise Stalled(f"the run has not ended after {LONGEST_RUN_S} s of its time") from None
 
     async def _parts(self) -> None:
+        clock_error_s = 0.01 + (self.plan.skew_max_ms / 1000 if self.plan.clock_s else 0.0)
+        self.history.add(Clocks(clock_error_s))
         self.cluster.start_all()
         await self._make_buckets()
         faults = [self.world.loop.create_task(fault()) for fault in self.nemesis.faults()]
+        listing = self.world.loop.create_task(self.lister.run())
         await self.clients.run()
+        listing.cancel()
         self.nemesis.heal()
         await asyncio.gather(*faults)
         self.nemesis.heal()
         await self.world.sleep(QUIET_S)
-        for _ in range(AUDIT_ROUNDS):
-            await self._audit()
-        await self._compare_listings()
+        await self.audit.repair()
+        self.finals = self.audit.finals()
+        await self.lister.compare(self.finals)
         await self.world.sleep(QUIET_S)
-        self._inspect()
+        self.audit.inspect()
 
     async def _make_buckets(self) -> None:
         """Make two buckets on a quiet network, so that every node knows them before the faults begin."""
@@ -142,62 +146,19 @@ class _Simulation:
     async def _made(self, wanted: BucketProperties) -> bool:
         maker = self.cluster.running[self.cluster.ids[0]]
         try:
-            await maker.node.put_bucket(wanted, maker.clock.monotonic() + AUDIT_TIMEOUT_S, "")
+            await maker.node.put_bucket(wanted, maker.clock.monotonic() + BUCKET_TIMEOUT_S, "")
         except WriteTimeout:
             return False
         return True
-
-    async def _audit(self) -> None:
-        """Read every key at R = all through every node: this repairs what differs, and each must answer."""
-        for node in self.cluster.ids:
-            for bucket, key in self.clients.places():
-                for _ in range(AUDIT_TRIES):
-                    command = ReadCommand(bucket=bucket, key=key, consistency=Consistency.ALL)
-                    if (await self.recorder.read(AUDITOR, node, command, N, AUDIT_TIMEOUT_S)).outcome == "ok":
-                        break
-                else:
-                    text = f"{node} cannot read it at R = all though all faults have ended"
-                    self.violations.append(Violation("unavailable", (bucket, key.decode()), text))
-
-    async def _compare_listings(self) -> None:
-        """Every node lists exactly the keys that have a live value."""
-        finals = self._finals()
-        for bucket in (CARTS, NAMES, LOOSE):
-            alive = [key for (held, key), version in sorted(finals.items()) if held == bucket and _is_alive(version)]
-            for name in self.cluster.ids:
-                listed = await self._list(name, bucket)
-                if listed != alive:
-                    text = f"{name} lists {listed}, and {alive} are alive"
-                    self.violations.append(Violation("wrong-list", (bucket, ""), text))
-
-    async def _list(self, name: str, bucket: str) -> list[str] | str:
-        running = self.cluster.running[name]
-        command = ListCommand(bucket=bucket, consistency=Consistency.ALL)
-        try:
-            page = await running.node.list_keys(command, running.clock.monotonic() + AUDIT_TIMEOUT_S, "")
-        except DynamoError as error:
-            return error.code
-        return sorted(key.decode() for key, _ in page.entries)
-
-    def _inspect(self) -> None:
-        held = holdings(self.cluster)
-        homes = {place: self.cluster.primaries(place[0], place[1].encode()) for place in self.history.places()}
-        self.violations.extend(replicas.check(held, homes))
-
-    def _finals(self) -> dict[Place, Version]:
-        """What the replicas hold; of different versions (which is a violation) the first one."""
-        found: dict[Place, Version] = {}
-        for _, holding in sorted(holdings(self.cluster).items()):
-            for place, copy in holding.copies.items():
-                found.setdefault(place, copy.version)
-        return found
 
     def verdict(self, faults: list[str]) -> Verdict:
         """Judge the history."""
         ledger = Ledger(self.history)
         found = outcomes.check(self.history, OUTCOME_MARGIN_S) + answers.check(ledger) + sessions.check(self.history)
-        if not faults:
-            found += convergence.check(ledger, self._finals())
+        if self.finals is not None:
+            found += convergence.check(ledger, self.finals)
+        if self.plan.is_calm:
+            found += outcomes.all_succeeded(self.history)
         counts: dict[str, int] = {}
         for operation in self.history.operations.values():
             counts[operation.outcome] = counts.get(operation.outcome, 0) + 1
@@ -210,11 +171,7 @@ class _Simulation:
             outcomes=dict(sorted(counts.items())),
             virtual_s=self.world.now(),
             events=self.world.events,
-            violations=[*said, *unanswered, *map(str, [*self.violations, *found])],
+            violations=[*said, *unanswered, *map(str, [*self.lister.violations, *self.audit.violations, *found])],
             plan=self.plan,
             trace=self.world.trace,
         )
-
-
-def _is_alive(version: Version) -> bool:
-    return any(sibling.value is not None for sibling in version.siblings)

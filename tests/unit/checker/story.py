@@ -7,9 +7,11 @@ from dynamo.checker.history import Bucket, Call, Clock, History, Outcome, Place,
 PLACE: Place = ("b", "k")
 
 
-def sibling(value: str | None, actor: str, counter: int, *, request: str = "", stamp: int = 0) -> Sibling:
+def sibling(
+    value: str | None, actor: str, counter: int, *, request: str = "", stamp: int = 0, expires_at: float | None = None
+) -> Sibling:
     """A value `v` was written by request `r-v` unless said otherwise."""
-    return Sibling(actor, counter, value, request or f"r-{value}", stamp)
+    return Sibling(actor, counter, value, request or f"r-{value}", stamp, expires_at)
 
 
 def version(clock: Clock, *siblings: Sibling) -> Version:
@@ -25,7 +27,14 @@ class Story:
         self._ops = 0
 
     def call(
-        self, kind: str, *, value: str | None = None, request: str = "", seen: Clock | None = None, quorum: int = 2
+        self,
+        kind: str,
+        *,
+        value: str | None = None,
+        request: str = "",
+        seen: Clock | None = None,
+        quorum: int = 2,
+        expires: bool = False,
     ) -> int:
         """Somebody asks for something; the number of the operation."""
         self._ops += 1
@@ -44,6 +53,7 @@ class Story:
                 value=value,
                 request=request,
                 context=seen,
+                expires=expires,
             )
         )
         return self._ops
@@ -57,9 +67,17 @@ class Story:
         self.history.add(Return(op, self._now, outcome, shown, values, error))
         return op
 
-    def put(self, value: str, *, seen: Clock | None = None, shown: Version | None, quorum: int = 2) -> int:
+    def put(
+        self,
+        value: str,
+        *,
+        seen: Clock | None = None,
+        shown: Version | None,
+        quorum: int = 2,
+        expires: bool = False,
+    ) -> int:
         """A write that was acknowledged."""
-        op = self.call("put", value=value, request=f"r-{value}", seen=seen, quorum=quorum)
+        op = self.call("put", value=value, request=f"r-{value}", seen=seen, quorum=quorum, expires=expires)
         return self.answer(op, "ok", shown)
 
     def delete(self, name: str, *, seen: Clock | None = None, shown: Version) -> int:

@@ -1,7 +1,7 @@
 """Hand-written histories, each bad one bad for one reason, and its good twin."""
 
 from dynamo.checker import answers
-from dynamo.checker.history import Return, Run
+from dynamo.checker.history import Clocks, Return, Run
 from dynamo.checker.writes import Ledger
 from tests.unit.checker.story import Story, rules, sibling, version
 
@@ -201,3 +201,35 @@ def test_an_lww_bucket_shows_one_value():
     story.put("v2", shown=version({"b": 1}, newer))
     story.get(version({"a": 1, "b": 1}, older, newer))
     assert broken(story) == ["superseded"]
+
+
+MORTAL = sibling("v1", "a", 1, expires_at=50.0)
+
+
+def shown_at(at: float, *values: str) -> list[str]:
+    """What is wrong with showing these values of a key whose one value expires at 50 s, on clocks that are 5 s off."""
+    story = Story()
+    story.history.add(Clocks(5.0))
+    story.put("v1", shown=version({"a": 1}, MORTAL), expires=True)
+    story.history.add(Return(story.call("get"), at, "ok", version({"a": 1}, MORTAL), values))
+    return broken(story)
+
+
+def test_a_value_is_shown_until_it_expires():
+    """Around that moment either is right, as far as the clocks may be wrong."""
+    assert shown_at(44.0, "v1") == []
+    assert shown_at(44.0) == ["wrong-values"]
+    assert shown_at(46.0, "v1") == shown_at(46.0) == shown_at(54.0, "v1") == shown_at(54.0) == []
+    assert shown_at(56.0, "v1") == ["wrong-values"]
+    assert shown_at(56.0) == []
+
+
+def test_an_expired_value_may_go_once_a_later_write_is_there():
+    """With all that it had superseded; before its time it may not."""
+    for expires_at, found in ((1.0, []), (50.0, ["hidden"])):
+        mortal = sibling("v2", "b", 1, expires_at=expires_at)
+        story = Story()
+        story.put("v1", shown=version({"a": 1}, V1))
+        story.put("v2", seen={"a": 1}, shown=version({"a": 1, "b": 1}, mortal), expires=True)
+        story.put("v3", shown=version({"a": 2, "b": 1}, V3))
+        assert broken(story) == found

@@ -38,3 +38,13 @@ def test_a_call_that_returned_late(late_s: float, found: list[str]):
     op = story.call("put", value="v1", request="r-v1")
     story.history.add(Return(op, 1.0 + 2.0 + late_s, "ok"))
     assert rules(outcomes.check(story.history, 0.1 + 1e-9)) == found
+
+
+def test_a_history_without_faults():
+    """There nothing may fail, and nothing be unknown."""
+    story = Story()
+    story.answer(story.call("get"))
+    assert outcomes.all_succeeded(story.history) == []
+    story.answer(story.call("get"), "fail", error="read-timeout")
+    story.answer(story.call("put", value="v1", request="r-v1"), "unknown")
+    assert [violation.operations for violation in outcomes.all_succeeded(story.history)] == [(2,), (3,)]

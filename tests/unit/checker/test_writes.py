@@ -58,14 +58,20 @@ def test_dots_and_who_showed_them_first():
     assert ledger.write_of(sibling("v9", "a", 9)) is None
 
 
-def test_deletes_that_may_have_taken_effect():
-    """All but those that certainly did not; only one without context is blind."""
+def test_writes_that_may_go_by_themselves():
+    """Deletes and values that expire, unless they certainly did not take effect; a delete without context is blind."""
     story = Story()
     story.answer(story.call("delete", request="r-1"), "fail")
     story.answer(story.call("delete", request="r-2"), "unknown")
     story.answer(story.call("delete", request="r-3", seen={"a": 1}), "ok")
-    deletes = Ledger(story.history).deletes(PLACE)
-    assert [(write.request, write.is_blind_delete) for write in deletes] == [("r-2", True), ("r-3", False)]
+    story.put("v4", shown=None)
+    story.put("v5", shown=None, expires=True)
+    fleeting = Ledger(story.history).fleeting(PLACE)
+    assert [(write.request, write.is_blind_delete) for write in fleeting] == [
+        ("r-2", True),
+        ("r-3", False),
+        ("r-v5", False),
+    ]
 
 
 def test_the_mode_of_a_key():
