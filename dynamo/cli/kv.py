@@ -215,6 +215,7 @@ def _fields(value: Value) -> dict[str, object]:
         "etag": value.etag,
         "meta": value.meta,
         "last_modified": None if value.last_modified is None else value.last_modified.isoformat(),
+        "expires_at": None if value.expires_at is None else value.expires_at.isoformat(),
     }
 
 

@@ -189,12 +189,17 @@ class Import:
         from dynamo.client.results import Value, context_of
 
         bucket = self._state.settled.bucket
+        left_s = None if row.expires_at is None else row.expires_at.timestamp() - time.time()
+        if left_s is not None and left_s <= 0:
+            return  # its life ended between the export and now
         found = await self._client.get(bucket, row.key) if self._replace else None
         if isinstance(found, Value) and (found.value, found.content_type) == (row.value, row.content_type):
             return
         # The same line over the same state is the same write; over another state it is a new one.
         parts = (self._salt.encode(), (context_of(found) or "").encode(), line)
         options: WriteOptions = {**self.options, "idempotency_key": xxh3_128_hexdigest(b"\0".join(parts))}
+        if left_s is not None:
+            options["ttl_s"] = left_s
         await self._client.put(
             bucket, row.key, row.value, seen=found, content_type=row.content_type, meta=row.meta, **options
         )

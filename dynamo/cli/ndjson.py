@@ -4,13 +4,15 @@
     {"key_b64": "/w==", "value_b64": "AAE=", "content_type": "application/octet-stream", "meta": {"owner": "me"}}
 
 A value that is JSON stands in the line as it is, byte for byte; any other in base64. A key with concurrent values has a
-line for each, and importing them makes them concurrent again.
+line for each, and importing them makes them concurrent again. A value that will expire has `expires_at`, and is given
+the rest of its life.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -34,6 +36,7 @@ class Row(msgspec.Struct, frozen=True):
     value: bytes
     content_type: str
     meta: dict[str, str] = {}
+    expires_at: datetime | None = None
 
 
 _ABSENT = msgspec.Raw()
@@ -46,6 +49,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     value_b64: str | None = None
     content_type: str = ""
     meta: dict[str, str] = {}
+    expires_at: datetime | None = None
 
 
 _line = msgspec.json.Decoder(_Line)
@@ -56,7 +60,7 @@ _encoder = msgspec.json.Encoder()
 
 def line_of(value: Value) -> bytes:
     """The line, without its end."""
-    line = _Line(content_type=value.content_type, meta=value.meta)
+    line = _Line(content_type=value.content_type, meta=value.meta, expires_at=value.expires_at)
     try:
         line.key = value.key.decode()
     except UnicodeDecodeError:
@@ -86,12 +90,15 @@ def _exported(line: bytes) -> Row:
     if (found.key is None) == (found.key_b64 is None):
         raise BadLine("it needs one of key and key_b64")
     value = bytes(found.value)
+    expires_at = found.expires_at
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise BadLine("its expires_at names no time zone")
     if bool(value) == (found.value_b64 is not None):
         raise BadLine("it needs one of value and value_b64")
     key = found.key.encode() if found.key is not None else _unbase64(found.key_b64 or "")
     if value:
-        return Row(key, value, found.content_type or JSON_TYPE, found.meta)
-    return Row(key, _unbase64(found.value_b64 or ""), found.content_type, found.meta)
+        return Row(key, value, found.content_type or JSON_TYPE, found.meta, expires_at)
+    return Row(key, _unbase64(found.value_b64 or ""), found.content_type, found.meta, expires_at)
 
 
 def _record(line: bytes, key_field: str) -> Row:

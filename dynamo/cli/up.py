@@ -155,7 +155,8 @@ class Cluster:
         if self._as_json:
             emit({"event": "stopped", "node": child.node.id, "exit_code": code})
         else:
-            note(f"{child.node.id} stopped" + (f" with {ending(code)}" if code else ""))
+            # One that was told to stop before it listened for that ends by the signal itself.
+            note(f"{child.node.id} stopped" + (f" with {ending(code)}" if code not in (0, -signal.SIGTERM) else ""))
 
 
 def _failed(child: Child) -> bool:

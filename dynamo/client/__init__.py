@@ -8,6 +8,7 @@ from __future__ import annotations
 from dynamo.client.client import AsyncClient
 from dynamo.client.resolve import last_write_wins, union
 from dynamo.client.results import (
+    ConnectionLost,
     Entry,
     Location,
     Missing,
@@ -25,6 +26,7 @@ from dynamo.client.sync import Client, SyncSession
 __all__ = [
     "AsyncClient",
     "Client",
+    "ConnectionLost",
     "Entry",
     "Location",
     "Missing",

@@ -42,6 +42,8 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     """Case-insensitive."""
     body: bytes
+    attempts: int = 1
+    """Requests that the call took, this one included."""
 
 
 class _SiblingBody(msgspec.Struct):
@@ -49,6 +51,7 @@ class _SiblingBody(msgspec.Struct):
     etag: str = ""
     content_type: str = ""
     last_modified: str | None = None
+    expires_at: str | None = None
     meta: dict[str, str] = {}
 
 
@@ -70,16 +73,19 @@ class _PageBody(msgspec.Struct):
     cursor: str | None = None
 
 
+class _AcksBody(msgspec.Struct, frozen=True):
+    primaries: int = 0
+    fallbacks: int = 0
+
+
 class _ResultBody(msgspec.Struct):
     status: int
     context: str | None = None
     etag: str = ""
-    value: str | None = None
-    value_b64: str | None = None
-    content_type: str = ""
-    last_modified: str | None = None
-    meta: dict[str, str] = {}
-    siblings: list[_SiblingBody] | int | None = None
+    siblings: list[_SiblingBody] = []
+    siblings_count: int = 1
+    acks: _AcksBody = _AcksBody()
+    coordinator: str = ""
 
 
 class _BatchBody(msgspec.Struct):
@@ -137,6 +143,7 @@ def found(answer: Answer, bucket: str, key: bytes) -> Found:
             etag=_unquoted(answer.headers.get("ETag", "")),
             meta=_meta(answer.headers),
             last_modified=_instant(answer.headers.get("Last-Modified")),
+            expires_at=_instant(answer.headers.get(fields.EXPIRES_AT)),
         )
     if answer.status == 300:
         body = _decoded(answer, _SiblingsBody)
@@ -164,6 +171,7 @@ def written(answer: Answer, bucket: str, key: bytes | None) -> Written:
         primaries=_number(acks.get("primaries"), 0),
         fallbacks=_number(acks.get("fallbacks"), 0),
         coordinator=answer.headers.get(fields.COORDINATOR, ""),
+        attempts=answer.attempts,
     )
 
 
@@ -178,7 +186,9 @@ def batched(answer: Answer, operations: tuple[Operation, ...]) -> tuple[Found | 
     raws = _decoded(answer, _BatchBody).results
     if len(raws) != len(operations):
         raise Internal(f"{len(operations)} operations were sent and {len(raws)} results came back")
-    return tuple(_result(raw, operation) for raw, operation in zip(raws, operations, strict=True))
+    return tuple(
+        _result(bytes(raw), operation, answer.attempts) for raw, operation in zip(raws, operations, strict=True)
+    )
 
 
 def properties(answer: Answer) -> BucketProperties:
@@ -225,30 +235,29 @@ def ring(answer: Answer) -> Ring:
     return Ring(body.epoch, tuple(members), tuple(body.owners))
 
 
-def _result(raw: msgspec.Raw, operation: Operation) -> Found | Written | DynamoError:
-    body = _convert(bytes(raw), _ResultBody)
+def _result(raw: bytes, operation: Operation, attempts: int) -> Found | Written | DynamoError:
+    body = _convert(raw, _ResultBody)
     bucket, key = operation.bucket, key_bytes(operation.key)
-    single = Answer(body.status, {}, bytes(raw))
-    if body.status == 404 and operation.op == "get" and isinstance(failure(single), KeyNotFound):
-        return Missing(bucket=bucket, key=key, context=body.context)
     if body.status >= 400:
-        return failure(single)
+        error = failure(Answer(body.status, {}, raw))
+        is_missing = operation.op == "get" and isinstance(error, KeyNotFound)
+        return Missing(bucket=bucket, key=key, context=body.context) if is_missing else error
     if operation.op != "get":
-        count = body.siblings if isinstance(body.siblings, int) else 1
-        return Written(bucket=bucket, key=key, context=body.context, etag=_unquoted(body.etag), siblings=count)
-    if isinstance(body.siblings, list) and body.status == 300:
+        return Written(
+            bucket=bucket,
+            key=key,
+            context=body.context,
+            etag=body.etag,
+            siblings=body.siblings_count,
+            primaries=body.acks.primaries,
+            fallbacks=body.acks.fallbacks,
+            coordinator=body.coordinator,
+            attempts=attempts,
+        )
+    if body.status == 300:
         values = _values(body.siblings, bucket, key, body.context)
         return Siblings(bucket=bucket, key=key, context=body.context, values=values)
-    return Value(
-        bucket=bucket,
-        key=key,
-        value=_unbase64(body.value_b64) if body.value_b64 is not None else (body.value or "").encode(),
-        content_type=body.content_type,
-        context=body.context,
-        etag=_unquoted(body.etag),
-        meta=body.meta,
-        last_modified=_instant(body.last_modified),
-    )
+    return _values([_convert(raw, _SiblingBody)], bucket, key, body.context)[0]
 
 
 def _entry(body: _EntryBody, bucket: str) -> Entry:
@@ -269,6 +278,7 @@ def _values(bodies: list[_SiblingBody], bucket: str, key: bytes, context: str | 
             etag=_unquoted(body.etag),
             meta=body.meta,
             last_modified=_instant(body.last_modified),
+            expires_at=_instant(body.expires_at),
         )
         for body in bodies
     )

@@ -45,8 +45,8 @@ class Caller:
             try:
                 answer = await self._attempt(endpoint, call, attempts.time_s())
             except DynamoError as error:
-                wait_s = attempts.failed(endpoint, error)
-                await asyncio.sleep(wait_s)
+                await asyncio.sleep(attempts.failed(error))
+                attempts.refuse_late()
             else:
                 return attempts.succeeded(answer)
 
@@ -104,7 +104,9 @@ class _Attempts:
         self._asked: dict[str, None] = {}
         self._round = 0
         self._unknown = False
-        self._told: DynamoError | None = None
+        self._count = 0
+        self._error: DynamoError | None = None
+        """What the call ends with, if it ends now."""
 
     def next_node(self) -> str:
         """The best node that was not tried in this round."""
@@ -112,6 +114,7 @@ class _Attempts:
         fresh = [node for node in order if node not in self._tried]
         node = fresh[0] if fresh else order[0]
         self._tried.append(node)
+        self._count += 1
         self._asked[node] = None
         return node
 
@@ -119,22 +122,28 @@ class _Attempts:
         """Seconds for the next attempt."""
         return attempt_s(self._deadline - _now())
 
+    def refuse_late(self) -> None:
+        """The wait took longer than it should have, and no time is left: raises as `failed`."""
+        if _now() >= self._deadline:
+            raise self._outcome()
+
     def succeeded(self, answer: Answer) -> Answer:
         """The call's answer. A refusal after an attempt whose fate is open is none: raises OutcomeUnknown."""
         if self._unknown and answer.status >= 400:
-            raise self._outcome(answers.failure(answer))
-        return answer
+            self._error = answers.failure(answer)
+            raise self._outcome()
+        return answer if self._count == 1 else Answer(answer.status, answer.headers, answer.body, self._count)
 
-    def failed(self, node: str, error: DynamoError) -> float:
+    def failed(self, error: DynamoError) -> float:
         """Seconds to wait before the next attempt. Raises if there is to be none."""
         verdict = judge(error)
-        if not isinstance(error, NodeUnreachable | ConnectionLost):
-            self._told = error
+        if self._error is None or _weight(error) >= _weight(self._error):
+            self._error = error
         if self._call.writes and may_have_applied(error):
             self._unknown = True
         wait_s = self._wait_s(verdict, error)
         if wait_s is None or _now() + wait_s >= self._deadline:
-            raise self._outcome(error)
+            raise self._outcome()
         return wait_s
 
     def _wait_s(self, verdict: Verdict, error: DynamoError) -> float | None:
@@ -154,15 +163,15 @@ class _Attempts:
         self._tried.clear()
         return backoff_s(self._round, random.random, error.retry_after_s)
 
-    def _outcome(self, last: DynamoError) -> DynamoError:
-        # What a node said explains more than that the next one could not be reached.
-        error = self._told or last
+    def _outcome(self) -> DynamoError:
+        error = self._error
+        assert error is not None, "a call that ends without an answer has met something"
         if not self._call.writes:
             error.members["applied"] = Applied.NO.value  # whatever went wrong, a read changes nothing
         if not self._unknown:
             return self._unreachable() if isinstance(error, NodeUnreachable) else error
         unknown = OutcomeUnknown(
-            f"no node confirmed the write in time; the last attempt met: {error.detail}",
+            f"no node confirmed the write in time; what was met: {error.detail}",
             idempotency_key=self._call.headers.get(fields.IDEMPOTENCY_KEY, ""),
             last_code=error.code,
         )
@@ -172,6 +181,11 @@ class _Attempts:
     def _unreachable(self) -> DynamoError:
         asked = ", ".join(self._asked)
         return NodeUnreachable(f"no connection to {asked}", endpoints=list(self._asked))
+
+
+def _weight(error: DynamoError) -> int:
+    """What a node said explains more than a broken connection, and that more than one that could not be made."""
+    return 0 if isinstance(error, NodeUnreachable) else 1 if isinstance(error, ConnectionLost) else 2
 
 
 def _now() -> float:

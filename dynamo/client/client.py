@@ -21,7 +21,7 @@ from dynamo.client.resolve import Resolver, resolved
 from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Value, Written
 from dynamo.client.routing import Routing
 from dynamo.client.session import Session
-from dynamo.client.wire import BatchOptions, BucketOptions, ReadOptions, WriteOptions, key_bytes
+from dynamo.client.wire import BatchOptions, BucketOptions, ListOptions, ReadOptions, WriteOptions, key_bytes
 from dynamo.errors import DynamoError, InvalidParameter
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.http_fields import BATCH_MAX, LIST_LIMIT_DEFAULT
@@ -157,10 +157,12 @@ class AsyncClient:
         limit: int = LIST_LIMIT_DEFAULT,
         cursor: str | None = None,
         values: bool = False,
+        **options: Unpack[ListOptions],
     ) -> Page:
         """Up to `limit` keys with start <= key < end, in partition order and ordered inside a partition key."""
-        call = wire.page(bucket, key_bytes(prefix), key_bytes(start), key_bytes(end), limit, cursor, values=values)
-        return answers.listed(await self._call(call), bucket)
+        bounds = wire.Bounds(key_bytes(prefix), key_bytes(start), key_bytes(end))
+        call = wire.page(bucket, bounds, limit, cursor, options, values=values)
+        return answers.listed(await self._call(call, options.get("timeout_s")), bucket)
 
     async def list(
         self,
@@ -171,13 +173,14 @@ class AsyncClient:
         end: str | bytes = b"",
         values: bool = False,
         page_size: int | None = None,
+        **options: Unpack[ListOptions],
     ) -> AsyncIterator[Entry]:
         """All keys, page by page as they are consumed. No snapshot: keys written meanwhile may or may not appear."""
         size = page_size or (VALUES_PAGE_MAX if values else LIST_LIMIT_DEFAULT)
         cursor: str | None = None
         while True:
             page = await self.page(
-                bucket, prefix=prefix, start=start, end=end, limit=size, cursor=cursor, values=values
+                bucket, prefix=prefix, start=start, end=end, limit=size, cursor=cursor, values=values, **options
             )
             for entry in page.entries:
                 yield entry
@@ -196,11 +199,11 @@ class AsyncClient:
 
     async def bucket(self, name: str) -> BucketProperties:
         """Properties of a bucket. Raises BucketNotFound."""
-        return answers.properties(await self._call(wire.simple("GET", wire.bucket_path(name))))
+        return answers.properties(await self._call(wire.show(wire.bucket_path(name))))
 
     async def buckets(self) -> tuple[BucketProperties, ...]:
         """All buckets."""
-        return answers.all_properties(await self._call(wire.simple("GET", "/v1/buckets")))
+        return answers.all_properties(await self._call(wire.show("/v1/buckets")))
 
     async def put_bucket(self, name: str, **options: Unpack[BucketOptions]) -> BucketProperties:
         """Make a bucket or change it. Raises BucketExists if its mode or n would change."""
@@ -208,12 +211,12 @@ class AsyncClient:
 
     async def delete_bucket(self, name: str) -> None:
         """Drop a bucket. Raises BucketNotFound."""
-        answers.emptied(await self._call(wire.simple("DELETE", wire.bucket_path(name), writes=True)))
+        answers.emptied(await self._call(wire.delete_bucket(name)))
 
     async def locate(self, bucket: str, key: str | bytes) -> Location:
         """The replicas of a key, by the topology of the node that answers."""
         raw = key_bytes(key)
-        answer = await self._call(wire.simple("GET", wire.object_path(bucket, raw, "/v1/locate")))
+        answer = await self._call(wire.show(wire.object_path(bucket, raw, "/v1/locate")))
         return answers.location(answer, bucket, raw)
 
     async def ring(self) -> Ring:

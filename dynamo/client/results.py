@@ -29,6 +29,8 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     meta: dict[str, str] = {}
     """Client metadata; lower-case names without the `Dynamo-Meta-` prefix."""
     last_modified: datetime | None = None
+    expires_at: datetime | None = None
+    """When the value will be gone; None: never."""
 
 
 class Siblings(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     """Durable acknowledgements when the answer was given."""
     fallbacks: int = 0
     coordinator: str = ""
+    attempts: int = 1
+    """Above 1 the write was repeated, and the answer may speak of a later state of the key than the write itself."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +96,8 @@ class Operation(msgspec.Struct, frozen=True):
     value: bytes | None = None
     content_type: str = ""
     seen: Value | Siblings | Missing | Written | Entry | str | None = None
+    meta: dict[str, str] = {}
+    ttl_s: float | None = None
 
 
 class Replica(msgspec.Struct, frozen=True):

@@ -74,11 +74,12 @@ class Contexts:
             self.demand(bucket, key, token)
             self._read[bucket, key] = token
 
-    def after_write(self, written: Written) -> None:
-        """A write of this session was acknowledged."""
+    def after_write(self, written: Written, *, alone: bool) -> None:
+        """A write was acknowledged. `alone`: its own value, or after a delete nothing, is all that lives."""
         if written.context is not None:
             self.demand(written.bucket, written.key, written.context)
-            if written.siblings <= 1:
+            # The answer to a repeat may show a later write of somebody else, alone as well.
+            if alone and written.attempts == 1:
                 self._read[written.bucket, written.key] = written.context
 
     def demand(self, bucket: str, key: bytes, token: str) -> None:
@@ -120,7 +121,8 @@ class Session:
         raw = key_bytes(key)
         token = context_of(seen) or self.contexts.read(bucket, raw)
         written = await self._store.put(bucket, raw, value, seen=token, content_type=content_type, meta=meta, **options)
-        self.contexts.after_write(written)
+        named = "idempotency_key" in options  # it may be a repeat of an earlier call
+        self.contexts.after_write(written, alone=written.siblings == 1 and not named)
         return written
 
     async def delete(
@@ -130,7 +132,8 @@ class Session:
         raw = key_bytes(key)
         token = context_of(seen) or self.contexts.read(bucket, raw)
         written = await self._store.delete(bucket, raw, seen=token, **options)
-        self.contexts.after_write(written)
+        named = "idempotency_key" in options
+        self.contexts.after_write(written, alone=written.siblings == 0 and not named)
         return written
 
 

@@ -26,7 +26,7 @@ from dynamo.client.client import (
 from dynamo.client.resolve import Resolver, resolved
 from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Written
 from dynamo.client.session import Contexts, Session
-from dynamo.client.wire import BatchOptions, BucketOptions, ReadOptions, WriteOptions
+from dynamo.client.wire import BatchOptions, BucketOptions, ListOptions, ReadOptions, WriteOptions
 from dynamo.errors import DynamoError, InvalidParameter
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.http_fields import LIST_LIMIT_DEFAULT
@@ -149,10 +149,13 @@ class Client:
         limit: int = LIST_LIMIT_DEFAULT,
         cursor: str | None = None,
         values: bool = False,
+        **options: Unpack[ListOptions],
     ) -> Page:
         """See `AsyncClient.page`."""
         return self.run(
-            self._client.page(bucket, prefix=prefix, start=start, end=end, limit=limit, cursor=cursor, values=values)
+            self._client.page(
+                bucket, prefix=prefix, start=start, end=end, limit=limit, cursor=cursor, values=values, **options
+            )
         )
 
     def list(
@@ -164,12 +167,15 @@ class Client:
         end: str | bytes = b"",
         values: bool = False,
         page_size: int | None = None,
+        **options: Unpack[ListOptions],
     ) -> Iterator[Entry]:
         """See `AsyncClient.list`."""
         size = page_size or (VALUES_PAGE_MAX if values else LIST_LIMIT_DEFAULT)
         cursor: str | None = None
         while True:
-            page = self.page(bucket, prefix=prefix, start=start, end=end, limit=size, cursor=cursor, values=values)
+            page = self.page(
+                bucket, prefix=prefix, start=start, end=end, limit=size, cursor=cursor, values=values, **options
+            )
             yield from page.entries
             if page.cursor is None:
                 return

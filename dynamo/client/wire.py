@@ -35,6 +35,15 @@ class ReadOptions(TypedDict, total=False):
     """Deadline of the whole call, all attempts together."""
 
 
+class ListOptions(TypedDict, total=False):
+    """What a listing may ask for."""
+
+    consistency: str
+    r: int | str
+    timeout_s: float
+    """Deadline of each page."""
+
+
 class WriteOptions(TypedDict, total=False):
     """What a write may ask for. Quorums are numbers or one, quorum, all."""
 
@@ -110,6 +119,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self.path + "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """Which keys a listing is about."""
+
+    prefix: bytes = b""
+    start: bytes = b""
+    end: bytes = b""
+    """The first one that is not wanted any more; empty for no end."""
+
+
 def key_bytes(key: str | bytes) -> bytes:
     """The bytes of a key; text is UTF-8."""
     return key.encode() if isinstance(key, str) else bytes(key)
@@ -171,10 +189,10 @@ def delete(bucket: str, key: bytes, seen: Seen, options: WriteOptions) -> Call:
     )
 
 
-def page(bucket: str, prefix: bytes, start: bytes, end: bytes, limit: int, cursor: str | None, *, values: bool) -> Call:
+def page(bucket: str, bounds: Bounds, limit: int, cursor: str | None, options: ListOptions, *, values: bool) -> Call:
     """GET of a part of a listing."""
-    bounds: Query = (("prefix", prefix), ("start", start), ("end", end), ("cursor", cursor or ""))
-    query = [*(bound for bound in bounds if bound[1]), ("limit", str(limit))]
+    named: Query = (("prefix", bounds.prefix), ("start", bounds.start), ("end", bounds.end), ("cursor", cursor or ""))
+    query = [*(pair for pair in named if pair[1]), ("limit", str(limit)), *_query(options, ("consistency", "r"))]
     if values:
         query.append(("values", "true"))
     return Call(method="GET", path=bucket_path(bucket, "/v1/kv"), query=tuple(query), bucket=bucket)
@@ -201,18 +219,22 @@ def put_bucket(bucket: str, options: BucketOptions) -> Call:
         headers={"Content-Type": "application/json"},
         body=msgspec.json.encode(options),
         writes=True,
-        timed=False,
     )
+
+
+def delete_bucket(bucket: str) -> Call:
+    """DELETE of a bucket."""
+    return Call(method="DELETE", path=bucket_path(bucket), writes=True)
 
 
 def ring() -> Call:
     """GET of the topology."""
-    return simple("GET", RING_PATH)
+    return show(RING_PATH)
 
 
-def simple(method: str, path: str, *, writes: bool = False) -> Call:
-    """A request without parameters or body."""
-    return Call(method=method, path=path, writes=writes, timed=False)
+def show(path: str) -> Call:
+    """GET of what a node knows by itself: without parameters."""
+    return Call(method="GET", path=path, timed=False)
 
 
 def new_idempotency_key() -> str:
@@ -230,6 +252,10 @@ def _operation(operation: Operation) -> dict[str, object]:
     if operation.value is not None:
         fields_of["value_b64"] = base64.b64encode(operation.value).decode()
         fields_of["content_type"] = operation.content_type or DEFAULT_CONTENT_TYPE
+    if operation.meta:
+        fields_of["meta"] = operation.meta
+    if operation.ttl_s is not None:
+        fields_of["ttl"] = _milliseconds(operation.ttl_s)
     context = context_of(operation.seen)
     if context is not None:
         fields_of["context"] = context
@@ -246,8 +272,13 @@ def _write_query(options: WriteOptions | BatchOptions) -> Query:
         pairs.append(("sloppy", "true" if sloppy else "false"))
     ttl_s = options.get("ttl_s")
     if isinstance(ttl_s, int | float):
-        pairs.append(("ttl", f"{math.ceil(ttl_s * 1000)}ms"))
+        pairs.append(("ttl", _milliseconds(ttl_s)))
     return tuple(pairs)
+
+
+def _milliseconds(seconds: float) -> str:
+    """Rounded up: a short life must not become an endless one, which is spelt 0."""
+    return f"{math.ceil(seconds * 1000)}ms"
 
 
 def _context(seen: Seen) -> dict[str, str]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.unit.client.fake_cluster import answering
+from tests.unit.client.faults import answering
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_options_reach_the_request(cli, stored, served):
     """Spelt as in the API."""
     stored("b", "k", "x", "-w", "all", "--dw", "1", "--pw", "2", "--no-sloppy", "--ttl", "90s", "--timeout", "2s")
     cli("kv", "get", "b", "k", "-r", "1", "--pr", "one", "--consistency", "one", "--siblings", "lww")
-    put, get = (call.raw_path.partition("?")[2] for call in served.calls())
+    (put,), (get,) = ([c.raw_path.partition("?")[2] for c in served.calls(method)] for method in ("PUT", "GET"))
     assert re.fullmatch(r"w=all&dw=1&pw=2&sloppy=false&ttl=90000ms&timeout=9[45]\dms", put)
     assert get.startswith("consistency=one&r=1&pr=one&siblings=lww&timeout=")
 

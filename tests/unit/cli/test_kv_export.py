@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.unit.client.fake_cluster import problem
+from tests.unit.client.faults import problem
 
 
 @pytest.fixture

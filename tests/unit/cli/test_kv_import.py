@@ -1,10 +1,12 @@
 import json
+import re
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dynamo.versioning import siblings
-from tests.unit.client.fake_cluster import answering, problem
+from tests.unit.client.faults import answering, problem
 
 
 def records(count: int) -> bytes:
@@ -184,6 +186,20 @@ def test_an_export_is_read_back(cli, served, tmp_path):
         restored = served.records.get(place, siblings.EMPTY).live(0)
         shown = [(s.value, s.content_type, s.meta) for s in record.live(0)]
         assert sorted((s.value, s.content_type, s.meta) for s in restored) == sorted(shown)
+
+
+def test_a_value_is_given_the_rest_of_its_life(cli, served, tmp_path):
+    """And one whose life is over is left out."""
+    file = tmp_path / "f"
+    soon = datetime.now(UTC) + timedelta(seconds=100)
+    file.write_text(
+        '{"key":"gone","value":1,"expires_at":"2020-01-01T00:00:00Z"}\n'
+        f'{{"key":"soon","value":1,"expires_at":"{soon.isoformat()}"}}\n'
+    )
+    assert cli("kv", "import", file, "--bucket", "b").code == 0
+    (put,) = served.calls("PUT")
+    left_ms = int(re.search(r"/soon\?ttl=(\d+)ms", put.raw_path)[1])
+    assert 90_000 < left_ms <= 100_000
 
 
 def test_json_output_is_one_document(cli, served, tmp_path):

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from dynamo import __version__
 from dynamo.cli import main as entry
 from dynamo.cli.lazy import Verb
 from dynamo.cli.main import VERBS
+from dynamo.version import VERSION
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -31,7 +31,7 @@ def test_help_is_written_from_the_table(cli):
 
 def test_the_version_is_the_packages(cli):
     """One line."""
-    assert cli("--version").text == f"dynamo, version {__version__}\n"
+    assert cli("--version").text == f"dynamo, version {VERSION}\n"
 
 
 @pytest.mark.parametrize("words", [("fly",), ("kv", "fly"), ("kv", "get"), ("kv", "get", "b", "k", "--bad")])

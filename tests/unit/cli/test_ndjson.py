@@ -1,4 +1,5 @@
 import json
+from datetime import UTC
 
 import pytest
 from hypothesis import given
@@ -23,13 +24,15 @@ VALUES = (
     value=VALUES,
     content_type=st.text(min_size=1),
     meta=st.dictionaries(st.text(), st.text()),
+    expires_at=st.none() | st.datetimes(timezones=st.just(UTC)),
 )
-def test_a_line_comes_back_byte_for_byte(key, value, content_type, meta):
-    """Any key, value, type and metadata; and it is one line of JSON."""
-    line = line_of(Value(bucket="b", key=key, value=value, content_type=content_type, meta=meta))
+def test_a_line_comes_back_byte_for_byte(key, value, content_type, meta, expires_at):
+    """Any key, value, type, metadata and end of life; and it is one line of JSON."""
+    value_of = Value(bucket="b", key=key, value=value, content_type=content_type, meta=meta, expires_at=expires_at)
+    line = line_of(value_of)
     assert b"\n" not in line
     assert isinstance(json.loads(line), dict)
-    assert row_of(line, None) == Row(key, value, content_type, meta)
+    assert row_of(line, None) == Row(key, value, content_type, meta, expires_at)
 
 
 def test_json_stays_readable_in_the_line():
@@ -59,6 +62,7 @@ def test_a_record_is_stored_whole_under_one_of_its_fields():
         (b'{"key": "' + b"k" * 401 + b'", "value": 1}', None, "401"),
         (b'{"key": "\xff", "value": 1}', None, "utf-8"),
         (b'{"id": "a", "x": "\xff"}', "id", "utf-8"),
+        (b'{"key": "k", "value": 1, "expires_at": "2030-01-01T00:00:00"}', None, "time zone"),
         (b'{"name": "x"}', "id", "no field"),
         (b'{"id": 1.5}', "id", "whole number"),
         (b'{"id": true}', "id", "whole number"),

@@ -11,7 +11,7 @@ import asyncio
 import base64
 import json
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -20,7 +20,6 @@ from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
-from dynamo.errors import CATALOGUE
 from dynamo.protocol import http_fields as fields
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, Ring, first_ring
@@ -28,42 +27,7 @@ from dynamo.ring.token import key_hash, token
 from dynamo.versioning import siblings
 from dynamo.versioning.context import Context, from_token, to_token
 from dynamo.versioning.record import Record, Sibling, etag
-
-Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
-
-
-def problem(code: str, detail: str = "because the test says so", **members: object) -> web.Response:
-    """The answer that a node gives for an error of the catalogue."""
-    kind = CATALOGUE[code]
-    body = {
-        "type": fields.PROBLEM_TYPE_PREFIX + code,
-        "title": kind.title,
-        "status": kind.http_status,
-        "detail": detail,
-        "instance": "request-1",
-        "code": code,
-        "applied": kind.applied.value,
-        **members,
-    }
-    return web.json_response(body, status=kind.http_status, content_type=fields.PROBLEM_JSON)
-
-
-def answering(code: str, **members: object) -> Fault:
-    """A fault that answers with an error, and does nothing."""
-
-    async def fault(request: web.Request) -> web.StreamResponse:
-        await request.read()
-        return problem(code, **members)
-
-    return fault
-
-
-async def dropping(request: web.Request) -> web.StreamResponse | None:
-    """Reads the request, does nothing, breaks the connection."""
-    await request.read()
-    assert request.transport is not None
-    request.transport.abort()
-    return None
+from tests.unit.client.faults import Fault, problem
 
 
 @dataclass
@@ -331,6 +295,8 @@ class FakeCluster:
                 value = base64.b64decode(operation["value_b64"]) if operation["op"] == "put" else None
                 record = self.write(bucket, key, value, context, f"batch-{index}", operation.get("content_type", ""))
                 result = {"status": 204, "context": self.headers(record, bucket, key)[fields.CONTEXT]}
+                result |= {"siblings_count": len(record.live(0)), "acks": {"primaries": 2, "fallbacks": 1}}
+                result |= {"coordinator": "node1", "etag": etag(record)}
             else:
                 result = json.loads(problem("invalid-parameter").body)
             results.append(result)
@@ -393,15 +359,3 @@ def in_thread() -> Iterator[FakeCluster]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-class Hang:
-    """A fault that holds requests until `release`; then they go on."""
-
-    def __init__(self) -> None:
-        self.arrived = asyncio.Event()
-        self.release = asyncio.Event()
-
-    async def __call__(self, request: web.Request) -> None:
-        self.arrived.set()
-        await self.release.wait()

@@ -54,6 +54,7 @@ def test_a_value_with_all_its_fields():
             dynamo_context="c",
             DYNAMO_META_Owner="me",
             Last_Modified="Tue, 14 Nov 2023 22:13:20 GMT",
+            Dynamo_Expires_At="2023-11-14T22:13:21.000Z",
         ),
         "b",
         b"k",
@@ -67,6 +68,7 @@ def test_a_value_with_all_its_fields():
         etag="00ff",
         meta={"owner": "me"},
         last_modified=datetime.fromtimestamp(1_700_000_000, UTC),
+        expires_at=datetime.fromtimestamp(1_700_000_001, UTC),
     )
 
 

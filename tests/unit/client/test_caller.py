@@ -18,7 +18,7 @@ from dynamo.errors import (
     TooManySiblings,
     WriteTimeout,
 )
-from tests.unit.client.fake_cluster import Fault, Hang, answering, dropping, problem
+from tests.unit.client.faults import Fault, Hang, answering, dropping, problem
 
 KEY = b"k"
 
@@ -148,24 +148,47 @@ async def test_doubt_survives_refusals_until_the_deadline(client, cluster):
     for node in others:
         node.always = answering("quorum-unavailable")
     with pytest.raises(OutcomeUnknown):
-        await client.put("b", KEY, b"x", timeout_s=0.5)
+        await client.put("b", KEY, b"x", timeout_s=0.9)
 
 
 async def test_a_write_that_was_refused_everywhere_was_not_applied(client, cluster):
     """The error is the last refusal, not a doubt."""
     everywhere(cluster, answering("quorum-unavailable"))
     with pytest.raises(QuorumUnavailable):
-        await client.put("b", KEY, b"x", timeout_s=0.3)
+        await client.put("b", KEY, b"x", timeout_s=0.9)
     assert cluster.applied == []
 
 
-async def test_a_write_to_a_cluster_that_is_gone_was_not_sent(client, cluster):
+async def test_a_write_to_a_cluster_that_is_gone_was_not_sent(cluster):
     """All nodes are named; nothing is in doubt."""
     for node in cluster.nodes.values():
         await node.stop()
-    with pytest.raises(NodeUnreachable) as caught:
-        await client.put("b", KEY, b"x", timeout_s=0.3)
+    async with AsyncClient(cluster.endpoints) as client:
+        with pytest.raises(NodeUnreachable) as caught:
+            await client.put("b", KEY, b"x", timeout_s=0.3)
     assert all(endpoint in caught.value.detail for endpoint in cluster.endpoints)
+
+
+async def test_a_wait_that_took_too_long_ends_the_call(client, cluster, monkeypatch):
+    """The loop was busy past the deadline: no attempt without time, which could be sent and never be heard of."""
+    everywhere(cluster, answering("overloaded"))
+    monkeypatch.setattr("dynamo.client.caller.backoff_s", lambda *_: 0.05)
+    real = asyncio.sleep
+
+    async def oversleep(seconds: float) -> None:
+        await real(seconds * 20)
+
+    monkeypatch.setattr("dynamo.client.caller.asyncio.sleep", oversleep)
+    with pytest.raises(Overloaded):
+        await client.put("b", KEY, b"x", timeout_s=0.5)
+    assert len(cluster.calls("PUT")) == 1
+
+
+async def test_attempts_are_counted(client, cluster):
+    """A result says whether it came at once."""
+    assert (await client.put("b", KEY, b"x")).attempts == 1
+    cluster.first("b", KEY).faults = [dropping]
+    assert (await client.put("b", KEY, b"x")).attempts == 2
 
 
 async def test_what_a_node_said_is_not_hidden_by_one_that_is_down(client, cluster):
@@ -175,9 +198,9 @@ async def test_what_a_node_said_is_not_hidden_by_one_that_is_down(client, cluste
     for node in (first, second):
         node.always = answering("quorum-unavailable")
     with pytest.raises(QuorumUnavailable):
-        await client.put("b", KEY, b"x", timeout_s=0.3)
+        await client.put("b", KEY, b"x", timeout_s=0.9)
     with pytest.raises(QuorumUnavailable):
-        await client.get("b", KEY, timeout_s=0.3)
+        await client.get("b", KEY, timeout_s=0.9)
 
 
 async def test_a_cluster_that_comes_back_in_time_is_reached(client, cluster):
@@ -185,7 +208,7 @@ async def test_a_cluster_that_comes_back_in_time_is_reached(client, cluster):
     for node in cluster.nodes.values():
         await node.stop()
     call = asyncio.create_task(client.put("b", KEY, b"x", timeout_s=20))
-    await asyncio.sleep(0.1)
+    await wait_until(lambda: len(client._routing._failures) == 3)
     for node in cluster.nodes.values():
         await node.start()
     assert (await call).siblings == 1

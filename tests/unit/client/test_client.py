@@ -160,6 +160,7 @@ async def test_a_batch_answers_each_operation(client):
         ]
     )
     assert isinstance(results[0], Written)
+    assert (results[0].siblings, results[0].primaries, results[0].coordinator) == (1, 2, "node1")
     assert isinstance(results[1], Value)
     assert results[1].value == b"bytes"
     assert isinstance(results[2], Missing)

@@ -5,7 +5,7 @@ import pytest
 from dynamo.client import wire
 from dynamo.client.connection import Connections, epoch_of
 from dynamo.client.results import ConnectionLost, NodeUnreachable
-from tests.unit.client.fake_cluster import Hang, dropping
+from tests.unit.client.faults import Hang, dropping
 
 PUT = wire.write("b", b"k", b"x", None, "", {}, {})
 GET = wire.read("b", b"k", None, {})
@@ -90,6 +90,21 @@ async def test_stored_encodings_are_not_undone(connections, node):
     answer = await connections.exchange(node.endpoint, GET, 1.0)
     assert answer.body == b"\x1f\x8bnot really"
     assert node.seen[-1].headers["Accept-Encoding"] == "identity"
+
+
+async def test_waiting_for_a_free_connection_is_not_sending(cluster, node):
+    """The only one is taken by a request that hangs: the second one was never sent, and its caller is told so."""
+    connections = Connections(1)
+    hang = Hang()
+    node.faults = [hang]
+    first = asyncio.create_task(connections.exchange(node.endpoint, GET, 5.0))
+    await hang.arrived.wait()
+    with pytest.raises(NodeUnreachable):
+        await connections.exchange(node.endpoint, PUT, 0.2)
+    hang.release.set()
+    assert (await first).status == 404
+    await connections.close()
+    assert len(node.calls("PUT")) == 0
 
 
 async def test_connections_are_kept_and_bounded(cluster, node):

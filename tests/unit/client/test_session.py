@@ -5,6 +5,7 @@ from dynamo.client.session import Contexts
 from dynamo.errors import ContextNotReached
 from dynamo.ring.token import key_hash
 from dynamo.versioning.context import Context, from_token, to_token
+from tests.unit.client.faults import dropping
 
 KEY = b"k"
 PLACE = key_hash("b", KEY)
@@ -66,6 +67,32 @@ async def test_a_session_never_drops_what_it_did_not_read(client):
     assert b"theirs" in {v.value for v in found.values}
 
 
+async def test_a_delete_never_drops_what_the_session_did_not_read(client):
+    """A value that came meanwhile is all that lives after it, and it is not the session's."""
+    session = client.session()
+    await session.put("b", KEY, b"mine")
+    await client.put("b", KEY, b"theirs")
+    await session.delete("b", KEY)
+    assert (await client.get("b", KEY)).value == b"theirs"
+    assert (await session.put("b", KEY, b"mine again")).siblings == 2
+
+
+async def test_a_lost_answer_teaches_a_session_nothing_to_claim(client, cluster):
+    """The write was applied, somebody read and replaced it, then it was repeated: theirs must not be dropped unread."""
+
+    async def overtaken(request):
+        first = cluster.first("b", KEY)
+        await first._handle(request)
+        context = cluster.headers(cluster.records["b", KEY], "b", KEY)["Dynamo-Context"]
+        cluster.write("b", KEY, b"theirs", context, "their request")
+        return await dropping(request)
+
+    session = client.session()
+    cluster.first("b", KEY).faults = [overtaken]
+    assert (await session.put("b", KEY, b"mine")).siblings == 1
+    assert (await session.put("b", KEY, b"mine again")).siblings == 2
+
+
 async def test_what_a_session_read_its_next_write_replaces(client):
     """Both siblings were shown, so both go."""
     await client.put("b", KEY, b"1")
@@ -112,11 +139,19 @@ def test_a_token_of_an_unknown_format_is_kept_as_it_is():
 def test_a_write_beside_siblings_is_demanded_but_not_claimed():
     """Two tokens, two meanings."""
     contexts = Contexts()
-    contexts.after_write(Written(bucket="b", key=KEY, context=token(a=2), siblings=2))
+    contexts.after_write(Written(bucket="b", key=KEY, context=token(a=2)), alone=False)
     assert contexts.read("b", KEY) is None
     assert clock(contexts.demanded("b", KEY)) == {"a": 2}
-    contexts.after_write(Written(bucket="b", key=KEY, context=token(a=3), siblings=1))
+    contexts.after_write(Written(bucket="b", key=KEY, context=token(a=3)), alone=True)
     assert clock(contexts.read("b", KEY)) == {"a": 3}
+
+
+def test_the_answer_to_a_repeat_is_demanded_but_not_claimed():
+    """It may show a later write of somebody else, standing alone as well."""
+    contexts = Contexts()
+    contexts.after_write(Written(bucket="b", key=KEY, context=token(a=2), attempts=2), alone=True)
+    assert contexts.read("b", KEY) is None
+    assert clock(contexts.demanded("b", KEY)) == {"a": 2}
 
 
 def test_a_session_is_bounded():

@@ -50,14 +50,14 @@ def test_the_time_that_is_left_travels_as_timeout():
     """In milliseconds, never 0; not to resources that take none."""
     assert wire.read("b", b"k", None, {"r": 2}).target(1.2345) == "/v1/kv/b/k?r=2&timeout=1234ms"
     assert wire.read("b", b"k", None, {}).target(0.0001) == "/v1/kv/b/k?timeout=1ms"
-    assert wire.simple("GET", "/v1/ring").target(1.0) == "/v1/ring"
+    assert wire.ring().target(1.0) == "/v1/ring"
 
 
 def test_bounds_of_a_listing_are_bytes():
     """Encoded, so that none can end its parameter; those not given are left out."""
-    call = wire.page("b", b"a&b=\xff", b"+", b"", 10, "cur/sor=", values=True)
+    call = wire.page("b", wire.Bounds(b"a&b=\xff", b"+"), 10, "cur/sor=", {"r": 1}, values=True)
     assert call.target(1.0) == (
-        "/v1/kv/b?prefix=a%26b%3D%FF&start=%2B&cursor=cur%2Fsor%3D&limit=10&values=true&timeout=1000ms"
+        "/v1/kv/b?prefix=a%26b%3D%FF&start=%2B&cursor=cur%2Fsor%3D&limit=10&r=1&values=true&timeout=1000ms"
     )
 
 
@@ -69,9 +69,19 @@ def test_a_short_life_is_not_an_endless_one():
 
 def test_a_batch_spells_its_operations():
     """Text keys as text, others in base64; values always in base64."""
-    call = wire.batch([Operation("put", "b", "k", b"\xff", "a/b", "token"), Operation("get", "b", b"\xff")], {"r": 1})
+    put = Operation("put", "b", "k", b"\xff", "a/b", "token", {"m": "n"}, 1.5)
+    call = wire.batch([put, Operation("get", "b", b"\xff")], {"r": 1})
     assert json.loads(call.body or b"")["operations"] == [
-        {"op": "put", "bucket": "b", "key": "k", "value_b64": "/w==", "content_type": "a/b", "context": "token"},
+        {
+            "op": "put",
+            "bucket": "b",
+            "key": "k",
+            "value_b64": "/w==",
+            "content_type": "a/b",
+            "meta": {"m": "n"},
+            "ttl": "1500ms",
+            "context": "token",
+        },
         {"op": "get", "bucket": "b", "key_b64": "/w=="},
     ]
     assert call.writes
