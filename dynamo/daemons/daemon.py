@@ -33,7 +33,7 @@ async def run_forever(daemon: Daemon, clock: Clock, randomness: Randomness) -> N
         except DynamoError as error:
             journal.info("round failed", daemon=daemon.name, problem=error.detail)
         except Exception as bug:  # noqa: BLE001  # one bad round must not end the daemon; it is logged in full
-            journal.exception("round broke", bug, daemon=daemon.name)
+            journal.bug("round broke", bug, daemon=daemon.name)
         await pause(clock, daemon.period_s * (1 - _JITTER + 2 * _JITTER * randomness.random()))
 
 

@@ -56,9 +56,6 @@ class Log:
         """An error that should not have happened, with its traceback."""
         self._write(logging.ERROR, event, fields, error)
 
-    exception = bug
-    """The same under the name that the standard library's loggers use."""
-
     def _write(self, level: int, event: str, fields: dict[str, object], error: BaseException | None = None) -> None:
         if self._logger.isEnabledFor(level):
             # The event goes in as an argument: a percent sign in it is only a percent sign.
