@@ -13,6 +13,7 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
+from dynamo.daemons.bucket_sharer import BucketSharer
 from dynamo.node import replica
 from dynamo.node.minting import Mint
 from dynamo.node.records import Records
@@ -24,14 +25,16 @@ from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import Reconciled
 from dynamo.replication.write import QuorumWrite
 from dynamo.simulation import disk
-from dynamo.simulation.disk import SimulatedStorage
-from dynamo.simulation.plan import Plan, draw
+from dynamo.simulation.cluster import Shape
+from dynamo.simulation.disk import DiskHabits, SimulatedStorage
+from dynamo.simulation.network import Weather
+from dynamo.simulation.plan import PATIENT_S, Plan, draw
 from dynamo.simulation.run import run_seed
 from dynamo.simulation.world import World
 from dynamo.versioning import hybrid_time, siblings
 from dynamo.versioning.clock import merge
 from dynamo.versioning.hybrid_time import HybridClock
-from dynamo.versioning.record import Record
+from dynamo.versioning.record import Record, Sibling
 
 SEEDS_MAX = 60
 Mutation = Callable[[], AbstractContextManager[object]]
@@ -53,6 +56,19 @@ def slow_disks_and_repeats(plan: Plan) -> None:
     plan.habits.write_share = 0.8
     plan.habits.pause_s = 0.02
     plan.habits.keys = 1
+
+
+def no_faults(plan: Plan) -> None:
+    calm = Plan(shape=Shape(nodes=3), weather=Weather(), disk=DiskHabits(), habits=plan.habits)
+    for field in msgspec.structs.fields(Plan):
+        setattr(plan, field.name, getattr(calm, field.name))
+    plan.habits.timeout_min_s = PATIENT_S
+    assert plan.is_calm
+
+
+def short_lives(plan: Plan) -> None:
+    no_faults(plan)
+    plan.habits.ttl_share = 0.5
 
 
 def mutation(*rules: str, plan: Callable[[Plan], None] = as_drawn) -> Callable[[Mutation], Mutation]:
@@ -163,7 +179,8 @@ def a_read_ignores_its_context():
 @mutation("failed-write")
 def one_refusal_is_taken_for_all():
     """The answer is "not applied", though another replica may have it."""
-    return patch.object(QuorumWrite, "_failure", lambda self: (self._refusals or [self._timeout("x")])[0])
+    timeout = QuorumWrite._timeout
+    return patch.object(QuorumWrite, "_timeout", lambda self, why: (self._refusals or [timeout(self, why)])[0])
 
 
 @mutation("hidden", "resurrected", "dot-reused")
@@ -219,6 +236,40 @@ def leaves_are_not_updated():
     return patch("dynamo.node.records.contribution", lambda *_: 0)
 
 
+@mutation("wrong-values", plan=short_lives)
+def expired_values_are_shown():
+    """Nobody looks at the clock."""
+    return patch.object(Sibling, "is_live", lambda self, _: self.value is not None)
+
+
+@mutation("needless-failure", plan=no_faults)
+def a_read_gives_up_where_replicas_differ():
+    """Instead of repairing them."""
+    return patch.object(QuorumRead, "_repair_first", lambda self, _: self._finish(self._too_late()))
+
+
+@mutation("restless")
+def nobody_compares_bucket_properties():
+    """A node that missed the news of a bucket never hears of it."""
+
+    async def idle(_: BucketSharer) -> None:
+        """One round of nothing."""
+
+    return patch.object(BucketSharer, "run_once", idle)
+
+
+@mutation("wrong-list")
+def a_listing_ends_too_early():
+    """The last entry of each page is left out."""
+    scan = Records.scan
+
+    def shorter(self, *args, **more):
+        entries, cut_short = scan(self, *args, **more)
+        return entries[:-1], cut_short
+
+    return patch.object(Records, "scan", shorter)
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize(("name", "mutate", "expected", "adapt"), MUTATIONS, ids=[each[0] for each in MUTATIONS])
 def test_a_mutation_is_caught(name: str, mutate: Mutation, expected: set[str], adapt: Callable[[Plan], None]):
@@ -234,7 +285,7 @@ def test_a_mutation_is_caught(name: str, mutate: Mutation, expected: set[str], a
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("adapt", [power_cuts, slow_disks_and_repeats])
+@pytest.mark.parametrize("adapt", [power_cuts, slow_disks_and_repeats, no_faults, short_lives])
 def test_the_unchanged_store_passes_the_plans_of_the_mutations(adapt: Callable[[Plan], None]):
     """What is caught above is the mutation, not the plan."""
     for seed in range(1, 16):
