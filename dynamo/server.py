@@ -118,7 +118,13 @@ class Server:
         sys.setswitchinterval(_GIL_SWITCH_S)
         config, member, ring = self.config, self.config.member, ring_of(self.config)
         metrics = Metrics([m.id for m in ring.members if m.id != member.id], VERSION)
-        storage, identity = open_store(config, ring, asyncio.get_running_loop(), self._on_fatal)
+
+        def committed(seconds: float, batches: int) -> None:
+            metrics.storage_commit_duration.observe(seconds)
+            metrics.storage_batch_size.observe(batches)
+
+        loop = asyncio.get_running_loop()
+        storage, identity = open_store(config, ring, loop, self._on_fatal, on_commit=committed)
         self._cleanup.push_async_callback(storage.close)
         me = Introduction(
             config.cluster.name,
