@@ -295,7 +295,7 @@ class ConfigError(DynamoError):
 
 
 class StorageRefused(DynamoError):
-    """Raised at start only: the data directory is damaged, foreign or in use."""
+    """The data directory is damaged, foreign or in use (at start), or the store cannot be trusted any more (later)."""
 
     code = "storage-refused"
     title = "Data directory not usable"

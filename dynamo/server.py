@@ -154,7 +154,13 @@ class Server:
         metrics.on_scrape(lambda: _refresh(node, storage, peers))
         gc.collect()
         gc.freeze()
-        journal.info("started", version=VERSION, client_port=member.client_port, incarnation=identity.incarnation)
+        journal.info(
+            "started",
+            version=VERSION,
+            client_port=member.client_port,
+            incarnation=identity.incarnation,
+            identity=identity.reason,
+        )
 
     async def _listen(self, node: Node, member: MemberSection, peers: TcpPeers, listener: Listener) -> None:
         host = self.config.listen.host
