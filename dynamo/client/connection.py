@@ -9,6 +9,7 @@ on the old connection and refused on the new one would look as if it had never l
 from __future__ import annotations
 
 import asyncio
+import io
 
 import aiohttp
 from yarl import URL
@@ -21,6 +22,7 @@ from dynamo.protocol import http_fields as fields
 CONNECT_TIMEOUT_S = 1.0
 KEEPALIVE_S = 5.0
 """Below the idle time after which a node closes a connection, so that the client is the one that lets go."""
+WRITTEN_AT_ONCE_BYTES_MAX = 2**20
 SERVER_MARGIN_S = 0.05
 """A node is told to be done this much earlier than the client gives up, so that its answer can still arrive."""
 
@@ -52,7 +54,7 @@ class Connections:
         )
         try:
             async with self._session.request(
-                call.method, url, data=call.body, headers=call.headers, timeout=timeout, allow_redirects=False
+                call.method, url, data=_payload(call.body), headers=call.headers, timeout=timeout, allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
@@ -68,6 +70,11 @@ class Connections:
         await self._session.close()
         # aiohttp closes sockets on the loop's next ticks; a loop that ends at once would leave them open.
         await asyncio.sleep(0)
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    """The body in a form that aiohttp writes in pieces where it is large, instead of in one go."""
+    return io.BytesIO(body) if body is not None and len(body) > WRITTEN_AT_ONCE_BYTES_MAX else body
 
 
 def epoch_of(answer: Answer) -> int | None:

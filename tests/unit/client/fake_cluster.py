@@ -68,7 +68,7 @@ class FakeNode:
         return [s for s in self.seen if s.raw_path.startswith(prefix) and method in ("", s.method)]
 
     async def start(self) -> None:
-        app = web.Application(middlewares=[self._in_front])
+        app = web.Application(middlewares=[self._in_front], client_max_size=2**24)
         # A dot would not match the line break that a key may hold.
         app.router.add_route("*", r"/{tail:[\s\S]*}", self._handle)
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

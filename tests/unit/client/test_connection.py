@@ -31,6 +31,15 @@ async def test_an_exchange_brings_status_fields_and_body(connections, node):
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"x", "application/octet-stream")
 
 
+@pytest.mark.parametrize("size", [0, 2**20, 2**20 + 1, 4 * 2**20])
+async def test_bodies_of_any_size_arrive_whole(connections, node, size: int):
+    """Announced with their length, so that a node can refuse one before it reads it."""
+    body = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    await connections.exchange(node.endpoint, wire.write("b", b"k", body, None, "", {}, {}), 5.0)
+    assert node.seen[-1].body == body
+    assert node.seen[-1].headers["Content-Length"] == str(size)
+
+
 async def test_a_closed_port_means_that_nothing_was_sent(connections, node):
     """So the call may go elsewhere without a doubt."""
     await node.stop()
