@@ -128,6 +128,14 @@ def test_replicas_stay_balanced_while_a_cluster_grows_and_shrinks(zones, counts)
         assert moved <= 1.5 * 3 * 256 * changed / max(count, len(old.members))
 
 
+@pytest.mark.parametrize("nodes", [3, 4, 5, 6, 7, 8])
+def test_a_joining_node_gets_its_share_of_replicas(nodes):
+    """Its places are spread over the ring: neighbouring ones would give it the same replicas twice."""
+    ring = changed_ring(first_ring([member(i) for i in range(nodes)], 256), [member(i) for i in range(nodes + 1)])
+    assert replicas(ring)[f"node{nodes}"] > 0.75
+    assert max(replicas(ring).values()) < 1.15
+
+
 @given(members(), partition_counts)
 def test_neighbours_differ(nodes, partitions):
     """With equal weights no two neighbours of a first ring, up to its seam, are the same node."""
