@@ -9,6 +9,8 @@ Rules, for every version that a client was shown and for the final ones:
     superseded       no sibling is covered by the context of another one
     resurrected      a sibling that a version had dropped is in no version that has seen that one
     wrong-values     a user is shown every value, and once, however many dots its repeats got
+    not-held         what R or W stand for is on so many disks when it is said: an acknowledged write, and an answer
+                     that no later majority read may go back behind
     ack-without-write   an acknowledgement shows the write, unless it says that the request was a repeat
 A tombstone, or a value that has expired, has done its work once any later write is there: it may be gone without having
 been superseded, and then what it superseded is accounted for by such a write that took effect, or may have.
@@ -34,6 +36,7 @@ def check(ledger: Ledger) -> list[Violation]:
         for sighting in ledger.sightings.get(place, []):
             at, op = _return_time(sighting.operation), (sighting.operation.call.op,)
             found.extend(judge(ledger, place, sighting.version, at, op))
+            found.extend(_not_held(sighting.operation))
             found.extend(_misshown(ledger, sighting.operation, sighting.version))
         found.extend(_resurrected(ledger, place))
     return found
@@ -102,6 +105,13 @@ def _still_shown(
         if write is not None and write.context is not None and covers(write.context, sibling.dot):
             text = f"{_named(sibling)} is shown beside {_named(other)}, which was written by one who had seen it"
             yield Violation("superseded", place, text, (*write.ops, *operations))
+
+
+def _not_held(operation: Operation) -> Iterator[Violation]:
+    call, returned = operation.call, operation.last
+    if returned is not None and returned.held_by is not None and returned.held_by < call.quorum:
+        text = f"the {call.kind} stands for {call.quorum} replicas, and {returned.held_by} have it on disk"
+        yield Violation("not-held", call.place, text, (call.op,))
 
 
 def _misshown(ledger: Ledger, operation: Operation, version: Version) -> Iterator[Violation]:

@@ -102,6 +102,8 @@ class Return(msgspec.Struct, tag_field="event", tag="return", frozen=True, omit_
     values: tuple[str, ...] = ()
     """Of a get: the values that a user would be shown."""
     error: str = ""
+    held_by: int | None = None
+    """On how many replicas' disks all of `version` lay at that moment, where somebody could look."""
 
 
 class Remark(msgspec.Struct, tag_field="event", tag="remark", frozen=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dynamo.checker import replicas
 from dynamo.checker.history import Place, Version, Violation
 from dynamo.protocol.commands import Consistency, ReadCommand
-from dynamo.simulation.clients import Clients, N
-from dynamo.simulation.cluster import Cluster, Running
+from dynamo.simulation.clients import Clients
+from dynamo.simulation.cluster import Cluster, N, Running
 from dynamo.simulation.inspection import holdings
 from dynamo.simulation.recorder import Recorder
 

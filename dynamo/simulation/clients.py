@@ -13,11 +13,11 @@ from random import Random
 import msgspec
 
 from dynamo.protocol.commands import Consistency, ReadCommand, WriteCommand
+from dynamo.simulation.cluster import N
 from dynamo.simulation.recorder import Recorder, Reply
 from dynamo.simulation.world import World
 from dynamo.versioning.context import NOTHING, Context
 
-N = 3
 CARTS = "carts"
 """A siblings bucket that is made before the clients begin."""
 NAMES = "names"

@@ -14,13 +14,19 @@ import msgspec
 
 from dynamo.config import ClusterSection, Config, MemberSection, NodeSection, RequestsSection, StorageSection
 from dynamo.daemons.supervisor import Supervisor
+from dynamo.layout.keyspaces import Keyspace, record_key
 from dynamo.node.node import Node
+from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, Ring, first_ring
 from dynamo.simulation.disk import DiskHabits, Platter, SimulatedIdentity, SimulatedStorage
 from dynamo.simulation.network import Network, Weather
 from dynamo.simulation.world import Life, SeededRandomness, SimulatedClock, World
 from dynamo.telemetry.metrics import Metrics
+from dynamo.versioning.clock import Clock, descends
+from dynamo.versioning.record import decode
 
+N = 3
+"""Replicas of every key."""
 PARTITIONS = 16
 """Few, so that keys share partitions and leaves."""
 POLL_S = 0.002
@@ -57,6 +63,7 @@ class Cluster:
         self.network = Network(world, weather)
         self.ids = [f"n{number}" for number in range(1, shape.nodes + 1)]
         self.ring: Ring = first_ring([Member(node, "", 0, 0, 0) for node in self.ids], PARTITIONS)
+        self._preference = PreferenceLists(self.ring)
         self.platters = {node: Platter(node, msgspec.structs.replace(habits)) for node in self.ids}
         self.skews_ms = dict.fromkeys(self.ids, 0)
         self.running: dict[str, Running] = {}
@@ -132,8 +139,13 @@ class Cluster:
 
     def primaries(self, bucket: str, key: bytes) -> tuple[str, ...]:
         """The nodes that hold a key."""
-        anyone = next(iter(self.running.values())).node
-        return anyone.preference.primaries(anyone.preference.partition(bucket, key), 3)
+        return self._preference.primaries(self._preference.partition(bucket, key), N)
+
+    def holders(self, bucket: str, key: bytes, clock: Clock) -> int:
+        """How many primaries have a version on disk that has seen all of `clock`; a crash now would not change it."""
+        stored = record_key(self._preference.partition(bucket, key), bucket, key)
+        kept = [self.platters[node].synced[Keyspace.RECORDS].get(stored) for node in self.primaries(bucket, key)]
+        return sum(data is not None and descends(decode(data).clock, clock) for data in kept)
 
     def _end(self, running: Running) -> None:
         running.life.alive = False

@@ -16,7 +16,7 @@ import msgspec
 from dynamo.checker.history import Call, History, Outcome, Remark, Return, Run, Sibling, Version
 from dynamo.errors import Applied, DynamoError
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
-from dynamo.simulation.cluster import Cluster
+from dynamo.simulation.cluster import Cluster, N
 from dynamo.simulation.world import WALL_START_MS, Life
 from dynamo.versioning.record import Record, decode
 from dynamo.versioning.record import Sibling as StoredSibling
@@ -108,11 +108,11 @@ class Recorder:
         future: asyncio.Future[Reply] = self._world.loop.create_future()
         running = self._cluster.running.get(call.via)
         if running is None:
-            self._returned(call, future, "fail", None, "connection refused")
+            self._failed(call, future, "fail", "connection refused")
             return future
         refused = running.node.admission.enter()
         if refused is not None:
-            self._returned(call, future, "fail", None, refused.code)
+            self._failed(call, future, "fail", refused.code)
             return future
         life = running.life
         self._open.setdefault(life, {})[call.op] = _Open(call, future)
@@ -127,34 +127,49 @@ class Recorder:
         return future
 
     def _take(self, call: Call, future: asyncio.Future[Reply], answer: Answer) -> None:
+        now = self._world.now()
         if isinstance(answer, ReadOutcome):
-            now_ms = self._cluster.running[call.via].clock.wall_ms()
-            shown = () if answer.record is None else tuple(_text(s.value) for s in answer.record.live(now_ms))
-            self._returned(call, future, "ok", answer.record, values=shown)
+            held_by = self._held_by(call, answer.record) if self._is_read_held(call) else None
+            values = self._shown(call, answer.record)
+            self._returned(call, future, Return(call.op, now, "ok", values=values, held_by=held_by), answer.record)
         elif isinstance(answer, WriteOutcome):
-            self._returned(call, future, "ok", decode(answer.record), "repeated" if answer.repeated else "")
+            record = decode(answer.record)
+            said = "repeated" if answer.repeated else ""
+            held_by = self._held_by(call, record)
+            self._returned(call, future, Return(call.op, now, "ok", error=said, held_by=held_by), record)
         elif answer is not None:
             unknown = call.kind != "get" and answer.applied is not Applied.NO
-            self._returned(call, future, "unknown" if unknown else "fail", None, answer.code)
+            self._failed(call, future, "unknown" if unknown else "fail", answer.code)
         else:
-            self._returned(call, future, "unknown", None, "connection broke")
+            self._failed(call, future, "unknown", "connection broke")
 
-    def _returned(
-        self,
-        call: Call,
-        future: asyncio.Future[Reply],
-        outcome: Outcome,
-        record: Record | None,
-        said: str = "",
-        values: tuple[str, ...] = (),
-    ) -> None:
-        version = None if record is None else version_of(record)
-        self.history.add(Return(call.op, self._world.now(), outcome, version, values, said))
-        self._world.note(
-            f"return {call.op} {outcome} {said} {'' if version is None else msgspec.json.encode(version)!r}"
-        )
+    def _shown(self, call: Call, record: Record | None) -> tuple[str, ...]:
+        """What the node that was asked would show a user now."""
+        if record is None:
+            return ()
+        now_ms = self._cluster.running[call.via].clock.wall_ms()
+        return tuple(_text(sibling.value) for sibling in record.live(now_ms))
+
+    def _held_by(self, call: Call, record: Record | None) -> int | None:
+        if record is None:
+            return None
+        return self._cluster.holders(call.bucket, call.key.encode(), record.clock)
+
+    def _is_read_held(self, call: Call) -> bool:
+        """Weaker reads merge without repairing; and without syncing, what is read need not be on disk."""
+        return call.quorum > N // 2 and self._cluster.shape.durability == "sync"
+
+    def _failed(self, call: Call, future: asyncio.Future[Reply], outcome: Outcome, said: str) -> None:
+        self._returned(call, future, Return(call.op, self._world.now(), outcome, error=said), None)
+
+    def _returned(self, call: Call, future: asyncio.Future[Reply], returned: Return, record: Record | None) -> None:
+        if record is not None:
+            returned = msgspec.structs.replace(returned, version=version_of(record))
+        self.history.add(returned)
+        shown = "" if record is None else msgspec.json.encode(returned.version).decode()
+        self._world.note(f"return {call.op} {returned.outcome} {returned.error} {shown}")
         if not future.done():
-            future.set_result(Reply(outcome, record))
+            future.set_result(Reply(returned.outcome, record))
 
     def _on_death(self, life: Life) -> None:
         for waiting in self._open.pop(life, {}).values():

@@ -18,8 +18,8 @@ from dynamo.checker.writes import Ledger
 from dynamo.errors import WriteTimeout
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.simulation.audit import Audit
-from dynamo.simulation.clients import CARTS, LOOSE, NAMES, Clients, N
-from dynamo.simulation.cluster import Cluster
+from dynamo.simulation.clients import CARTS, LOOSE, NAMES, Clients
+from dynamo.simulation.cluster import Cluster, N
 from dynamo.simulation.listings import Lister
 from dynamo.simulation.nemesis import Nemesis
 from dynamo.simulation.plan import Plan, draw

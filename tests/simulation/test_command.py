@@ -9,10 +9,6 @@ from click.testing import CliRunner, Result
 
 from dynamo.checker.history import from_lines
 from dynamo.cli.main import root
-from dynamo.node.repeats import Repeats
-
-BROKEN_SEED = 1
-"""Fails where repeats are not recognised."""
 
 
 def simulate(*words: str) -> Result:
@@ -21,8 +17,8 @@ def simulate(*words: str) -> Result:
 
 @pytest.fixture
 def broken() -> Iterator[None]:
-    """A store that takes every repeat for a new write."""
-    with patch.object(Repeats, "is_repeat", lambda *_: False):
+    """A store that fails on every seed: its Merkle leaves stay as they were."""
+    with patch("dynamo.node.records.contribution", lambda *_: 0):
         yield
 
 
@@ -42,9 +38,9 @@ def test_seeds_that_fail():
     """Exit code 1; each seed with its first violations and the command that replays it."""
     result = simulate("--seeds", "4", "--processes", "1")
     assert result.return_value == 1
-    assert f"replay: dynamo simulate --seed {BROKEN_SEED}\n" in result.stdout
-    assert "minted-twice: " in result.stdout
-    assert "seeds failed\n" in result.stdout
+    assert [f"  replay: dynamo simulate --seed {seed}\n" in result.stdout for seed in range(5)] == [False, *[True] * 4]
+    assert "wrong-leaf: " in result.stdout
+    assert "4 seeds failed\n" in result.stdout
 
 
 @pytest.mark.simulation
@@ -56,8 +52,9 @@ def test_seeds_that_fail_as_json():
     document = json.loads(result.stdout)
     assert document["seeds"] == 4
     assert document["operations"] == sum(document["outcomes"].values())
-    failure = next(each for each in document["failures"] if each["seed"] == BROKEN_SEED)
-    assert any(violation.startswith("minted-twice: ") for violation in failure["violations"])
+    assert [failure["seed"] for failure in document["failures"]] == [1, 2, 3, 4]
+    for failure in document["failures"]:
+        assert any(violation.startswith("wrong-leaf: ") for violation in failure["violations"])
 
 
 @pytest.mark.simulation
@@ -78,9 +75,9 @@ def test_one_seed_again(tmp_path):
 @pytest.mark.usefixtures("broken")
 def test_one_failing_seed_again():
     """All of its violations, and exit code 1."""
-    result = simulate("--seed", str(BROKEN_SEED))
+    result = simulate("--seed", "1")
     assert result.return_value == 1
-    assert "  minted-twice: " in result.stdout
+    assert "  wrong-leaf: " in result.stdout
 
 
 @pytest.mark.simulation

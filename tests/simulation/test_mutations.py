@@ -127,7 +127,7 @@ def a_merge_keeps_everything():
     return patch.object(siblings, "merged", union)
 
 
-@mutation("missed-write", "hidden", "lost")
+@mutation("not-held")
 def writes_are_acknowledged_before_they_are_durable():
     """As soon as the disk has been handed them."""
     write = SimulatedStorage.write

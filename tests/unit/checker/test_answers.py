@@ -233,3 +233,14 @@ def test_an_expired_value_may_go_once_a_later_write_is_there():
         story.put("v2", seen={"a": 1}, shown=version({"a": 1, "b": 1}, mortal), expires=True)
         story.put("v3", shown=version({"a": 2, "b": 1}, V3))
         assert broken(story) == found
+
+
+def test_an_answer_that_stands_for_more_disks_than_have_it():
+    """An acknowledged write, or a majority's answer; where nobody looked, nothing is held against it."""
+    for kind, held_by, found in (("put", 1, ["not-held"]), ("put", 2, []), ("get", 1, ["not-held"]), ("get", None, [])):
+        story = Story()
+        story.put("v1", shown=version({"a": 1}, V1))
+        op = story.call(kind, value="v1" if kind == "put" else None, request="r-v1" if kind == "put" else "")
+        values = ("v1",) if kind == "get" else ()
+        story.history.add(Return(op, 9.0, "ok", version({"a": 1}, V1), values, held_by=held_by))
+        assert broken(story) == found
