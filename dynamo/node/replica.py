@@ -99,7 +99,12 @@ class Replica:
             self._hybrid.observe(incoming.hybrid_max(), self._clock.wall_ms())
         base = self._records.base(message.bucket, message.key)
         record = base.record if base.data == message.record else self._joined(base.record, incoming, lww=lww)
-        data = base.data if record is base.record else encode(record)
+        if record is base.record:
+            data = base.data
+        elif record is incoming:
+            data = message.record
+        else:
+            data = encode(record)
         noted = self._repeats.remember(incoming)
         change = self._unsettled.begin(base.stored_key, is_new=False)
 

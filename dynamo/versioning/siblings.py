@@ -12,7 +12,7 @@ No dot ever has two values: asserted here on every merge.
 from __future__ import annotations
 
 from dynamo.errors import CorruptValue
-from dynamo.versioning.clock import Clock, advanced, covers, merge
+from dynamo.versioning.clock import Clock, advanced, covers, descends, merge
 from dynamo.versioning.record import Record, Sibling
 
 EMPTY = Record({}, [])
@@ -22,6 +22,8 @@ def merged(left: Record, right: Record) -> Record:
     """The record that has seen all that both have. Raises CorruptValue if one dot carries two values."""
     if left.clock == right.clock and left.siblings == right.siblings:
         return left
+    if descends(right.clock, left.clock) and not any(covers(left.clock, s.dot) for s in right.siblings):
+        return right  # the usual case of a replica that follows: all of ours is superseded, nothing of theirs is known
     by_dot = {s.dot: s for s in left.siblings}
     kept: list[Sibling] = []
     for theirs in right.siblings:

@@ -153,6 +153,16 @@ def test_a_record_without_dead_siblings_is_its_own_base():
     assert living(record, 0) is record
 
 
+def test_a_record_that_supersedes_all_is_the_merge_itself():
+    """So a replica that follows stores the bytes that came. One dot that was known before, and it is not."""
+    old = Record({"a": 1, "b": 1}, [sibling("a", 1), sibling("b", 1)])
+    new = Record({"a": 1, "b": 2}, [sibling("b", 2)])
+    assert merged(old, new) is new
+    assert merged(EMPTY, new) is new
+    assert merged(Record({"a": 1, "b": 2}, []), new) == Record({"a": 1, "b": 2}, [])
+    assert merged(Record({"a": 1, "b": 2, "c": 1}, [sibling("c", 1)]), new).siblings == [sibling("c", 1)]
+
+
 def test_equal_records_merge_to_the_left_one():
     """The usual case, replicas that agree, builds nothing."""
     left, right = Record({"a": 1}, [sibling("a", 1)]), Record({"a": 1}, [sibling("a", 1)])
