@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from itertools import count
 from typing import TypeVar
 
 import msgspec
@@ -46,6 +47,11 @@ _CONTENT_ENCODING = istr("Content-Encoding")
 _META = META_PREFIX.lower()
 _CONDITIONS = (istr("If-Match"), istr("If-None-Match"), istr("If-Unmodified-Since"))
 _VISIBLE = re.compile(r"[!-~]+")
+
+# Random once per process, then counted: a system call per write would hand the interpreter to the store's thread.
+_NUMBER_BYTES = 6
+_process = os.urandom(16 - _NUMBER_BYTES)
+_numbers = count(1)
 
 
 def bucket_of(segment: str) -> str:
@@ -115,9 +121,9 @@ def idempotency_key(request: web.BaseRequest) -> str | None:
 
 
 def identity(bucket: str, key: bytes, named: str | None) -> bytes:
-    """16 bytes that name one write: equal for the same Idempotency-Key on the same key, random without one."""
+    """16 bytes that name one write: equal for the same Idempotency-Key on the same key, unique without one."""
     if named is None:
-        return os.urandom(16)
+        return _process + next(_numbers).to_bytes(_NUMBER_BYTES, "big")
     return xxh3_128_digest(b"\0".join((bucket.encode(), len(key).to_bytes(2, "big"), key, named.encode())))
 
 

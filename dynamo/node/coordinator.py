@@ -67,7 +67,7 @@ class Coordinator:
         except DynamoError as error:
             done(error)
             return
-        ask_all = self._randomness.random() < self._read_all_share
+        ask_all = self._randomness.random() < self._read_all_share and len(replicas) > 1
         if quorum.needed == 1 and not ask_all and command.context is None and replicas[0] == self._node:
             outcome = self._read_here(command, _resolver(bucket))
             if outcome is not None:
