@@ -1,0 +1,89 @@
+"""What the README shows is run as it stands, against real nodes; only addresses and files are put in their place."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.rig import ClusterRig, running_cluster
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN_ADDRESSES = ("127.0.0.1:7610", "127.0.0.1:7620", "127.0.0.1:7630")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterRig]:
+    with running_cluster(tmp_path_factory.mktemp("readme")) as running:
+        yield running
+
+
+def test_the_curl_lines_do_what_is_said(cluster: ClusterRig) -> None:
+    """PUT, GET, a blind PUT that makes a sibling, and a PUT with the context of both that leaves one value."""
+    put, get, blind, merge = (_placed(line, cluster) for line in _commands("curl"))
+    assert "204 No Content" in _shell(put)
+    assert "hello, world" in _shell(get)
+    _shell(blind)
+    both = _shell(get)
+    assert "300 Multiple Choices" in both
+    context = re.search(r"Dynamo-Context: (\S+)", both)
+    assert context is not None
+    _shell(merge, CONTEXT=context[1])
+    assert _shell(get).endswith("merged")
+
+
+def test_the_shell_commands_run(cluster: ClusterRig, tmp_path: Path) -> None:
+    """Import, list and status, with the file and the endpoints put in their place."""
+    file = tmp_path / "cities.ndjson"
+    file.write_text("".join(json.dumps({"geonameid": n, "name": f"city {n}"}) + "\n" for n in range(50)))
+    commands = [line.replace("cities.ndjson", str(file)) for line in _commands(".venv/bin/dynamo")]
+    assert len(commands) == 3
+    for command in commands:
+        placed = command.replace(".venv/bin/dynamo", f"{sys.executable} -m dynamo")
+        if placed.endswith("cluster status"):
+            placed += f" --ops 127.0.0.1:{cluster.nodes[0].ops_port}"
+        _shell(placed, DYNAMO_ENDPOINTS=",".join(cluster.endpoints))
+
+
+def test_the_python_lines_run(cluster: ClusterRig) -> None:
+    """The client's example leaves what it says."""
+    source = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert source is not None
+    check = '\n    assert client.get("carts", b"user42/cart").value == b"2 books"\n'
+    subprocess.run([sys.executable, "-c", _placed(source[1].rstrip(), cluster) + check], check=True, timeout=60)
+
+
+def _commands(first_word: str) -> list[str]:
+    """The shell lines of the README that begin with a word."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [line for line in lines if line.startswith(first_word)]
+
+
+def _placed(text: str, cluster: ClusterRig) -> str:
+    for shown, real in zip(SHOWN_ADDRESSES, cluster.endpoints, strict=True):
+        text = text.replace(shown, real)
+    return text
+
+
+def _shell(command: str, **environment: str) -> str:
+    finished = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    assert finished.returncode == 0, f"{command}\n{finished.stdout}\n{finished.stderr}"
+    return finished.stdout
