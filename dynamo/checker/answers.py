@@ -1,17 +1,18 @@
 """What one version may look like, given all the writes and all the other versions of its key.
 
 Rules, for every version that a client was shown and for the final ones:
-    thin-air         each sibling is a write that somebody asked for, before the version was shown
-    failed-write     no sibling is a write that was answered "not applied"
-    dot-reused       one dot is one write, for ever and everywhere
-    minted-twice     one run of a node gives a request one dot, however often it is repeated
-    hidden           a dot that the clock covers is among the siblings, or superseded by one of them
-    superseded       no sibling is covered by the context of another one
-    resurrected      a sibling that a version had dropped is in no version that has seen that one
-    wrong-values     a user is shown every value, and once, however many dots its repeats got
-    not-held         what R or W stand for is on so many disks when it is said: an acknowledged write, and an answer
-                     that no later majority read may go back behind
-    ack-without-write   an acknowledgement shows the write, unless it says that the request was a repeat
+    thin-air           each sibling is a write that somebody asked for, before the version was shown
+    failed-write       no sibling is a write that was answered "not applied"
+    dot-reused         one dot is one write, for ever and everywhere
+    minted-twice       one run of a node gives a request one dot, however often it is repeated
+    hidden             a dot that the clock covers is among the siblings, or superseded by one of them
+    superseded         no sibling is covered by the context of another one
+    resurrected        a sibling that a version had dropped is in no version that has seen that one
+    wrong-values       a user is shown every value, and once, however many dots its repeats got
+    not-held           what R or W stand for lies on so many disks when it is said: an acknowledged write, or an answer
+                       that no later majority read may go back behind
+    ack-without-write  an acknowledgement shows the write, unless it says that the request was a repeat
+
 A tombstone, or a value that has expired, has done its work once any later write is there: it may be gone without having
 been superseded, and then what it superseded is accounted for by such a write that took effect, or may have.
 In an lww bucket "superseded by" means: older than the one sibling there is, by stamp and the fixed tie-break.
@@ -120,20 +121,13 @@ def _misshown(ledger: Ledger, operation: Operation, version: Version) -> Iterato
         return
     if call.kind == "get":
         may = {sibling.value for sibling in version.siblings if _may_live(ledger, sibling, returned.at)}
-        must = {
-            s.value for s in version.siblings if s.value is not None and not may_have_expired(ledger, s, returned.at)
-        }
+        must = {s.value for s in version.siblings if not may_have_expired(ledger, s, returned.at)} - {None}
         shown = set(returned.values)
         if len(shown) != len(returned.values) or not must <= shown <= may:
             text = f"the user is shown {list(returned.values)} of {sorted(s.value or '' for s in version.siblings)}"
             yield Violation("wrong-values", call.place, text, (call.op,))
     elif returned.error != REPEATED and all(s.request != call.request for s in version.siblings):
         yield Violation("ack-without-write", call.place, "the acknowledged version lacks the write", (call.op,))
-
-
-def _lasting(ledger: Ledger, version: Version, at: float) -> list[str | None]:
-    """Values that no node's clock can hold to have expired."""
-    return [sibling.value for sibling in version.siblings if not may_have_expired(ledger, sibling, at)]
 
 
 def _may_live(ledger: Ledger, sibling: Sibling, at: float) -> bool:
@@ -168,9 +162,10 @@ def _minted_twice(ledger: Ledger) -> Iterator[Violation]:
 
 def _resurrected(ledger: Ledger, place: Place) -> Iterator[Violation]:
     """A version that has seen another one shows nothing that the other had seen and no longer held."""
-    for earlier in _distinct(ledger.sightings.get(place, [])):
+    sightings = _distinct(ledger.sightings.get(place, []))
+    for earlier in sightings:
         held = {sibling.dot for sibling in earlier.version.siblings}
-        for later in _distinct(ledger.sightings.get(place, [])):
+        for later in sightings:
             if later is not earlier and descends(later.version.clock, earlier.version.clock):
                 for sibling in later.version.siblings:
                     if sibling.dot not in held and covers(earlier.version.clock, sibling.dot):

@@ -43,17 +43,9 @@ class Plan(msgspec.Struct):
     def is_calm(self) -> bool:
         """No faults, and time enough for every request: all of them must succeed."""
         weather = self.weather
-        faults = (
-            self.partition_s,
-            self.slow_link_s,
-            self.reset_s,
-            self.crash_s,
-            self.stop_s,
-            self.clock_s,
-            self.full_s,
-        )
-        storms = (weather.loss, weather.straggle, self.disk.stall, self.shape.lag_s)
-        return not any((*faults, self.full_s, *storms)) and self.habits.timeout_min_s >= PATIENT_S
+        faults = (self.partition_s, self.slow_link_s, self.reset_s, self.crash_s, self.stop_s, self.clock_s)
+        storms = (weather.loss, weather.straggle, self.disk.stall, self.full_s, self.shape.lag_s)
+        return not any(faults) and not any(storms) and self.habits.timeout_min_s >= PATIENT_S
 
 
 def draw(dice: Random) -> Plan:

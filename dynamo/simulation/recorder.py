@@ -102,10 +102,10 @@ class Recorder:
 
     def _make(self, call: Call, ask: Callable[[float, Callable[[Answer], None]], None]) -> asyncio.Future[Reply]:
         self.history.add(call)
-        self._world.note(
-            f"call {call.op} {call.process} {call.kind} {call.bucket}/{call.key} {call.value} at {call.via}"
-        )
+        asked = f"{call.kind} {call.bucket}/{call.key} {call.value or ''}"
+        self._world.note(f"call {call.op} {call.process} at {call.via}: {asked}")
         future: asyncio.Future[Reply] = self._world.loop.create_future()
+        self._world.loop.call_at(call.deadline + PATIENCE_S, _give_up, future)
         running = self._cluster.running.get(call.via)
         if running is None:
             self._failed(call, future, "fail", "connection refused")

@@ -47,6 +47,8 @@ def as_drawn(_: Plan) -> None:
 
 def power_cuts(plan: Plan) -> None:
     plan.crash_s = 0.2
+    plan.disk.sync_s = 0.02
+    plan.shape.durability = "sync"
 
 
 def slow_disks_and_repeats(plan: Plan) -> None:
@@ -139,7 +141,7 @@ def writes_are_acknowledged_before_they_are_durable():
     return patch.object(SimulatedStorage, "write", hasty)
 
 
-@mutation("lost", "went-back", "missed-write", plan=power_cuts)
+@mutation("not-held", "lost", "went-back", plan=power_cuts)
 def reads_show_what_is_not_on_disk():
     """The newest state instead of the durable one."""
     return patch.object(Records, "read", lambda self, bucket, key: self.base(bucket, key).data)
@@ -213,7 +215,7 @@ def stamps_ignore_what_was_seen():
     return patch.object(HybridClock, "tick", lambda _, now_ms, *__: hybrid_time.stamp(now_ms))
 
 
-@mutation("superseded", "hidden", "wrong-values")
+@mutation("superseded", "hidden", "wrong-values", plan=slow_disks_and_repeats)
 def an_lww_key_keeps_siblings():
     """Replicas forget to choose."""
     return patch.object(replica.siblings, "newest_only", lambda record: (record, 0))
@@ -228,6 +230,18 @@ def machines_are_woken_a_little_early():
         return at(self, when - 0.0005, callback)
 
     return patch.object(Wakeups, "at", early)
+
+
+@mutation("no-outcome", plan=no_faults)
+def a_decision_is_not_handed_on():
+    """The machine knows the answer, and nobody is told."""
+    finish = QuorumRead._finish
+
+    def silent(self, outcome):
+        finish(self, outcome)
+        return []
+
+    return patch.object(QuorumRead, "_finish", silent)
 
 
 @mutation("wrong-leaf")
