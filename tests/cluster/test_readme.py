@@ -46,8 +46,8 @@ def test_the_shell_commands_run(cluster: ClusterRig, tmp_path: Path) -> None:
     assert len(commands) == 4
     for command in commands:
         placed = command.replace("cities.ndjson", str(tmp_path / "cities.ndjson"))
-        placed = placed.replace(".venv/bin/dynamo", f"{sys.executable} -m dynamo")
-        placed = placed.replace(".venv/bin/python", sys.executable)
+        placed = re.sub(r"^\.venv/bin/python", sys.executable, placed)
+        placed = re.sub(r"^\.venv/bin/dynamo", f"{sys.executable} -m dynamo", placed)
         if placed.endswith("cluster status"):
             placed += f" --ops 127.0.0.1:{cluster.nodes[0].ops_port}"
         _shell(placed, DYNAMO_ENDPOINTS=",".join(cluster.endpoints))
