@@ -124,7 +124,7 @@ class OutgoingConnection(Connection):
     def ask(self, message: Message, deadline: float, trace: str, receiver: Receiver) -> PeerError | None:
         """Send a request; the error, if nothing was or will be sent (then `receiver` is not called from here)."""
         left_ms = ceil((deadline - self._monotonic()) * 1000)
-        if left_ms <= 0 or self.waiting_bytes >= self._queue_bytes_max or self.ending:
+        if left_ms <= 0 or self.waiting_bytes >= self._queue_bytes_max:
             return PeerError(PeerFailure.DOWN)
         self._exchange = exchange = self._exchange + 1
         envelope = Envelope(exchange, False, self._me.epoch, left_ms, trace, message)
@@ -177,10 +177,8 @@ class OutgoingConnection(Connection):
         while self._waiting and not self._paused:
             envelope, size = self._waiting.popleft()
             self.waiting_bytes -= size
-            call = self._calls.get(envelope.exchange)
-            if call is None:
-                continue
-            left_ms = ceil(min(call[0] - now, 1e9) * 1000)
+            deadline, _ = self._calls[envelope.exchange]
+            left_ms = ceil(min(deadline - now, 1e9) * 1000)
             if left_ms > 0:  # else the next sweep tells the caller
                 envelope.left_ms = left_ms
                 self._join(envelope)

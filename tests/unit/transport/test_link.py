@@ -211,7 +211,7 @@ async def test_stopping_does_not_hang_on_a_handshake(cluster, delay_s: float):
         await asyncio.sleep(delay_s)
         started = time.monotonic()
         await peers.stop()
-        assert time.monotonic() - started < SLOW.close_s + 0.5
+        assert time.monotonic() - started < SLOW.close_s * 0.8
         assert peers._links["node1"]._opening is None
         assert peers._links["node1"].connection is None
     for accepted in raw.all:

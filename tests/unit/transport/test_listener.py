@@ -12,6 +12,7 @@ from dynamo.protocol.codec import (
     MAGIC,
     Envelope,
     Hello,
+    decode_welcome,
     encode_frame,
     encode_greeting,
     refusal,
@@ -189,6 +190,7 @@ async def test_answering_twice_is_a_bug(cluster):
     peer.abort()
     await until(lambda: not listener.statistics().peers["node2"].is_up)
     inbox.responds[1](Stored())
+    assert inbox.responds[1].connection._builder.count == 0
     with pytest.raises(AssertionError, match="twice"):
         inbox.responds[1](Stored())
 
@@ -241,6 +243,7 @@ async def test_requests_with_the_greeting_do_not_pass_a_refusal(cluster):
     peer = await cluster.raw(listener.port)
     foreign = Hello(MAGIC, 1, 1, "other", "node2", "00000002", 1)
     peer.write(encode_greeting(foreign) + encode_frame([ask(1)]))
+    assert "not 'other'" in decode_welcome(await peer.body()).refusal
     assert await peer.is_closed()
     assert inbox.messages == []
 
@@ -251,7 +254,6 @@ async def test_requests_with_the_greeting_do_not_pass_a_refusal(cluster):
         HTTP,
         TLS,
         b"\x00\x00\x00\x02\xff\xff",
-        b"\x00\x00\x10\x01",  # a greeting of 4097 bytes
         encode_frame([ask(1)]),
         encode_frame([]),
         b"\x00\x00\x00\x00",
@@ -270,6 +272,16 @@ async def test_what_is_no_greeting_ends_the_connection(cluster, events, data: by
     assert line.startswith("warning peer connection dropped address=127.0.0.1:")
     assert (listener.statistics().handshakes_bad, listener.statistics().peers) == (1, {})
     await until(lambda: listener.statistics().connections_unidentified == 0)
+
+
+async def test_a_greeting_is_small(cluster, events):
+    """A stranger cannot make this node hold a large frame, whatever the limit for members is."""
+    listener = await cluster.listener(Inbox())
+    peer = await cluster.raw(listener.port)
+    peer.write((4097).to_bytes(LENGTH_BYTES, "big"))
+    assert await peer.is_closed()
+    (line,) = events()
+    assert "reason=frame over the limit detail=4097 bytes where 4096 are allowed" in line
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\x00\x08", b"\x00\x00\x08\x00\x97"])
@@ -328,8 +340,9 @@ async def test_a_bad_frame_ends_the_connection(cluster, events, data: bytes):
     await peer.greet()
     peer.say(ask(1))
     await peer.envelopes()
-    peer.write(data)
+    peer.write(data + encode_frame([ask(2)]))
     assert await peer.is_closed()
+    assert inbox.messages == [Fetch("b", b"1")]
     dropped = [line for line in events() if "dropped" in line]
     assert len(dropped) == 1
     assert dropped[0].startswith("warning peer connection dropped address=127.0.0.1:")
@@ -489,6 +502,8 @@ async def test_stopping_writes_what_was_answered(cluster):
     peer.say(ask(1))
     await until(lambda: inbox.responds)
     inbox.responds[0](Stored())
+    (connection,) = listener._connections
+    await connection.close()
     await listener.stop()
     assert [answer.message for answer in await peer.envelopes()] == [Stored()]
     assert await peer.is_closed()

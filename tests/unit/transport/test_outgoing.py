@@ -278,6 +278,30 @@ async def test_what_expires_in_the_queue_is_never_sent(cluster):
     assert seen[-1].left_ms < before
 
 
+async def test_what_is_over_when_the_peer_reads_again_is_not_sent(cluster):
+    """Even if no sweep came in between; the next one tells it from what had left."""
+    ahead = [0.0]
+    timings = msgspec.structs.replace(PATIENT, sweep_s=3600.0)
+    clock = {"monotonic": lambda: time.monotonic() + ahead[0]}
+    peers, other = await joined(cluster, limits=SMALL, timings=timings, **clock)
+    other.stop_reading()
+    receivers = await filled(peers)
+    connection = peers._links["node1"].connection
+    waiting = len(connection._waiting)
+    ahead[0] += 60
+    other._writer.transport.resume_reading()
+    seen: list[Envelope] = []
+    while len(seen) < len(receivers) - waiting:
+        seen += await other.envelopes()
+    await until(lambda: not connection._waiting)
+    assert connection.waiting_bytes == 0
+    assert not any(receiver.told for receiver in receivers)
+    connection.sweep(time.monotonic() + ahead[0])
+    failures = [receiver.failure for receiver in receivers]
+    assert failures == [PeerFailure.TIMEOUT] * (len(receivers) - waiting) + [PeerFailure.DOWN] * waiting
+    assert connection.traffic.messages_out == len(seen)
+
+
 async def test_a_queue_that_dies_was_never_sent(cluster):
     """What the socket had taken is LOST, what waited behind it is DOWN: each once."""
     peers, other = await joined(cluster, limits=SMALL)
@@ -290,6 +314,26 @@ async def test_a_queue_that_dies_was_never_sent(cluster):
     failures = [receiver.failure for receiver in receivers]
     assert failures == [PeerFailure.LOST] * (len(receivers) - waiting) + [PeerFailure.DOWN] * waiting
     assert all(len(receiver.told) == 1 for receiver in receivers)
+
+
+async def test_a_queue_that_dies_half_way_knows_how_far_it_came(cluster):
+    """What the socket took meanwhile is LOST, what still waits is DOWN."""
+    limits = msgspec.structs.replace(SMALL, peer_queue_bytes_max=2**23)
+    peers, other = await joined(cluster, limits=limits)
+    other.stop_reading()
+    receivers = await filled(peers)
+    connection = peers._links["node1"].connection
+    waited = len(connection._waiting)
+    other._writer.transport.resume_reading()
+    while len(connection._waiting) == waited:
+        await other._reader.read(50_000)
+    other.stop_reading()
+    waiting = len(connection._waiting)
+    assert 0 < waiting < waited
+    other.abort()
+    await until(lambda: all(receiver.told for receiver in receivers))
+    failures = [receiver.failure for receiver in receivers]
+    assert failures == [PeerFailure.LOST] * (len(receivers) - waiting) + [PeerFailure.DOWN] * waiting
 
 
 async def test_a_message_that_fits_in_no_frame_is_refused_here(cluster, events):
@@ -357,7 +401,7 @@ async def test_a_busy_connection_is_not_probed(cluster):
 
 async def test_a_peer_that_says_nothing_is_given_up(cluster, events):
     """It takes requests and answers none, like a stopped process: LOST after three seconds (here 0.3), then down."""
-    peers, _other = await joined(cluster, timings=QUICK)
+    peers, other = await joined(cluster, timings=QUICK)
     receiver = Receiver()
     sent_at = time.monotonic()
     peers.send("node1", fetch(1), soon(), "", receiver)
@@ -366,11 +410,26 @@ async def test_a_peer_that_says_nothing_is_given_up(cluster, events):
     assert QUICK.silent_s * 0.9 <= time.monotonic() - sent_at < QUICK.silent_s + 2
     assert not peers.is_up("node1")
     assert any("peer down peer=node1 reason=silent for" in line for line in events())
+    assert [envelope.message for envelope in await other.envelopes()] == [fetch(1)]
+    assert [envelope.message for envelope in await other.envelopes()] == [Ping()]
+    assert await other.is_closed()
+    assert peers.statistics()["node1"].messages_out == 2
     down = Receiver()
     peers.send("node1", fetch(1), soon(), "", down)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert down.told == [PeerError(PeerFailure.DOWN)]
+
+
+async def test_sending_to_a_silent_peer_does_not_keep_it_alive(cluster):
+    """The kernel of a stopped process takes bytes for a long time."""
+    peers, other = await joined(cluster, timings=QUICK)
+    other.stop_reading()
+    started = time.monotonic()
+    while peers.is_up("node1"):
+        assert time.monotonic() < started + QUICK.silent_s + 2
+        peers.send("node1", fetch(1), soon(), "", Receiver())
+        await asyncio.sleep(QUICK.sweep_s)
 
 
 async def test_silence_without_a_question_is_broken_by_a_probe(cluster):
@@ -406,6 +465,9 @@ async def test_a_process_that_was_stopped_blames_nobody(cluster):
     receiver = Receiver()
     peers.send("node1", fetch(1), time.monotonic() + 3600, "", receiver)
     (envelope,) = await other.envelopes()
+    for _ in range(2):
+        swept_at = peers._swept_at
+        await until(lambda swept_at=swept_at: peers._swept_at != swept_at)
     swept_at = peers._swept_at
     ahead[0] += 100
     await until(lambda: peers._swept_at != swept_at)
