@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import traceback
 from collections.abc import Iterator
 
@@ -21,8 +22,13 @@ def run_many(seeds: range, processes: int) -> Iterator[Verdict]:
     if processes == 1:
         yield from map(verdict_of, seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_leave_interrupts_to_the_parent) as pool:
         yield from pool.imap_unordered(verdict_of, seeds)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of the terminal; one of them is to react, and it ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def verdict_of(seed: int) -> Verdict:
