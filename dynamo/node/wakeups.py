@@ -18,17 +18,26 @@ since a machine that is woken just before its deadline would do nothing, and nev
 """
 
 
+_CANCELLED_MAX = 100
+"""So many cancelled entries may wait for their time; more only while they are the smaller half. Nearly every entry is
+cancelled within milliseconds of the seconds it asked for, and the garbage collector visits all that are kept.
+"""
+
+
 class Wakeup:
     """An entry that can be cancelled; a cancelled one holds on to nothing."""
 
-    __slots__ = ("callback",)
+    __slots__ = ("_on_cancel", "callback")
 
-    def __init__(self, callback: Callable[[], None]) -> None:
+    def __init__(self, callback: Callable[[], None], on_cancel: Callable[[], None]) -> None:
         self.callback: Callable[[], None] | None = callback
+        self._on_cancel = on_cancel
 
     def cancel(self) -> None:
-        """It will not call back; the entry leaves the queue at its time."""
-        self.callback = None
+        """It will not call back; the entry leaves the queue at its time, or before."""
+        if self.callback is not None:
+            self.callback = None
+            self._on_cancel()
 
 
 class Wakeups:
@@ -39,17 +48,26 @@ class Wakeups:
         self._heap: list[tuple[float, int, Wakeup]] = []
         self._order = itertools.count()
         self._armed_for = float("inf")
+        self._cancelled = 0
+        """At least as many as the heap holds."""
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def at(self, when: float, callback: Callable[[], None]) -> Wakeup:
         """Ask for a call at `when` (monotonic seconds)."""
-        entry = Wakeup(callback)
+        entry = Wakeup(callback, self._on_cancel)
         heapq.heappush(self._heap, (when, next(self._order), entry))
         if when < self._armed_for:
             self._arm(when)
         return entry
+
+    def _on_cancel(self) -> None:
+        self._cancelled += 1
+        if self._cancelled > _CANCELLED_MAX and self._cancelled * 2 > len(self._heap):
+            self._heap[:] = [entry for entry in self._heap if entry[2].callback is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     def _arm(self, when: float) -> None:
         self._armed_for = when

@@ -91,6 +91,33 @@ def test_a_callback_may_ask_again():
     assert [at for _, at in woken] == pytest.approx([1.0, 2.0, 5.0], abs=1e-3)
 
 
+def test_cancelled_entries_do_not_pile_up():
+    """Of thousands of requests that end before their deadline a hundred or so are kept, and whoever still waits is."""
+    clock = EarlyClock(0.0)
+    wakeups = Wakeups(clock)
+    woken: list[float] = []
+    for number in range(5000):
+        entry = wakeups.at(2.0 + number / 1000, lambda: woken.append(clock.now))
+        if number % 1000:
+            entry.cancel()
+        assert len(wakeups) <= 210
+    clock.run()
+    assert woken == pytest.approx([2.0, 3.0, 4.0, 5.0, 6.0], abs=1e-3)
+
+
+def test_an_entry_cancelled_twice_counts_once():
+    """Else the queue would be tidied for nothing, again and again."""
+    wakeups = Wakeups(EarlyClock(0.0))
+    entries = [wakeups.at(1.0, lambda: None) for _ in range(150)]
+    for _ in range(10):
+        entries[0].cancel()
+    entries[1].cancel()
+    assert len(wakeups) == 150
+    for entry in entries[:102]:
+        entry.cancel()
+    assert len(wakeups) == 49
+
+
 def test_cancelled_entries_leave_the_queue():
     """At their time at the latest: a busy node does not collect them."""
     clock = EarlyClock(0.0)
