@@ -39,6 +39,10 @@ journal = Log("server")
 
 DRAIN_S = 5.0
 """How long a stopping node lets requests finish."""
+_GC_THRESHOLDS = (10_000, 20, 50)
+"""Requests leave no cycles behind, but a few dozen under way are a few thousand objects: at Python's threshold of 700
+their coming and going alone starts a collection every dozen requests.
+"""
 _GIL_SWITCH_S = 0.0005
 """The store's writer must get the interpreter back quickly; the default of 5 ms costs it most of its throughput."""
 
@@ -154,6 +158,7 @@ class Server:
         metrics.on_scrape(lambda: _refresh(node, storage, peers))
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         journal.info(
             "started",
             version=VERSION,

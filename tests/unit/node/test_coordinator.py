@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 
 from dynamo.config import BucketsSection, RequestsSection
@@ -370,3 +372,21 @@ def test_a_write_is_forwarded_once(wide):
     assert isinstance(answers[0], Refused)
     assert answers[0].code == WrongEpoch.code
     assert requests(wide, Forward, Store, ShareBuckets) == []
+
+
+# --- afterwards
+
+
+@pytest.mark.parametrize("words", [{"w": 1}, {"w": 3}])
+def test_a_request_leaves_nothing_to_the_collector(world, words):
+    """What a write and a read were made of goes when they are done: no cycle holds it."""
+    first, *_ = settle(world)
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(20):
+            world.write(first, b"%d" % number, b"x", **words)
+            world.read(first, KEY, r=2)
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
