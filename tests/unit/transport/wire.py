@@ -25,7 +25,7 @@ from dynamo.protocol.codec import (
     encode_greeting,
 )
 from dynamo.protocol.effects import PeerError, PeerFailure
-from dynamo.protocol.messages import Message
+from dynamo.protocol.messages import Fetch, Fetched, Message, Stored
 from dynamo.transport.connection import Timings
 from dynamo.transport.handshake import Introduction
 from dynamo.transport.listener import Listener
@@ -38,6 +38,8 @@ SMALL = LimitsSection(object_bytes_max=2**20, peer_frame_bytes_max=2**21, peer_q
 QUICK = Timings(
     handshake_s=0.3, backoff_min_s=0.02, backoff_max_s=0.1, sweep_s=0.01, probe_after_s=0.1, silent_s=0.3, idle_s=0.6
 )
+PATIENT = msgspec.structs.replace(QUICK, probe_after_s=30.0, silent_s=60.0)
+"""Quick in everything but giving up on a silent peer."""
 
 
 def introduction(node: str, **changes: object) -> Introduction:
@@ -236,3 +238,34 @@ class Cluster:
     async def stop(self) -> None:
         for stop in reversed(self._stops):
             await stop()  # type: ignore[misc]
+
+
+async def joined(cluster: Cluster, **options: object) -> tuple[TcpPeers, RawPeer]:
+    """A node that asks, and the other end of its connection, by hand."""
+    raw = await cluster.raw_listener()
+    peers = await cluster.peers(raw.port, **{"timings": PATIENT, **options})
+    other = await raw.accept()
+    await other.welcome()
+    await until(lambda: peers.is_up("node1"))
+    return peers, other
+
+
+def soon() -> float:
+    return time.monotonic() + 20
+
+
+def fetch(number: int) -> Fetch:
+    return Fetch("b", b"%d" % number)
+
+
+def ask(exchange: int, message: Message | None = None, left_ms: int = 5000, trace: str = "req-1") -> Envelope:
+    return Envelope(exchange, False, 3, left_ms, trace, message or fetch(exchange))
+
+
+def reply(exchange: int, message: Message | None = None) -> Envelope:
+    return Envelope(exchange, True, 1, 0, "", message or Stored())
+
+
+def echo(message: Message) -> Message:
+    assert isinstance(message, Fetch)
+    return Fetched(message.key)
