@@ -74,6 +74,8 @@ class Connection(asyncio.Protocol, ABC):
         self._timings = timings
         self._monotonic = monotonic
         self._frame_bytes_max = frame_bytes_max
+        # Less than twice this is in a frame of several envelopes, so that it stays within what the other side takes.
+        self._frame_bytes_aim = min(FRAME_BYTES_AIM, frame_bytes_max // 2)
         self._splitter = FrameSplitter(GREETING_BYTES_MAX)
         self._builder = FrameBuilder(frame_bytes_max)
         self._transport: asyncio.Transport | None = None
@@ -153,7 +155,7 @@ class Connection(asyncio.Protocol, ABC):
 
     def put(self, envelope: Envelope) -> None:
         """Say this with everything else of this tick. Raises as `FrameBuilder.add` does, then nothing was said."""
-        if self._builder.add(envelope) >= FRAME_BYTES_AIM:
+        if self._builder.add(envelope) >= self._frame_bytes_aim:
             self._write_early(envelope)
         elif not self._flush_scheduled:
             self._flush_scheduled = True
@@ -161,7 +163,7 @@ class Connection(asyncio.Protocol, ABC):
 
     def _write_early(self, envelope: Envelope) -> None:
         builder = self._builder
-        if builder.last_bytes >= FRAME_BYTES_AIM and builder.count > 1:
+        if builder.last_bytes >= self._frame_bytes_aim and builder.count > 1:
             builder.remove_last()
             self._write_frame()
             builder.add(envelope)

@@ -19,6 +19,8 @@ from dynamo.protocol.codec import MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Hello, Welc
 GREETING_BYTES_MAX = 4096
 """Largest frame that is read from somebody who has not said who he is."""
 
+_SHOWN_MAX = 64
+
 Names = frozenset[str] | None
 """DNS names in a peer's certificate; None where the connection has no TLS."""
 
@@ -57,11 +59,11 @@ def why_leave(me: Introduction, wanted: str, theirs: Welcome, names: Names) -> s
     if not is_ours(theirs):
         return "what answers there is no peer"
     if theirs.refusal:
-        return f"refused: {theirs.refusal}"
+        return f"refused: {theirs.refusal[:GREETING_BYTES_MAX]}"
     if theirs.cluster != me.cluster:
-        return f"cluster {theirs.cluster!r} answers there, not {me.cluster!r}"
+        return f"cluster {_shown(theirs.cluster)} answers there, not {me.cluster!r}"
     if theirs.node != wanted:
-        return f"node {theirs.node!r} answers there, not {wanted!r}"
+        return f"node {_shown(theirs.node)} answers there, not {wanted!r}"
     if not PROTOCOL_MIN <= theirs.protocol <= PROTOCOL_MAX:
         return f"protocol {theirs.protocol} is not one of {PROTOCOL_MIN} to {PROTOCOL_MAX}"
     return _why_not_named(theirs.node, names)
@@ -69,11 +71,11 @@ def why_leave(me: Introduction, wanted: str, theirs: Welcome, names: Names) -> s
 
 def _why_not(me: Introduction, theirs: Hello, names: Names) -> str:
     if theirs.cluster != me.cluster:
-        return f"this is cluster {me.cluster!r}, not {theirs.cluster!r}"
+        return f"this is cluster {me.cluster!r}, not {_shown(theirs.cluster)}"
     if theirs.node == me.node:
         return f"{me.node!r} is my own id: two nodes carry it, or an address points back"
     if theirs.node not in me.members:
-        return f"{theirs.node!r} is not a member of this cluster as I know it (epoch {me.epoch})"
+        return f"{_shown(theirs.node)} is not a member of this cluster as I know it (epoch {me.epoch})"
     if max(theirs.protocol_min, PROTOCOL_MIN) > min(theirs.protocol_max, PROTOCOL_MAX):
         return (
             f"no protocol in common: {theirs.protocol_min} to {theirs.protocol_max} there,"
@@ -86,6 +88,11 @@ def _why_not_named(node: str, names: Names) -> str:
     if names is None or node in names:
         return ""
     return f"the certificate does not carry the name {node!r}"
+
+
+def _shown(claim: str) -> str:
+    """What a stranger claims, fit for a log and for a small frame."""
+    return repr(claim if len(claim) <= _SHOWN_MAX else claim[:_SHOWN_MAX] + "...")
 
 
 def names_in(certificate: Mapping[str, object] | None) -> frozenset[str]:

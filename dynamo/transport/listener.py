@@ -56,6 +56,7 @@ class IncomingConnection(Connection):
         """Empty until the handshake is done."""
         self.statistics = InboundStatistics()
         self._listener = listener
+        self._me = listener.me
         self._inbound = listener.inbound
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,7 +67,7 @@ class IncomingConnection(Connection):
         theirs = decode_hello(body)
         if not is_ours(theirs):
             raise ValueError("not a greeting of this protocol")
-        mine = welcome(self._listener.me, theirs, self.certificate_names())
+        mine = welcome(self._me, theirs, self.certificate_names())
         self.greet(mine)
         if mine.refusal:
             self._refuse(theirs.node, mine.refusal)
@@ -114,7 +115,7 @@ class IncomingConnection(Connection):
         kind = type(message).__name__
         log.bug("request handler failed", bug, peer=self.peer, kind=kind, trace=trace)
         if not respond.answered:
-            respond(refusal(Internal(f"{kind} failed at {self._listener.me.node}; its log has request {trace}")))
+            respond(refusal(Internal(f"{kind} failed at {self._me.node}; its log has request {trace}")))
 
     # Replies.
 
@@ -122,7 +123,7 @@ class IncomingConnection(Connection):
         """Say this to the request of that number. Does nothing once the connection is gone."""
         if self.ending:
             return
-        epoch = self._listener.me.epoch
+        epoch = self._me.epoch
         try:
             self.put(Envelope(exchange, True, epoch, 0, "", message))
         except (FrameTooLarge, ValueError, OverflowError, TypeError) as problem:
@@ -187,6 +188,7 @@ class Listener:
         self._monotonic = monotonic
         self._greeted = greeted
         self._server: asyncio.Server | None = None
+        self._stopping = False
         self._connections: dict[IncomingConnection, None] = {}
         self._by_peer: dict[str, IncomingConnection] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -214,6 +216,7 @@ class Listener:
         """Accept nobody any more, write what was answered, close every connection."""
         if self._server is None:
             return
+        self._stopping = True
         self._server.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -237,6 +240,9 @@ class Listener:
 
     def on_open(self, connection: IncomingConnection) -> None:
         self.counts.connections_accepted += 1
+        if self._stopping:  # it was accepted just before, and is told only now
+            connection.drop("this node is stopping")
+            return
         self._connections[connection] = None
         if len(self._connections) - len(self._by_peer) > STRANGERS_MAX:
             connection.drop_bad("too many connections without a handshake", f"over {STRANGERS_MAX}")
@@ -245,6 +251,7 @@ class Listener:
         peer = connection.peer
         older = self._by_peer.get(peer)
         if older is not None:
+            log.warning("peer connection replaced", peer=peer, older=older.address, newer=connection.address)
             older.drop("replaced by a newer connection")
         self._by_peer[peer] = connection
         counted = self.counts.peers.setdefault(peer, InboundStatistics())

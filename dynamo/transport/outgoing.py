@@ -177,8 +177,10 @@ class OutgoingConnection(Connection):
         while self._waiting and not self._paused:
             envelope, size = self._waiting.popleft()
             self.waiting_bytes -= size
-            deadline, _ = self._calls[envelope.exchange]
-            left_ms = ceil(min(deadline - now, 1e9) * 1000)
+            call = self._calls.get(envelope.exchange)
+            if call is None:
+                continue  # answered before it was asked, by a peer that guesses numbers
+            left_ms = ceil(min(call[0] - now, 1e9) * 1000)
             if left_ms > 0:  # else the next sweep tells the caller
                 envelope.left_ms = left_ms
                 self._join(envelope)

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +122,9 @@ def test_another_protocol_is_known_by_its_magic(magic: str):
 
 
 def test_greetings_fit_their_limit():
-    """The longest names that the configuration allows, with room to spare for a refusal."""
-    longest = introduction("n" * 32, cluster="c" * 255)
-    refusal = welcome(longest, said(node="x" * 32), None).refusal
-    assert 0 < len(refusal) < GREETING_BYTES_MAX // 2
+    """Long names of ours with room to spare, and whatever a stranger claims: it is cut, and shown without line ends."""
+    ours = introduction("n" * 32, cluster="c" * 255)
+    for claimed in ({"cluster": "\n" * 4000}, {"cluster": ours.cluster, "node": "\x1b" * 4000}):
+        answer = welcome(ours, said(**claimed), None)
+        assert len(msgspec.msgpack.encode(answer)) < GREETING_BYTES_MAX // 2
+        assert answer.refusal.isprintable()

@@ -271,3 +271,17 @@ async def test_a_refusal_of_the_node_reaches_the_receiver(cluster):
     assert isinstance(receiver.told[0].error, StorageFull)
     assert receiver.told[0].error.members == {"free": 0}
     assert not receiver.told[0].may_have_applied
+
+
+async def test_who_connects_while_it_stops_is_not_forgotten(cluster):
+    """A connection that was accepted and not yet announced is closed, too."""
+    for _ in range(10):
+        listener = await cluster.listener(Inbox())
+        opening = [asyncio.ensure_future(asyncio.open_connection("127.0.0.1", listener.port)) for _ in range(5)]
+        await asyncio.sleep(0)
+        await listener.stop()
+        for each in await asyncio.gather(*opening, return_exceptions=True):
+            if not isinstance(each, ConnectionError):
+                peer = RawPeer(*each)
+                assert await peer.is_closed()
+                await peer.close()

@@ -199,7 +199,7 @@ async def test_frames_may_come_in_any_pieces(cluster):
     assert [message.key for message in inbox.messages] == [b"1", b"2", b"3", b"4"]
 
 
-async def test_a_node_that_connects_again_replaces_its_old_connection(cluster):
+async def test_a_node_that_connects_again_replaces_its_old_connection(cluster, events):
     """Which is dead, or about to be; answers to what came on it go nowhere."""
     inbox = Inbox()
     listener = await cluster.listener(inbox)
@@ -210,6 +210,7 @@ async def test_a_node_that_connects_again_replaces_its_old_connection(cluster):
     new = await cluster.raw(listener.port)
     await new.greet()
     assert await old.is_closed()
+    assert any("warning peer connection replaced peer=node2" in line for line in events())
     inbox.responds[0](Stored())
     new.say(ask(9, Ping()))
     assert [answer.exchange for answer in await new.envelopes()] == [9]

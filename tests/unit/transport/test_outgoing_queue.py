@@ -1,14 +1,16 @@
 import asyncio
+import random
 import time
 
 import msgspec
+import pytest
 
 from dynamo.errors import Internal, ValueTooLarge
 from dynamo.protocol.codec import Envelope
 from dynamo.protocol.effects import PeerError, PeerFailure
-from dynamo.protocol.messages import Store, Stored
+from dynamo.protocol.messages import Fetched, Store, Stored
 from dynamo.transport.peers import TcpPeers
-from tests.unit.transport.wire import PATIENT, SMALL, Receiver, fetch, joined, reply, soon, until
+from tests.unit.transport.wire import PATIENT, SMALL, Inbox, Receiver, fetch, joined, reply, soon, until
 
 
 async def filled(peers: TcpPeers) -> list[Receiver]:
@@ -170,3 +172,40 @@ async def test_a_message_that_cannot_be_encoded_is_a_failure_not_a_crash(cluster
     await until(lambda: bad.told)
     assert isinstance(bad.told[0].error, Internal)
     assert [envelope.message for envelope in await other.envelopes()] == [fetch(2)]
+
+
+async def test_an_answer_to_what_still_waits_is_not_sent_after_it(cluster):
+    """A peer that guesses numbers answers before it was asked: one call, and no crash when there is room again."""
+    peers, other = await joined(cluster, limits=SMALL)
+    other.stop_reading()
+    receivers = await filled(peers)
+    connection = peers._links["node1"].connection
+    exchange = connection._waiting[0][0].exchange
+    other.say(reply(exchange))
+    await until(lambda: any(receiver.told for receiver in receivers))
+    other._writer.transport.resume_reading()
+    seen: list[int] = []
+    while len(seen) < len(receivers) - 1:
+        seen += [envelope.exchange for envelope in await other.envelopes()]
+    assert exchange not in seen
+    assert connection.waiting_bytes == 0
+    assert peers.is_up("node1")
+
+
+@pytest.mark.parametrize("frame_bytes_max", [70_000, 100_000, 300_000])
+async def test_frames_stay_within_a_small_limit(cluster, frame_bytes_max: int):
+    """Joined or alone, no frame is larger than the other side takes."""
+    limits = msgspec.structs.replace(SMALL, peer_frame_bytes_max=frame_bytes_max)
+    listener = await cluster.listener(Inbox(lambda message: Fetched(message.record)), limits=limits)
+    peers = await cluster.peers(listener.port, limits=limits)
+    await until(lambda: peers.is_up("node1"))
+    dice = random.Random(3)
+    receivers = [Receiver() for _ in range(300)]
+    for receiver in receivers:
+        size = dice.choice([10, 1000, 20_000, 34_000, 36_000, 60_000])
+        peers.send("node1", Store("b", b"k", bytes(size)), soon(), "", receiver)
+        if dice.random() < 0.1:
+            await asyncio.sleep(0)
+    await until(lambda: all(receiver.told for receiver in receivers))
+    assert all(isinstance(receiver.told[0], Fetched) for receiver in receivers)
+    assert peers.statistics()["node1"].connects == 1
