@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynamo.config import Config
-from dynamo.errors import DynamoError, PreconditionRequired, TooManySiblings, ValueTooLarge
+from dynamo.errors import DynamoError, PreconditionRequired, StorageRefused, TooManySiblings, ValueTooLarge
 from dynamo.node.buckets import BucketBook
 from dynamo.node.minting import Mint
 from dynamo.node.records import Base, Records
@@ -56,6 +56,8 @@ class Replica:
         self._hybrid = HybridClock(config.requests.clock_drift_max_ms)
         self._repeats = Repeats(config.requests.repeats_remembered)
         self._unsettled = UnsettledChanges()
+        self._lost = ""
+        """Why nothing can be stored any more, if so. What `latest` shows is then no base to mint upon."""
         self.mint = Mint(config.node.id, identity, metrics)
 
     def fetch(self, bucket: str, key: bytes) -> bytes:
@@ -66,8 +68,10 @@ class Replica:
         """Mint a dot for the command and start storing the result.
 
         Raises PreconditionRequired, IdempotencyMismatch, TooManySiblings, ValueTooLarge, ClockDrift, CorruptValue,
-        StorageFull: then nothing was written.
+        StorageFull, StorageRefused: then nothing was written.
         """
+        if self._lost:
+            raise StorageRefused(self._lost)
         base = self._records.base(command.bucket, command.key)
         if base.data and self._repeats.is_repeat(base.record, command.request, command.value, command.content_type):
             return self._repeated(base, durable=durable)
@@ -83,6 +87,7 @@ class Replica:
 
         def settled(error: DynamoError | None) -> None:
             if error is not None:
+                self._note_loss(error)
                 self._repeats.forget(noted)
                 self.mint.forgot()
             minted.on_settled(self._unsettled.settle(change, error))
@@ -91,7 +96,12 @@ class Replica:
         return minted
 
     def store(self, message: Store, done: Callable[[DynamoError | None], None]) -> None:
-        """Merge a record of another replica into ours. Raises CorruptValue or ClockDrift; then nothing was written."""
+        """Merge a record of another replica into ours.
+
+        Raises CorruptValue, ClockDrift or StorageRefused: then nothing was written.
+        """
+        if self._lost:
+            raise StorageRefused(self._lost)
         incoming = decode(message.record)
         self.mint.check(incoming.clock)
         lww = self._is_lww(message.bucket)
@@ -110,6 +120,7 @@ class Replica:
 
         def settled(error: DynamoError | None) -> None:
             if error is not None:
+                self._note_loss(error)
                 self._repeats.forget(noted)
                 # The batches behind it have failed, too, and may hold dots of ours: who hears of this may write again
                 # before they are told.
@@ -133,6 +144,10 @@ class Replica:
             values=message.values,
         )
         return Scanned(entries, more)
+
+    def _note_loss(self, error: DynamoError) -> None:
+        if isinstance(error, StorageRefused):
+            self._lost = error.detail
 
     def _joined(self, ours: Record, theirs: Record, *, lww: bool) -> Record:
         record = siblings.merged(ours, theirs)
@@ -181,6 +196,8 @@ class Replica:
         change = self._unsettled.begin(base.stored_key, is_new=False)
 
         def settled(error: DynamoError | None) -> None:
+            if error is not None:
+                self._note_loss(error)
             minted.on_settled(self._unsettled.settle(change, error))
 
         self._records.barrier(settled, durable=durable)

@@ -2,12 +2,13 @@
 
 A later write of a key is computed from what still waits for the disk, and is sent to the other replicas at once: it
 carries the earlier one along. If the disk then refuses both, the earlier one may live on elsewhere, so "not applied"
-would be a lie; its outcome is unknown.
+would be a lie; its outcome is unknown. So is everything that was under way when the store broke for good: a sync that
+failed may have written all of it.
 """
 
 from __future__ import annotations
 
-from dynamo.errors import DynamoError, WriteTimeout
+from dynamo.errors import DynamoError, StorageRefused, WriteTimeout
 
 
 class Unsettled:
@@ -48,6 +49,8 @@ class UnsettledChanges:
         waiting.remove(change)
         if not waiting:
             del self._by_key[change.stored_key]
+        if isinstance(error, StorageRefused):
+            return WriteTimeout(f"{error.detail}; the write may appear when the store is opened again")
         if error is None or not change.carried_away:
             return error
         return WriteTimeout(f"{error.detail}, but a later write of the key took it to other replicas; it may appear")
