@@ -33,6 +33,9 @@ POLL_S = 0.002
 DRAIN_S = 5.0
 """How long a stopping node lets requests finish, as in `server.py`."""
 
+BROKEN_S = 0.2
+"""How long a node still answers after its store was lost."""
+
 
 class Shape(msgspec.Struct):
     """What a cluster is made of."""
@@ -101,6 +104,7 @@ class Cluster:
         supervisor = Supervisor(node)
         supervisor.start()
         self.running[name] = Running(life, clock, storage, node, supervisor)
+        storage.on_broken = lambda: self.world.after(BROKEN_S, self._give_up, life)
 
     def crash(self, name: str) -> None:
         """Power off."""
@@ -108,6 +112,11 @@ class Cluster:
         self.world.note(f"{name} crashes")
         running.storage.crash()
         self._end(running)
+
+    def _give_up(self, life: Life) -> None:
+        """A node whose store is lost ends itself."""
+        if life.alive:
+            self.crash(life.node)
 
     async def stop(self, name: str) -> None:
         """A clean stop, unless the node crashes meanwhile or cannot get everything on disk."""

@@ -3,7 +3,8 @@
 Three layers, oldest first: what is *synced* survives a crash; what is *committed* is shown to readers; what is *latest*
 includes every batch that was handed over. Batches wait in a queue; one group of them at a time is committed, synced if
 any of them wants it, and reported, each step after a seeded delay. A crash in the middle of a sync keeps or loses the
-whole group. On a full disk the group fails, and with it everything queued behind, since that was computed from it.
+whole group; so does a sync that fails, after which the store refuses everything. On a full disk the group fails, and
+with it everything queued behind, since that was computed from it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from random import Random
 
 import msgspec
 
-from dynamo.errors import StorageFull
+from dynamo.errors import StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, StorageSizes
 from dynamo.simulation.world import Life, World
@@ -34,6 +35,8 @@ class DiskHabits(msgspec.Struct):
     stall_s: float = 1.0
     full: bool = False
     """Whether commits fail for want of room."""
+    broken: bool = False
+    """Whether the next sync fails: nobody knows what is on the disk, and the store answers nothing but refusals."""
     forgets_incarnation: bool = True
     """Deliberately wrong if False: the node keeps its incarnation after a crash. For tests of the checker only."""
 
@@ -71,6 +74,9 @@ class SimulatedStorage:
         self._group: list[_Batch] = []
         self._unsynced: list[Change] = []
         self._syncing = False
+        self._refuses = False
+        self.on_broken: Callable[[], None] = _nothing
+        """Called when a sync has failed; the node is to end."""
 
     # -- the port --------------------------------------------------------------------------------------------------
 
@@ -90,6 +96,9 @@ class SimulatedStorage:
         if not self._life.alive:
             return
         batch = _Batch(tuple(changes), durable, done)
+        if self._refuses:
+            self._world.after(0.0, self._tell, batch, _refusal())
+            return
         for space, key, value in batch.changes:
             _apply(self._latest[space], key, value)
         self._queue.append(batch)
@@ -115,6 +124,9 @@ class SimulatedStorage:
     def _commit(self) -> None:
         """The group is on disk (or refused). Readers see it a moment before its writers hear of it."""
         if not self._life.alive:
+            return
+        if self._platter.habits.broken and any(batch.changes for batch in self._group):
+            self._break()
             return
         if self._platter.habits.full and any(batch.changes for batch in self._group):
             self._world.after(self._dice.uniform(0.0, 0.001), self._report_full)
@@ -149,10 +161,24 @@ class SimulatedStorage:
 
     def _tell(self, batch: _Batch, error: Exception | None) -> None:
         """A waiter that raises is a bug of its own, and keeps no other from being told."""
+        if not self._life.alive:
+            return
         try:
             batch.done(error)
         except Exception as problem:  # noqa: BLE001  # reported, and held against the run
             self._world.loop.call_exception_handler({"message": "a waiter raised", "exception": problem})
+
+    def _break(self) -> None:
+        """The sync has failed: the group may be on the disk, or not. A later start finds out."""
+        self.crash()
+        self._refuses = True
+        failed = self._group + self._queue
+        self._group, self._queue = [], []
+        self._latest = {space: dict(self._committed[space]) for space in Keyspace}
+        self._world.note(f"{self._life.node} can no longer trust its disk")
+        self.on_broken()
+        for batch in failed:
+            self._tell(batch, _refusal())
 
     def _show(self, space: Keyspace, key: bytes, value: bytes | None) -> None:
         known = self._committed[space]
@@ -171,7 +197,7 @@ class SimulatedStorage:
 
     def crash(self) -> None:
         """Power is gone. A group that was being written may have reached the disk, all of it or nothing."""
-        if self._group and not self._platter.habits.full and self._dice.random() < 0.5:
+        if self._group and not self._refuses and not self._platter.habits.full and self._dice.random() < 0.5:
             self._unsynced.extend(change for batch in self._group for change in batch.changes)
             self._sync()
 
@@ -215,6 +241,14 @@ class SimulatedIdentity:
     def _take_another(self) -> None:
         self._platter.incarnation = self._dice.randbytes(4).hex()
         self._platter.counter = 0
+
+
+def _refusal() -> StorageRefused:
+    return StorageRefused("the simulated disk failed to sync; what it holds is not known")
+
+
+def _nothing() -> None:
+    pass
 
 
 def _apply(space: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:

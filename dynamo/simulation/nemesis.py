@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from dynamo.simulation.cluster import Cluster
+from dynamo.simulation.cluster import POLL_S, Cluster
 from dynamo.simulation.network import Weather
 from dynamo.simulation.plan import Plan
 from dynamo.simulation.recorder import Recorder
 
 POWER_CUT_SHARE = 0.3
 """Of crashes, where several nodes may be down: all nodes at once."""
+BREAK_S = 2.0
+"""How long a disk waits for a sync that it can fail."""
 Fault = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -36,6 +38,7 @@ class Nemesis:
             (self._plan.stop_s, self._stop),
             (self._plan.clock_s, self._clock),
             (self._plan.full_s, self._full),
+            (self._plan.break_s, self._break),
         )
         return [self._repeating(every_s, fault) for every_s, fault in kinds if every_s]
 
@@ -45,8 +48,8 @@ class Nemesis:
         self._network.mend_all()
         self._network.weather = self.calm(self._plan)
         for node in self._cluster.ids:
-            self._cluster.platters[node].habits.full = False
-            self._cluster.platters[node].habits.stall = 0.0
+            habits = self._cluster.platters[node].habits
+            habits.full, habits.broken, habits.stall = False, False, 0.0
             self._cluster.skew(node, 0)
         self._cluster.start_all()
         self._recorder.remark("all faults end")
@@ -158,6 +161,19 @@ class Nemesis:
         self._cluster.platters[node].habits.full = True
         await self._pause(self._plan.full_s)
         self._cluster.platters[node].habits.full = False
+
+    async def _break(self) -> None:
+        node = self._any()
+        if node not in self._cluster.running or self._down() >= self._plan.down_max:
+            return
+        self._recorder.remark(f"the disk of {node} fails to sync")
+        habits = self._cluster.platters[node].habits
+        habits.broken = True
+        until = self._cluster.world.now() + BREAK_S
+        while node in self._cluster.running and habits.broken and self._cluster.world.now() < until:
+            await self._cluster.world.sleep(POLL_S)
+        habits.broken = False
+        await self._restart(node)
 
     def _down(self) -> int:
         return len(self._cluster.ids) - len(self._cluster.running)

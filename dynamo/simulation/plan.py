@@ -38,13 +38,15 @@ class Plan(msgspec.Struct):
     clock_s: float = 0.0
     skew_max_ms: int = 0
     full_s: float = 0.0
+    break_s: float = 0.0
+    """Syncs that fail, after which the node ends."""
 
     @property
     def is_calm(self) -> bool:
         """No faults, and time enough for every request: all of them must succeed."""
         weather = self.weather
         faults = (self.partition_s, self.slow_link_s, self.reset_s, self.crash_s, self.stop_s, self.clock_s)
-        storms = (weather.loss, weather.straggle, self.disk.stall, self.full_s, self.shape.lag_s)
+        storms = (weather.loss, weather.straggle, self.disk.stall, self.full_s, self.break_s, self.shape.lag_s)
         return not any(faults) and not any(storms) and self.habits.timeout_min_s >= PATIENT_S
 
 
@@ -66,7 +68,7 @@ def draw(dice: Random) -> Plan:
         _draw_weather(dice, plan)
         _draw_faults(dice, plan)
     if dice.random() < ASYNC:
-        plan.shape.durability, plan.crash_s = "async", 0.0
+        plan.shape.durability, plan.crash_s, plan.break_s = "async", 0.0, 0.0
     return plan
 
 
@@ -109,6 +111,7 @@ def _draw_faults(dice: Random, plan: Plan) -> None:
     plan.clock_s = _some(dice, 0.3, 3.0)
     plan.skew_max_ms = dice.choice((100, 1_000, 4_000, 20_000))
     plan.full_s = _some(dice, 0.5, 3.0)
+    plan.break_s = _some(dice, 0.5, 3.0)
 
 
 def _some(dice: Random, low: float, high: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynamo.errors import StorageFull
+from dynamo.errors import StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.simulation.disk import DiskHabits, Platter, SimulatedIdentity, SimulatedStorage
 from dynamo.simulation.world import Life, World
@@ -190,3 +190,30 @@ def test_the_deliberate_fault(make):
     machine.stop(5)
     machine.crash()
     assert (machine.identity.incarnation, machine.identity.counter) == (before, 5)
+
+
+def test_a_sync_that_fails_is_the_end(make):
+    """All waiters are refused, the group may be on the disk or not, and nothing is taken any more in this life."""
+    fates = set()
+    for seed in range(20):
+        machine = make(seed)
+        broken: list[bool] = []
+        machine.storage.on_broken = lambda broken=broken: broken.append(True)
+        machine.write(b"k", b"old")
+        machine.wait(1)
+        machine.platter.habits.broken = True
+        machine.write(b"k", b"new")
+        machine.write(b"l", b"new")
+        machine.wait(1)
+        machine.write(b"k", b"later")
+        machine.wait(1)
+        assert broken == [True]
+        assert [type(error) for error in machine.told] == [type(None), *[StorageRefused] * 3]
+        assert machine.storage.read(RECORDS, b"k") == machine.storage.latest(RECORDS, b"k") == b"old"
+        machine.platter.habits.broken = False
+        machine.crash()
+        fates.add((machine.storage.read(RECORDS, b"k"), machine.storage.read(RECORDS, b"l")))
+        machine.write(b"k", b"again")
+        machine.wait(1)
+        assert machine.told[-1] is None
+    assert {(b"old", None), (b"new", None)} >= fates > {(b"old", None)}
