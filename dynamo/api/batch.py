@@ -67,6 +67,8 @@ class _Item:
         self._entered = False
         self.operation = operation
         self.key = b""
+        self.request = b""
+        """Identity of a write."""
         self.level = "none"
         self.pending: Pending[ReadOutcome | WriteOutcome] = Pending()
 
@@ -95,7 +97,8 @@ class _Item:
                 shown = Shown(self.operation.bucket, self.key, outcome.record, now_ms())
                 self._node.metrics.read_siblings.observe(len(shown.live))
                 return _found(shown)
-            return _written(Shown(self.operation.bucket, self.key, decode(outcome.record), now_ms()), outcome)
+            shown = Shown(self.operation.bucket, self.key, decode(outcome.record), now_ms())
+            return _written(shown, outcome, self.request)
         except DynamoError as error:
             method = "GET" if self.operation.op == "get" else "PUT"
             return problems.body(error, self.call.trace, method)
@@ -148,10 +151,10 @@ class Batch:
         operation = item.operation
         properties = self._records.bucket(operation.bucket)
         command = write_command(options, operation.bucket, item.key)
-        command.request = wire.identity(operation.bucket, item.key, named)
+        command.request = item.request = wire.identity(operation.bucket, item.key, named)
         wire.require_context(properties, context)
         if context is not None:
-            command.context, command.context_hybrid = context.clock, context.hybrid
+            command.context, command.context_hybrid = context.superseded, context.hybrid
         if operation.op == "delete":
             _refuse(operation, _VALUE_FIELDS)
             return command
@@ -234,10 +237,10 @@ def _found(shown: Shown) -> dict[str, object]:
     return {**head, "status": 300, "etag": shown.tag(), "siblings": siblings}
 
 
-def _written(shown: Shown, outcome: WriteOutcome) -> dict[str, object]:
+def _written(shown: Shown, outcome: WriteOutcome, request: bytes) -> dict[str, object]:
     return {
         "status": 204,
-        "context": shown.context(),
+        "context": shown.context_of_write(request),
         "etag": shown.tag(),
         "siblings_count": len(shown.live),
         "acks": {"primaries": outcome.primaries, "fallbacks": outcome.fallbacks},

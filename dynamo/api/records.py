@@ -160,7 +160,7 @@ class Records:
         context = wire.context_of(call.request, command.bucket, command.key)
         wire.require_context(properties, context)
         if context is not None:
-            command.context, command.context_hybrid = context.clock, context.hybrid
+            command.context, command.context_hybrid = context.superseded, context.hybrid
         command.request = wire.identity(command.bucket, command.key, wire.idempotency_key(call.request))
 
     def _shown(self, call: Call, shown: Shown, wanted: str) -> Answer:
@@ -194,7 +194,7 @@ class Records:
             REQUEST_ID: call.trace,
             COORDINATOR: outcome.coordinator,
             EPOCH: str(self._node.ring.epoch),
-            CONTEXT: shown.context(),
+            CONTEXT: shown.context_of_write(command.request),
             "ETag": f'"{shown.tag()}"',
             SIBLINGS: str(len(shown.live)),
             ACKS: f"primaries={outcome.primaries} fallbacks={outcome.fallbacks}",

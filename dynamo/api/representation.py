@@ -22,6 +22,7 @@ from dynamo.protocol.http_fields import (
     SIBLINGS,
 )
 from dynamo.ring.token import key_hash
+from dynamo.versioning.clock import short_of
 from dynamo.versioning.context import NOTHING, Context, to_token
 from dynamo.versioning.hybrid_time import wall_ms
 from dynamo.versioning.record import Record, Sibling, etag
@@ -31,11 +32,12 @@ from dynamo.versioning.siblings import newest_only
 class Shown:
     """A record at one moment: the values that a reader sees, and the words for them."""
 
-    __slots__ = ("_bucket", "_key", "live", "record")
+    __slots__ = ("_bucket", "_key", "_now_ms", "live", "record")
 
     def __init__(self, bucket: str, key: bytes, record: Record | None, now_ms: int) -> None:
         self._bucket = bucket
         self._key = key
+        self._now_ms = now_ms
         self.record = record
         self.live: list[Sibling] = [] if record is None else record.live(now_ms)
 
@@ -49,6 +51,16 @@ class Shown:
         record = self.record
         seen = NOTHING if record is None else Context(record.clock, record.hybrid_max())
         return to_token(seen, key_hash(self._bucket, self._key))
+
+    def context_of_write(self, request: bytes) -> str:
+        """The token for the answer to a write: it demands what the write made, and supersedes none of the values beside
+        it, which its client was not shown.
+        """
+        assert self.record is not None, "a write leaves a record"
+        clock = self.record.clock
+        unread = [s.dot for s in self.record.siblings if s.request != request and s.is_live(self._now_ms)]
+        context = Context(clock, self.record.hybrid_max(), short_of(clock, unread) if unread else None)
+        return to_token(context, key_hash(self._bucket, self._key))
 
     def tag(self) -> str:
         """The entity tag, without quotes."""

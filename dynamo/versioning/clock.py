@@ -13,6 +13,8 @@ Paper: DeCandia et al. 2007, section 4.4; dotted version vectors: Preguica et al
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 Actor = str
 Dot = tuple[Actor, int]
 Clock = dict[Actor, int]
@@ -47,6 +49,15 @@ def advanced(clock: Clock, dot: Dot) -> Clock:
     if copy.get(dot[0], 0) < dot[1]:
         copy[dot[0]] = dot[1]
     return copy
+
+
+def short_of(clock: Clock, dots: Iterable[Dot]) -> Clock:
+    """The greatest clock within `clock` that covers none of `dots`."""
+    copy = dict(clock)
+    for actor, counter in dots:
+        if copy.get(actor, 0) >= counter:
+            copy[actor] = counter - 1
+    return {actor: counter for actor, counter in copy.items() if counter}
 
 
 def canonical(clock: Clock) -> list[tuple[Actor, int]]:

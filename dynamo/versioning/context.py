@@ -2,8 +2,9 @@
 
 On a PUT or DELETE it says what the client has seen; on a GET it demands an answer at least that new. Token, version 1:
 base64url without padding over one version byte, four bytes checksum (low half of xxh3_64 of the rest) and msgpack
-`[key hash, newest hybrid stamp, clock pairs]`. The key hash binds a token to its key: counters grow per node, so a
-token of another key would claim to have seen writes it never saw, and silently supersede them.
+`[key hash, newest hybrid stamp, clock pairs]`, with the pairs of `seen` behind them where that is less. The key hash
+binds a token to its key: counters grow per node, so a token of another key would claim to have seen writes it never
+saw, and silently supersede them.
 """
 
 from __future__ import annotations
@@ -23,30 +24,51 @@ TOKEN_BYTES_MAX = 4096
 _HEADER_BYTES = 5
 _Stamp = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A token can be made by anyone, and greater numbers would not fit a record."""
-_Counter = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+_Pairs = list[tuple[str, Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]]]
 
 
 class Context(msgspec.Struct, gc=False):
     """What a client has seen of one key."""
 
     clock: Clock
+    """What a read demands."""
     hybrid: int = 0
     """Newest stamp seen, so that a write that follows gets a greater one, on whatever node."""
+    seen: Clock | None = None
+    """What a write supersedes, where that is less than `clock`: the answer to a write covers the values that stand
+    beside the new one, and its client was not shown them.
+    """
+
+    @property
+    def superseded(self) -> Clock:
+        """What a write that carries this may replace."""
+        return self.clock if self.seen is None else self.seen
 
     def joined(self, other: Context) -> Context:
         """What a client that holds both has seen."""
-        return Context(merge(self.clock, other.clock), max(self.hybrid, other.hybrid))
+        clock, seen = merge(self.clock, other.clock), merge(self.superseded, other.superseded)
+        return Context(clock, max(self.hybrid, other.hybrid), None if seen == clock else seen)
+
+
+class _Body(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """What a token says, as it is encoded."""
+
+    key_hash: int
+    hybrid: _Stamp
+    clock: _Pairs
+    seen: _Pairs | None = None
 
 
 NOTHING = Context({}, 0)
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, _Stamp, list[tuple[str, _Counter]]])
+_decoder = msgspec.msgpack.Decoder(_Body)
 
 
 def to_token(context: Context, key_hash: int) -> str:
     """The token for `Dynamo-Context`. `key_hash` is `ring.token.key_hash` of the key it speaks of."""
-    body = _encoder.encode((key_hash, context.hybrid, canonical(context.clock)))
+    said = (key_hash, context.hybrid, canonical(context.clock))
+    body = _encoder.encode(said if context.seen is None else (*said, canonical(context.seen)))
     raw = bytes([FORMAT]) + xxh3_64_digest(body)[4:] + body
     return _text(raw)
 
@@ -69,12 +91,12 @@ def from_token(token: str, key_hash: int) -> Context:
     if xxh3_64_digest(body)[4:] != raw[1:_HEADER_BYTES]:
         raise BadContext("the context token is damaged; send back the Dynamo-Context of an answer unchanged")
     try:
-        bound_to, hybrid, pairs = _decoder.decode(body)
+        said = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise BadContext("the context token cannot be read; read the key again") from problem
-    if bound_to != key_hash:
+    if said.key_hash != key_hash:
         raise BadContext("the context token belongs to another key; use the one from this key's last answer")
-    return Context(dict(pairs), hybrid)
+    return Context(dict(said.clock), said.hybrid, None if said.seen is None else dict(said.seen))
 
 
 def _text(raw: bytes) -> str:

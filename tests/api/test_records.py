@@ -318,3 +318,18 @@ async def test_a_bucket_may_require_a_context(api):
         assert_problem(await api.call(method, at, b"v"), 428, "precondition-required")
     missing = await api.call("GET", at)
     assert (await api.call("PUT", at, b"v", Dynamo_Context=missing.context)).status == 204
+
+
+async def test_the_answer_to_a_write_supersedes_nothing_that_it_did_not_show(api):
+    """Its context demands the write on a read, but a write that carries it leaves the values beside it alone."""
+    at = f"/v1/kv/{fresh()}/k"
+    await api.call("PUT", at, b"alice")
+    first = await api.call("PUT", at, b"bob")
+    assert first.headers["Dynamo-Siblings"] == "2"
+    assert (await api.call("PUT", at, b"bob again", Dynamo_Context=first.context)).headers["Dynamo-Siblings"] != "1"
+    got = await api.call("GET", at, Dynamo_Context=first.context)
+    assert b"alice" in [base64.b64decode(s["value_b64"]) for s in got.json["siblings"]]
+    deleted = await api.call("DELETE", at, Dynamo_Context=first.context)
+    assert int(deleted.headers["Dynamo-Siblings"]) >= 1
+    last = await api.call("PUT", at, b"merged", Dynamo_Context=(await api.call("GET", at)).context)
+    assert (await api.call("PUT", at, b"more", Dynamo_Context=last.context)).headers["Dynamo-Siblings"] == "1"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo.versioning.clock import advanced, canonical, covers, descends, merge
+from dynamo.versioning.clock import advanced, canonical, covers, descends, merge, short_of
 
 clocks = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 6), max_size=4)
 
@@ -71,3 +71,8 @@ def test_concurrent_clocks_do_not_descend():
 def test_the_canonical_form_is_in_actor_order():
     """Whatever the order of insertion."""
     assert canonical({"b": 2, "a": 1}) == canonical({"a": 1, "b": 2}) == [("a", 1), ("b", 2)]
+
+
+def test_a_clock_short_of_a_dot_keeps_what_came_before_it():
+    """It covers neither the dot nor what its actor did later; dots that it had not seen change nothing."""
+    assert short_of({"a": 5, "b": 1, "c": 2}, [("a", 4), ("a", 3), ("b", 1), ("c", 9)]) == {"a": 2, "c": 2}

@@ -15,10 +15,12 @@ KEY = 0x0123456789ABCDEF
 # Format version 1, pinned: clients keep tokens across upgrades of the servers.
 GOLDEN = Context({"n2.00000002": 300, "n1.00000001": 7}, 111411200000065537)
 GOLDEN_TOKEN = "AeYKjFOTzwEjRWeJq83vzwGLz-VoAQABkpKrbjEuMDAwMDAwMDEHkqtuMi4wMDAwMDAwMs0BLA"
+WRITE_TOKEN = "AXl_nYqUzwEjRWeJq83vAJGSoWECkA"
 ALPHABET = string.ascii_letters + string.digits + "-_"
 
 counters = st.integers(1, 2**63 - 1)
-contexts = st.builds(Context, st.dictionaries(st.text(max_size=20), counters, max_size=6), st.integers(0, 2**63 - 1))
+clocks = st.dictionaries(st.text(max_size=20), counters, max_size=6)
+contexts = st.builds(Context, clocks, st.integers(0, 2**63 - 1), st.none() | clocks)
 hashes = st.integers(0, 2**64 - 1)
 
 
@@ -70,10 +72,19 @@ def test_every_altered_character_of_the_golden_token_is_refused():
             from_token(more + GOLDEN_TOKEN, KEY)
 
 
+def test_what_was_not_shown_is_not_superseded():
+    """The answer to a write may cover more than its client saw; two such answers joined cover what either did."""
+    shown, hidden = Context({"a": 3}), Context({"a": 5, "b": 2}, 7, seen={"b": 2})
+    assert (shown.superseded, hidden.superseded) == ({"a": 3}, {"b": 2})
+    assert shown.joined(hidden) == Context({"a": 5, "b": 2}, 7, seen={"a": 3, "b": 2})
+    assert hidden.joined(Context({"a": 5})) == Context({"a": 5, "b": 2}, 7)
+
+
 def test_the_format_is_pinned():
     """Version 1, character for character, there and back."""
     assert to_token(GOLDEN, KEY) == GOLDEN_TOKEN
     assert from_token(GOLDEN_TOKEN, KEY) == GOLDEN
+    assert to_token(Context({"a": 2}, 0, seen={}), KEY) == WRITE_TOKEN
     assert to_token(NOTHING, 0) == "AfwabcSTAACQ"
 
 
