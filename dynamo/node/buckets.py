@@ -16,7 +16,7 @@ from dynamo.config import BucketsSection
 from dynamo.errors import BucketExists, BucketNotFound, DynamoError, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Clock, Storage
-from dynamo.protocol.bucket import BucketProperties, Mode, check, check_name, merged
+from dynamo.protocol.bucket import NEVER, BucketProperties, Mode, check, check_name, merged
 from dynamo.telemetry.logs import Log
 from dynamo.versioning.hybrid_time import HybridClock
 
@@ -84,7 +84,8 @@ class BucketBook:
         bucket = self.known(name)
         if bucket is not None:
             return bucket
-        fresh = self._stamped(self.for_reading(name), created=True)
+        # Nobody chose these defaults: what a client may have set, while this node did not hear of it, is newer.
+        fresh = msgspec.structs.replace(self._stamped(self.for_reading(name), created=True), changed=NEVER)
         self.learn([fresh], _log_failure)
         self.on_created(fresh)
         return fresh

@@ -28,6 +28,7 @@ class Mode(StrEnum):
 
 Stamp = tuple[int, str]
 """(hybrid time, node id): when and where a bucket was created or changed."""
+NEVER: Stamp = (0, "")
 
 
 class BucketProperties(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +52,9 @@ class BucketProperties(msgspec.Struct, frozen=True, kw_only=True):
     """The bucket was dropped; kept so that an older copy cannot bring it back."""
     generation: int = 1
     """Grows when a dropped bucket is made again: a later one shares nothing with the one before."""
-    created: Stamp = (0, "")
-    changed: Stamp = (0, "")
+    created: Stamp = NEVER
+    changed: Stamp = NEVER
+    """`NEVER` where a first write made the bucket, and no client has set anything since."""
 
 
 def merged(left: BucketProperties, right: BucketProperties) -> BucketProperties:
@@ -77,7 +79,7 @@ def _created(bucket: BucketProperties) -> tuple[Stamp, str, int]:
 def _changed(bucket: BucketProperties) -> tuple[Stamp, bytes]:
     # Ties are broken by what the later change decides, and nothing else: fields that a merge takes from elsewhere
     # would make the result depend on the order of merging.
-    decided = msgspec.structs.replace(bucket, created=(0, ""), mode=Mode.SIBLINGS, n=0, deleted=False)
+    decided = msgspec.structs.replace(bucket, created=NEVER, mode=Mode.SIBLINGS, n=0, deleted=False)
     return (bucket.changed, msgspec.msgpack.encode(decided, order="sorted"))
 
 

@@ -162,6 +162,20 @@ def test_a_first_write_makes_a_dropped_bucket_again(shelf):
     assert shelf.book.known("b") is not None
 
 
+def test_a_first_write_on_a_node_that_was_away_resets_nothing():
+    """It has not heard of the bucket, and makes it anew with the defaults; what a client had set before stays set."""
+    clock = ManualClock()
+    there, away = Shelf("node1", clock), Shelf("node2", clock)
+    there.put("b", ttl_s=60, w="all", require_context=True, sloppy=False)
+    clock.wall += 1000
+    made = away.book.for_writing("b")
+    there.learn(made)
+    away.learn(there.book.known("b"))
+    assert there.book.known("b") == away.book.known("b")
+    kept = there.book.known("b")
+    assert (kept.ttl_s, kept.w, kept.require_context, kept.sloppy) == (60, "all", True, False)
+
+
 def test_stamps_grow_though_the_clock_jumps_back(shelf):
     """A change that follows another one is newer than it, on whatever node it was made."""
     far = msgspec.structs.replace(shelf.put("b"), changed=((shelf.clock.wall + 10**6) << 16, "node2"), ttl_s=5)
