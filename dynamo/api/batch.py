@@ -67,8 +67,8 @@ class _Item:
         self._entered = False
         self.operation = operation
         self.key = b""
-        self.request = b""
-        """Identity of a write."""
+        self.command: WriteCommand | None = None
+        """Of a write."""
         self.level = "none"
         self.pending: Pending[ReadOutcome | WriteOutcome] = Pending()
 
@@ -98,7 +98,8 @@ class _Item:
                 self._node.metrics.read_siblings.observe(len(shown.live))
                 return _found(shown)
             shown = Shown(self.operation.bucket, self.key, decode(outcome.record), now_ms())
-            return _written(shown, outcome, self.request)
+            assert self.command is not None, "a write's outcome is a write command's"
+            return _written(shown, outcome, self.command)
         except DynamoError as error:
             method = "GET" if self.operation.op == "get" else "PUT"
             return problems.body(error, self.call.trace, method)
@@ -150,8 +151,8 @@ class Batch:
     def _write(self, item: _Item, options: WriteOptions, context: Context | None, named: str | None) -> WriteCommand:
         operation = item.operation
         properties = self._records.bucket(operation.bucket)
-        command = write_command(options, operation.bucket, item.key)
-        command.request = item.request = wire.identity(operation.bucket, item.key, named)
+        command = item.command = write_command(options, operation.bucket, item.key)
+        command.request = wire.identity(operation.bucket, item.key, named)
         wire.require_context(properties, context)
         if context is not None:
             command.context, command.context_hybrid = context.superseded, context.hybrid
@@ -237,10 +238,10 @@ def _found(shown: Shown) -> dict[str, object]:
     return {**head, "status": 300, "etag": shown.tag(), "siblings": siblings}
 
 
-def _written(shown: Shown, outcome: WriteOutcome, request: bytes) -> dict[str, object]:
+def _written(shown: Shown, outcome: WriteOutcome, command: WriteCommand) -> dict[str, object]:
     return {
         "status": 204,
-        "context": shown.context_of_write(request),
+        "context": shown.context_of_write(command),
         "etag": shown.tag(),
         "siblings_count": len(shown.live),
         "acks": {"primaries": outcome.primaries, "fallbacks": outcome.fallbacks},

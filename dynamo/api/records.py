@@ -194,7 +194,7 @@ class Records:
             REQUEST_ID: call.trace,
             COORDINATOR: outcome.coordinator,
             EPOCH: str(self._node.ring.epoch),
-            CONTEXT: shown.context_of_write(command.request),
+            CONTEXT: shown.context_of_write(command),
             "ETag": f'"{shown.tag()}"',
             SIBLINGS: str(len(shown.live)),
             ACKS: f"primaries={outcome.primaries} fallbacks={outcome.fallbacks}",

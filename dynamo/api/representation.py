@@ -14,6 +14,7 @@ import msgspec
 
 from dynamo.api.answer import JSON_TYPE, Answer, head_block, http_date
 from dynamo.api.wire import CONTENT_ENCODING_META
+from dynamo.protocol.commands import WriteCommand
 from dynamo.protocol.http_fields import (
     CONTEXT,
     DEFAULT_CONTENT_TYPE,
@@ -52,13 +53,14 @@ class Shown:
         seen = NOTHING if record is None else Context(record.clock, record.hybrid_max())
         return to_token(seen, key_hash(self._bucket, self._key))
 
-    def context_of_write(self, request: bytes) -> str:
+    def context_of_write(self, command: WriteCommand) -> str:
         """The token for the answer to a write: it demands what the write made, and supersedes none of the values beside
         it, which its client was not shown.
         """
         assert self.record is not None, "a write leaves a record"
         clock = self.record.clock
-        unread = [s.dot for s in self.record.siblings if s.request != request and s.is_live(self._now_ms)]
+        own = (command.request, command.value)
+        unread = [s.dot for s in self.record.siblings if (s.request, s.value) != own and s.is_live(self._now_ms)]
         context = Context(clock, self.record.hybrid_max(), short_of(clock, unread) if unread else None)
         return to_token(context, key_hash(self._bucket, self._key))
 

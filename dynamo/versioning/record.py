@@ -55,17 +55,18 @@ class Record(msgspec.Struct, gc=False):
         """The values a reader sees, in dot order.
 
         Tombstones and expired values are left out: next to a concurrent value a delete loses. Two dots that carry
-        the same request (a client's retry through another coordinator) are one write, and shown once.
+        the same request and value (a client's retry through another coordinator) are one write, and shown once.
         """
         alive = [s for s in self.siblings if s.is_live(now_ms)]
         if len(alive) < 2:
             return alive
-        seen: dict[bytes, None] = {}
+        seen: dict[tuple[bytes, bytes | None, str], None] = {}
         shown = []
         for sibling in alive:
-            if sibling.request and sibling.request in seen:
+            write = (sibling.request, sibling.value, sibling.content_type)
+            if sibling.request and write in seen:
                 continue
-            seen[sibling.request] = None
+            seen[write] = None
             shown.append(sibling)
         return shown
 
