@@ -97,7 +97,7 @@ def from_cursor(token: str, bucket: str, partitions: int) -> tuple[int, bytes]:
         if raw[:1] != bytes([CURSOR_FORMAT]) or xxh3_64_digest(body)[4:] != raw[1:_HEADER_BYTES]:
             raise _bad("is damaged, or of another version")
         of_bucket, _, partition, key = _cursor.decode(body)
-    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError):
+    except (UnicodeError, binascii.Error, msgspec.DecodeError):
         raise _bad("is not one of ours") from None
     if of_bucket != bucket:
         raise _bad("belongs to another bucket")

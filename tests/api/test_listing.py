@@ -1,6 +1,8 @@
 import base64
 
+import msgspec
 import pytest
+from xxhash import xxh3_64_digest
 
 from dynamo.api.listing import from_cursor, to_cursor
 from dynamo.errors import InvalidParameter
@@ -118,6 +120,14 @@ async def test_the_largest_pages(fake):
     await fake.call("GET", "/v1/kv/b?values=true")
     await fake.call("GET", "/v1/kv/b")
     assert [command.limit for command in fake.node.commands[3:]] == [100, 1000]
+
+
+def test_a_forged_cursor_is_refused():
+    """Anyone can make one with a right checksum: text that is none, missing parts."""
+    for body in (b"\x94\xa2\xff\xfe\x07\x0c\xc4\x01k", msgspec.msgpack.encode(("b", 7, 12)), b""):
+        raw = b"\x01" + xxh3_64_digest(body)[4:] + body
+        with pytest.raises(InvalidParameter, match="not one of ours"):
+            from_cursor(base64.urlsafe_b64encode(raw).rstrip(b"=").decode(), "b", 16)
 
 
 def test_a_cursor_is_bound_and_checked():
