@@ -20,6 +20,8 @@ from dynamo.versioning.record import Record
 
 _WINDOW_FIRST = 8
 _WINDOW_MAX = 64
+VALUES_BYTES_MAX = 8 * 2**20
+"""A page ends once its values come to this: it is built in memory, and a larger one would hold up everybody else."""
 _SCAN_MAX = 1000
 """Records asked of a replica at a time: bounds a reply's size and a replica's work."""
 
@@ -36,7 +38,7 @@ class Listing:
         """Up to `limit` live keys. Raises DynamoError; a listing never leaves out a partition silently."""
         first, after_key = command.after if command.after is not None else (0, b"")
         queue = [p for p in self._partitions(command) if p >= first]
-        entries: list[tuple[bytes, Record]] = []
+        taken = _Taken(command.limit)
         window = _WINDOW_FIRST
         while queue:
             batch, queue = queue[:window], queue[window:]
@@ -46,24 +48,15 @@ class Listing:
             )
             for index, (partition, found) in enumerate(zip(batch, pages, strict=True)):
                 page = found
-                full = self._take(page, entries, command.limit)
+                full = taken.add(page, self._clock.wall_ms())
                 while full is None and page.more:
                     page = await self._scan(command, partition, after(page.entries[-1][0]), deadline, trace)
-                    full = self._take(page, entries, command.limit)
+                    full = taken.add(page, self._clock.wall_ms())
                 if full is not None:
-                    return self._ended(entries, (partition, full), last=page, rest=batch[index + 1 :] + queue)
-            window = min(window * 2, _WINDOW_MAX)
-        return ListOutcome(entries, None)
-
-    def _take(self, page: ScanPage, entries: list[tuple[bytes, Record]], limit: int) -> bytes | None:
-        """Add a page's live entries; the last key taken if that filled the limit."""
-        now_ms = self._clock.wall_ms()
-        for key, record in page.entries:
-            if record.live(now_ms):
-                entries.append((key, record))
-                if len(entries) == limit:
-                    return key
-        return None
+                    return self._ended(taken.entries, (partition, full), last=page, rest=batch[index + 1 :] + queue)
+            if not command.values:
+                window = min(window * 2, _WINDOW_MAX)
+        return ListOutcome(taken.entries, None)
 
     def _ended(
         self, entries: list[tuple[bytes, Record]], after_last: tuple[int, bytes], *, last: ScanPage, rest: list[int]
@@ -82,6 +75,26 @@ class Listing:
             if b"/" in known:
                 return [self._preference.partition(command.bucket, known)]
         return list(range(self._preference.ring.partitions))
+
+
+class _Taken:
+    """The live entries of a page, as they are gathered."""
+
+    def __init__(self, limit: int) -> None:
+        self.entries: list[tuple[bytes, Record]] = []
+        self._limit = limit
+        self._bytes_left = VALUES_BYTES_MAX
+
+    def add(self, page: ScanPage, now_ms: int) -> bytes | None:
+        """Take over what lives in a replicas' page; the last key taken if nothing more fits."""
+        for key, record in page.entries:
+            live = record.live(now_ms)
+            if live:
+                self.entries.append((key, record))
+                self._bytes_left -= sum(len(s.value or b"") for s in live)
+                if len(self.entries) == self._limit or self._bytes_left <= 0:
+                    return key
+        return None
 
 
 def _shared_prefix(start: bytes, end: bytes) -> bytes:

@@ -197,6 +197,24 @@ async def test_large_values_come_in_several_scans():
     assert found == [keys]
 
 
+def test_a_page_ends_where_its_values_grow_large(monkeypatch):
+    """Before the limit, and the cursor goes on behind it: nothing is left out, nothing is listed twice."""
+    monkeypatch.setattr(listing, "VALUES_BYTES_MAX", 2500)
+
+    async def scenario():
+        world = world_on_the_loop()
+        keys = [b"k%02d" % number for number in range(20)]
+        for key in keys:
+            for node in ("node1", "node2", "node3"):
+                put(world, node, key, Sibling("a", 1, 1, bytes(1000)))
+        found = await pages(world, 100, values=True)
+        assert [key for page in found for key in page] == in_order(keys)
+        assert max(len(page) for page in found) == 3
+        assert await pages(world, 100) == [in_order(keys)]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(
     ("down", "silent", "error"),
     [({"node2", "node3"}, set(), QuorumUnavailable), (set(), {"node2", "node3"}, ReadTimeout)],
