@@ -21,6 +21,10 @@ ENV_PREFIX = "DYNAMO__"
 PARTITIONS_MAX = 65536
 N_MAX = 16
 """As in `protocol.bucket`."""
+MAP_BYTES_MIN = 2**20
+"""Below it the share that the store keeps free leaves no room to write."""
+MAP_BYTES_MAX = 2**46
+"""What a process can map."""
 NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -229,6 +233,11 @@ def _limit_problems(config: Config) -> Iterable[str]:
     for name, limit in msgspec.structs.asdict(config.limits).items():
         if not limit > 0:
             yield f"limits.{name} must be above 0, not {limit}"
+    if not MAP_BYTES_MIN <= config.storage.map_size_bytes <= MAP_BYTES_MAX:
+        yield (
+            f"storage.map_size_bytes must lie between {MAP_BYTES_MIN} and {MAP_BYTES_MAX}, "
+            f"not {config.storage.map_size_bytes}"
+        )
     for name in ("repeats_remembered", "clock_drift_max_ms"):
         if getattr(config.requests, name) < 0:
             yield f"requests.{name} must not be below 0"

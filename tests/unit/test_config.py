@@ -147,6 +147,7 @@ def test_a_flag_below_what_is_no_section():
         ("[cluster]\npartitions=1\n[[cluster.members]]\nid='node1'\n[[cluster.members]]\nid='node2'", "cannot share"),
         *((f"[cluster]\npartitions={count}", "power of two") for count in (0, 3, -8, 131072)),
         ("[storage]\ndurability='maybe'", "storage.durability must be sync or async"),
+        *((f"[storage]\nmap_size_bytes={size}", "map_size_bytes") for size in (-5, 1, 2**20 - 1, 2**46 + 1, 2**63 - 1)),
         ("[log]\nformat='xml'", "log.format"),
         ("[log]\nlevel='INFO'", "log.level"),
         ("[buckets]\nmode='strong'", "buckets.mode"),
