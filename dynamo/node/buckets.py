@@ -38,6 +38,8 @@ class BucketBook:
         self._storage = storage
         self._hybrid = HybridClock(drift_max_ms=2**62)
         self._book: dict[str, BucketProperties] = {}
+        self._digest = 0
+        """Hash of the book; 0 once it has changed. Every node compares it every second."""
         self._unkept: dict[str, None] = {}
         """Names whose last change the store refused: written again as soon as anyone speaks of them."""
         self.on_created: Callable[[BucketProperties], None] = _ignore
@@ -50,6 +52,7 @@ class BucketBook:
             for _, data in page:
                 bucket = _decoder.decode(data)
                 self._book[bucket.name] = bucket
+                self._digest = 0
             start = page[-1][0] + b"\0"
 
     def known(self, name: str) -> BucketProperties | None:
@@ -67,7 +70,9 @@ class BucketBook:
 
     def digest(self) -> int:
         """Hash of `everything`, never 0."""
-        return xxh3_64_intdigest(msgspec.msgpack.encode(self.everything(), order="sorted")) or 1
+        if self._digest == 0:
+            self._digest = xxh3_64_intdigest(msgspec.msgpack.encode(self.everything(), order="sorted")) or 1
+        return self._digest
 
     def for_reading(self, name: str) -> BucketProperties:
         """The bucket's properties; the defaults for one that nobody has written to. Raises BucketNotFound."""
@@ -127,6 +132,7 @@ class BucketBook:
             result.append(both)
             if both != mine or bucket.name in self._unkept:
                 self._book[bucket.name] = both
+                self._digest = 0
                 changed.append(bucket.name)
                 changes.append((Keyspace.META, _META_PREFIX + bucket.name.encode(), msgspec.msgpack.encode(both)))
 
