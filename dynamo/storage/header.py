@@ -87,5 +87,6 @@ def refusal(file: Path, reason: str) -> StorageRefused:
     """The error for a file that cannot be opened for `reason`, with what to do about it."""
     return StorageRefused(
         f"the data file {file} is damaged or foreign: {reason}. Move the data directory away and put back a copy of "
-        "it, or start with an empty one, which the other replicas then fill. `python -m lmdb verify` tells more"
+        "it, or start with an empty one, which reads of every key at consistency=all then fill. "
+        "`python -m lmdb verify` tells more"
     )

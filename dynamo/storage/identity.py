@@ -83,7 +83,7 @@ def load(directory: DataDirectory) -> IdentityRecord | None:
     except (OSError, ValueError, msgspec.ValidationError) as problem:
         raise StorageRefused(
             f"{path} is damaged ({problem}): put back the data directory from one copy, all of it, or start with an "
-            "empty one, which the other replicas then fill"
+            "empty one, which reads of every key at consistency=all then fill"
         ) from problem
     raise StorageRefused(f"{path} has format {tree.get('format')!r}, this version knows {FORMAT}: use a later version")
 
@@ -193,7 +193,7 @@ def settle(
     if known is None and not store_is_empty:
         raise StorageRefused(
             f"the data directory {directory.path} has data but no {FILE}: put back the file from the same copy as the "
-            "store, or start with an empty directory, which the other replicas then fill"
+            "store, or start with an empty directory, which reads of every key at consistency=all then fill"
         )
     reason = "the node is new" if known is None else _reason_for_new(known, opened_version, store_is_empty)
     goes_on = known is not None and reason is None
