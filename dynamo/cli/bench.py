@@ -58,16 +58,18 @@ def bench(
 
     if keys < connections:
         raise click.BadParameter(f"{connections} connections need at least as many keys", param_hint="--keys")
-    # Told to end, it ends its servers first, as it does for Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     settings = Settings(
         seconds=seconds, rounds=rounds, connections=connections, keys=keys, value_bytes=value_bytes, seed=seed
     )
+    # Told to end, it ends its servers first, as it does for Ctrl-C.
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         report = run([only] if only else EVERYTHING, settings, note, data)
     except ServerFailed as problem:
         note(f"error: {problem}")
         return FAILED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     path = json_file or FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
     write(report, path)
     click.echo("\n".join(lines(report)), file=sys.stdout)
