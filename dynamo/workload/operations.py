@@ -53,18 +53,20 @@ class Get:
 class Put:
     """PUT of an object, done when `w` replicas have it. What the last answer said of the key goes with the next PUT.
 
-    That is how a client of a bucket with siblings must write: without the context each PUT would add a value.
+    That is how a client of a bucket with siblings must write: without the context each PUT would add a value. `after`
+    is an operation that wrote these keys before; what it learnt is shared.
     """
 
-    def __init__(self, keys: KeySpace, bucket: str, w: int) -> None:
+    def __init__(self, keys: KeySpace, bucket: str, w: int, after: Put | None = None) -> None:
         self.name = f"PUT W={w}"
         self.keys = keys
         self._heads = [_put_head(f"/v1/kv/{bucket}/{key}?w={w}", keys.value_bytes) for key in keys.keys]
         self._tails = [b"\r\n\r\n" + value for value in keys.values]
-        self._contexts = [b""] * len(keys)
+        self.contexts: list[bytes] = [b""] * len(keys) if after is None else after.contexts
+        """The header field to send with each key; empty before the first answer."""
 
     def request(self, position: int) -> bytes:
-        return self._heads[position] + self._contexts[position] + self._tails[position]
+        return self._heads[position] + self.contexts[position] + self._tails[position]
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status != 204:
@@ -73,7 +75,7 @@ class Put:
         if start < 0:
             return "the answer to a PUT carries no context"
         end = head.find(b"\r", start + len(_CONTEXT))
-        self._contexts[position] = head[start : end if end >= 0 else len(head)]
+        self.contexts[position] = head[start : end if end >= 0 else len(head)]
         return ""
 
 

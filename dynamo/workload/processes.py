@@ -72,9 +72,13 @@ class Child:
                 raise ServerFailed(f"{self.name} is not ready after {timeout_s:g} s ({status})\n{self.log_tail()}")
             time.sleep(POLL_S)
 
+    def ask_to_end(self) -> None:
+        """Ask, and do not wait."""
+        self._process.terminate()
+
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """End it: asked first, killed if it does not end in time. Returns when it is gone."""
-        self._process.terminate()
+        self.ask_to_end()
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:

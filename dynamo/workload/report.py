@@ -17,6 +17,10 @@ from dynamo.workload.runner import Sample
 
 _HEADINGS = ("", "req/s", "least .. greatest", "p50 ms", "p99 ms", "server us", "client us", "others")
 _GAP = "  "
+_LEGEND = (
+    "server us, client us: processor time per request, of all the system's processes and of this one. "
+    "others: cores that were busy with neither."
+)
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -91,7 +95,7 @@ def work_ratio(name: str, ours: Row, theirs: Row) -> Ratio:
 
 def lines(report: Report) -> list[str]:
     """The report for a terminal or a file."""
-    shown = [" ".join(f"{name} {value}." for name, value in report.machine.items())]
+    shown = [" ".join(f"{name} {value}." for name, value in report.machine.items()), _LEGEND]
     for section in report.sections:
         shown += ["", section.title, *(f"  {note}" for note in section.notes)]
         if section.skipped:

@@ -54,7 +54,9 @@ class System:
         self.stop()
 
     def stop(self) -> None:
-        """End all processes."""
+        """End all processes. All are asked before the first is waited for."""
+        for child in self.children:
+            child.ask_to_end()
         while self.children:
             self.children.pop().stop()
 

@@ -63,6 +63,16 @@ def test_a_put_carries_what_the_answer_before_said():
     assert "Dynamo-Context" not in parts(put.request(1))[1]
 
 
+def test_a_later_put_knows_what_an_earlier_one_learnt():
+    """Filling a store and writing to it go on from each other, in both directions."""
+    filled = Put(KEYS, "bench", 3)
+    put = Put(KEYS, "bench", 2, after=filled)
+    filled.fault(0, 204, b"HTTP/1.1 204 No Content\r\nDynamo-Context: one", b"")
+    assert parts(put.request(0))[1]["Dynamo-Context"] == "one"
+    put.fault(0, 204, b"HTTP/1.1 204 No Content\r\nDynamo-Context: two", b"")
+    assert parts(filled.request(0))[1]["Dynamo-Context"] == "two"
+
+
 def test_a_put_without_a_context_in_its_answer_is_a_fault():
     """The next one would make a sibling, and the run would measure something else."""
     assert "context" in Put(KEYS, "bench", 2).fault(0, 204, b"HTTP/1.1 204 No Content", b"")
