@@ -117,6 +117,18 @@ async def test_two_that_make_a_bucket_at_the_same_moment(world):
         assert isinstance(outcome, BucketExists) == (final.mode is not wanted)
 
 
+async def test_a_bucket_that_only_another_node_knows(world):
+    """Made there by a first write that this node has not heard of: what is fixed is fixed, and the client is told."""
+    earlier = world["node2"].buckets.for_writing("b")
+    await settled(world)
+    world.clock.wall += 1
+    with pytest.raises(BucketExists):
+        await change(world, "node1", mode=Mode.LWW)
+    await settled(world)
+    assert [bucket.mode for bucket in known(world)[:2]] == [Mode.SIBLINGS] * 2
+    assert world["node1"].buckets.known("b").created == earlier.created
+
+
 @pytest.mark.parametrize(
     ("properties", "error"),
     [({"mode": Mode.LINEARIZABLE}, NotImplementedYet), ({"r": 9}, InvalidParameter), ({"name": "B"}, InvalidParameter)],

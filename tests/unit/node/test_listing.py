@@ -122,6 +122,16 @@ async def test_a_full_page_that_ends_the_range_is_the_last():
     assert only == ListOutcome([], None)
 
 
+async def test_a_page_that_is_larger_merged_than_asked_for():
+    """Each replica held no more than the limit, together they do: the rest is on the next page, not lost."""
+    world = world_on_the_loop(3)
+    for index, keys in enumerate([(b"p/1", b"p/4"), (b"p/2", b"p/3")]):
+        for key in keys:
+            put(world, world.primaries(key)[index], key)
+    found = await pages(world, 2, world.primaries(b"p/1")[0], prefix=b"p/")
+    assert found == [[b"p/1", b"p/2"], [b"p/3", b"p/4"]]
+
+
 @pytest.mark.parametrize(
     ("bounds", "part"),
     [
