@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from dynamo.config import Config
 from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, QuorumUnavailable, WrongEpoch
 from dynamo.node.buckets import BucketBook
@@ -27,6 +29,7 @@ from dynamo.replication.scan import QuorumScan, ScanPage
 from dynamo.replication.write import Acks, QuorumWrite
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.telemetry.metrics import Metrics
+from dynamo.versioning.siblings import EMPTY
 
 ReadDone = Callable[[ReadOutcome | DynamoError], None]
 WriteDone = Callable[[WriteOutcome | DynamoError], None]
@@ -98,6 +101,9 @@ class Coordinator:
                 _refuse_second_hop(self._node, forwarded=forwarded)
                 self._forward(command, live, deadline, trace, done)
                 return
+            if _deletes_blindly(command, bucket) and quorum.needed > 1:
+                self._look_first(command, quorum.needed, deadline, trace, done)
+                return
             # Only now: a request that is refused makes no bucket.
             bucket = self._buckets.for_writing(command.bucket)
             minted = self._replica.write(command, bucket, durable=quorum.durable > 0)
@@ -115,6 +121,22 @@ class Coordinator:
 
         run = self._driver.run(machine, deadline, trace, decided)
         minted.on_settled = _settling(self._node, run)
+
+    def _look_first(self, command: WriteCommand, replicas: int, deadline: float, trace: str, done: WriteDone) -> None:
+        """A delete whose client names no context means what is there: read as many replicas as are to be written.
+
+        Otherwise it would leave standing an acknowledged value that this replica has missed.
+        """
+
+        def seen(outcome: ReadOutcome | DynamoError) -> None:
+            if isinstance(outcome, DynamoError):
+                done(outcome)
+                return
+            record = outcome.record or EMPTY
+            aware = msgspec.structs.replace(command, context=record.clock, context_hybrid=record.hybrid_max())
+            self.write(aware, deadline, trace, done, forwarded=True)
+
+        self.read(ReadCommand(bucket=command.bucket, key=command.key, r=replicas, pr=0), deadline, trace, seen)
 
     def scan(
         self,
@@ -194,6 +216,10 @@ def _settling(node: str, run: Run[Acks]) -> Callable[[DynamoError | None], None]
             run.on_failure(node, PeerError(PeerFailure.REFUSED, error))
 
     return settled
+
+
+def _deletes_blindly(command: WriteCommand, bucket: BucketProperties) -> bool:
+    return command.value is None and command.context is None and bucket.mode is Mode.SIBLINGS
 
 
 def _refuse_second_hop(node: str, *, forwarded: bool) -> None:

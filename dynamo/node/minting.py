@@ -8,6 +8,8 @@ failed, and when anyone shows us a counter of ours that we have not reached.
 
 from __future__ import annotations
 
+from dynamo.errors import StorageFull
+from dynamo.ports import Clock as Time
 from dynamo.ports import Identity
 from dynamo.telemetry.logs import Log
 from dynamo.telemetry.metrics import Metrics
@@ -16,11 +18,22 @@ from dynamo.versioning.clock import Actor, Clock, Dot
 log = Log("node")
 
 
-class Mint:
-    """Gives out the dots of one node."""
+RENEWAL_PAUSE_S = 1.0
+RENEWAL_PAUSE_MAX_S = 60.0
 
-    def __init__(self, node: str, identity: Identity, metrics: Metrics) -> None:
+
+class Mint:
+    """Gives out the dots of one node.
+
+    Each incarnation leaves an entry in the clocks of the keys it wrote, for ever. So while writes keep failing (a full
+    disk) renewals come ever more rarely: the first at once, then after pauses that double up to a minute.
+    """
+
+    def __init__(self, node: str, clock: Time, identity: Identity, metrics: Metrics) -> None:
         self._node = node
+        self._clock = clock
+        self._pause_s = 0.0
+        self._not_before = 0.0
         self._identity = identity
         self._metrics = metrics
         self._must_renew = False
@@ -28,7 +41,10 @@ class Mint:
         self.actor: Actor = f"{node}.{identity.incarnation}"
 
     def dot(self, base: Clock) -> Dot:
-        """A dot for a write over `base`. Raises StorageFull or StorageRefused if a new incarnation cannot be kept."""
+        """A dot for a write over `base`.
+
+        Raises StorageFull or StorageRefused if a new incarnation cannot be kept, or was lost to a full store just now.
+        """
         self.check(base)
         if self._must_renew:
             self._renew()
@@ -43,7 +59,15 @@ class Mint:
 
     def forgot(self) -> None:
         """A batch with dots of ours failed after they may have left the node."""
+        if not self._must_renew:
+            self._not_before = self._clock.monotonic() + self._pause_s
+            self._pause_s = min(max(self._pause_s * 2, RENEWAL_PAUSE_S), RENEWAL_PAUSE_MAX_S)
         self._must_renew = True
+
+    def kept(self) -> None:
+        """A batch is on disk: there is room."""
+        self._pause_s = 0.0
+        self._not_before = 0.0
 
     def close(self) -> None:
         """Everything minted is on disk: the next run may go on."""
@@ -51,6 +75,9 @@ class Mint:
             self._identity.close(self.counter)
 
     def _renew(self) -> None:
+        left_s = self._not_before - self._clock.monotonic()
+        if left_s > 0:
+            raise StorageFull(f"this node's store took no writes just now; it tries again in {left_s:.1f} s")
         self._identity.renew()
         self.actor = f"{self._node}.{self._identity.incarnation}"
         self.counter = 0

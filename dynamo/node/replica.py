@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynamo.config import Config
-from dynamo.errors import DynamoError, PreconditionRequired, StorageRefused, TooManySiblings, ValueTooLarge
+from dynamo.errors import (
+    DynamoError,
+    InvalidParameter,
+    PreconditionRequired,
+    StorageRefused,
+    TooManySiblings,
+    ValueTooLarge,
+)
 from dynamo.node.buckets import BucketBook
 from dynamo.node.minting import Mint
 from dynamo.node.records import Base, Records
@@ -49,6 +56,7 @@ class Replica:
         self, config: Config, clock: Clock, identity: Identity, records: Records, buckets: BucketBook, metrics: Metrics
     ) -> None:
         self._limits = config.limits
+        self._partitions = config.cluster.partitions
         self._clock = clock
         self._records = records
         self._buckets = buckets
@@ -58,7 +66,7 @@ class Replica:
         self._unsettled = UnsettledChanges()
         self._lost = ""
         """Why nothing can be stored any more, if so. What `latest` shows is then no base to mint upon."""
-        self.mint = Mint(config.node.id, identity, metrics)
+        self.mint = Mint(config.node.id, clock, identity, metrics)
 
     def fetch(self, bucket: str, key: bytes) -> bytes:
         """The durable record in byte form; empty if there is none."""
@@ -86,7 +94,9 @@ class Replica:
         change = self._unsettled.begin(base.stored_key, is_new=True)
 
         def settled(error: DynamoError | None) -> None:
-            if error is not None:
+            if error is None:
+                self.mint.kept()
+            else:
                 self._note_loss(error)
                 self._repeats.forget(noted)
                 self.mint.forgot()
@@ -119,7 +129,9 @@ class Replica:
         change = self._unsettled.begin(base.stored_key, is_new=False)
 
         def settled(error: DynamoError | None) -> None:
-            if error is not None:
+            if error is None and data != base.data:
+                self.mint.kept()
+            elif error is not None:
                 self._note_loss(error)
                 self._repeats.forget(noted)
                 # The batches behind it have failed, too, and may hold dots of ours: who hears of this may write again
@@ -133,7 +145,9 @@ class Replica:
             self._records.replace(base, record, data, settled, durable=message.durable)
 
     def scan(self, message: Scan) -> Scanned:
-        """A page of a bucket's keys in one partition."""
+        """A page of a bucket's keys in one partition. Raises InvalidParameter for one that is not of the ring."""
+        if not 0 <= message.partition < self._partitions:
+            raise InvalidParameter(f"there is no partition {message.partition}", parameter="partition")
         entries, more = self._records.scan(
             message.bucket,
             message.partition,

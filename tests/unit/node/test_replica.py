@@ -1,102 +1,22 @@
-from functools import reduce
-from operator import xor
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from dynamo.config import BucketsSection, LimitsSection, RequestsSection
+from dynamo.config import LimitsSection
 from dynamo.errors import (
-    ClockDrift,
     CorruptValue,
     DynamoError,
-    IdempotencyMismatch,
     PreconditionRequired,
     StorageFull,
     TooManySiblings,
     ValueTooLarge,
     WriteTimeout,
 )
-from dynamo.layout.digests import contribution, decode_leaf, leaf_of
-from dynamo.layout.keyspaces import Keyspace, digest_key, record_key, split_record_key
-from dynamo.node.replica import Minted, Replica
-from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.messages import Scan, Store
-from dynamo.ring.token import key_hash
-from dynamo.versioning.hybrid_time import stamp, wall_ms
-from dynamo.versioning.record import Record, Sibling, decode, digest, encode
-from tests.unit.node.world import START_MS, World
-
-SIBLINGS = BucketProperties(name="b")
-LWW = BucketProperties(name="l", mode=Mode.LWW)
-
-
-class Begun:
-    """A write under way."""
-
-    def __init__(self, minted: Minted) -> None:
-        self.data, self.repeated = minted.data, minted.repeated
-        self.outcomes: list[DynamoError | None] = []
-        minted.on_settled = self.outcomes.append
-
-
-class Lone:
-    """One node, asked as a replica."""
-
-    def __init__(self, **settings) -> None:
-        self.world = World(1, **settings)
-        self.storage = self.world.storage["node1"]
-        self.world["node1"].buckets.learn([LWW], lambda _: None)
-        self.world.agenda.run()
-
-    @property
-    def replica(self) -> Replica:
-        return self.world["node1"].replica
-
-    @property
-    def metrics(self):
-        return self.world["node1"].metrics
-
-    def begin(self, key: bytes, value: bytes | None, *, bucket: BucketProperties = SIBLINGS, **more) -> Begun:
-        """A write that is not settled yet."""
-        return Begun(self.replica.write(self.world.command(key, value, bucket.name, **more), bucket, durable=True))
-
-    def write(self, key: bytes, value: bytes | None, **more) -> Record:
-        """A write that is durable."""
-        minted = self.begin(key, value, **more)
-        self.world.agenda.run()
-        assert minted.outcomes == [None]
-        return decode(minted.data)
-
-    def store(self, key: bytes, record: Record, bucket: str = "b", **more) -> DynamoError | None:
-        """What another replica sends, settled."""
-        outcomes: list[DynamoError | None] = []
-        self.replica.store(Store(bucket, key, encode(record), **more), outcomes.append)
-        self.world.agenda.run()
-        assert len(outcomes) == 1
-        return outcomes[0]
-
-    def record(self, key: bytes, bucket: str = "b") -> Record:
-        """What a reader is shown."""
-        data = self.replica.fetch(bucket, key)
-        return decode(data) if data else Record({}, [])
-
-    def values(self, key: bytes, bucket: str = "b") -> list[bytes | None]:
-        return [s.value for s in self.record(key, bucket).live(self.world.clock.wall)]
-
-
-@pytest.fixture
-def lone() -> Lone:
-    return Lone()
-
-
-def theirs(counter: int = 1, value: bytes | None = b"theirs", hybrid: int = 0, **more) -> Sibling:
-    return Sibling("node2.0000000a", counter, hybrid or stamp(START_MS), value, **more)
-
-
-def of(*siblings: Sibling, **clock: int) -> Record:
-    return Record({s.actor: s.counter for s in siblings} | clock, list(siblings))
-
+from dynamo.versioning.hybrid_time import stamp
+from dynamo.versioning.record import Record, Sibling, decode, encode
+from tests.unit.node.lone import Begun, Lone, of, theirs
+from tests.unit.node.world import START_MS
 
 # --- dots and durability
 
@@ -249,56 +169,6 @@ def test_an_endless_time_to_live(lone, bucket_ttl_s, ttl_ms):
     assert lone.values(b"k") == [b"one"]
 
 
-# --- last write wins
-
-
-def test_an_lww_write_replaces_what_is_here(lone):
-    """With or without a context."""
-    lone.write(b"k", b"one", bucket=LWW)
-    lone.write(b"k", b"two", bucket=LWW)
-    lone.write(b"k", b"three", bucket=LWW, context={})
-    assert [s.value for s in lone.record(b"k", "l").siblings] == [b"three"]
-
-
-@pytest.mark.parametrize(("ahead_ms", "stands"), [(-1, b"ours"), (1, b"theirs")])
-def test_of_concurrent_lww_writes_the_newer_stands(lone, ahead_ms, stands):
-    """The other is discarded, and counted; its dot stays covered."""
-    lone.write(b"k", b"ours", bucket=LWW)
-    lone.store(b"k", of(theirs(hybrid=stamp(START_MS + ahead_ms))), "l")
-    assert lone.values(b"k", "l") == [stands]
-    assert lone.metrics.lww_discarded.value == 1
-    assert set(lone.record(b"k", "l").clock) == {"node1.00000001", "node2.0000000a"}
-
-
-def test_an_lww_write_is_newer_than_what_it_has_seen(lone):
-    """Though this node's clock is behind: than the record here, and than the client's context."""
-    lone.store(b"k", of(theirs(hybrid=stamp(START_MS + 4000))), "l")
-    after = lone.write(b"k", b"ours", bucket=LWW)
-    assert after.siblings[0].hybrid == stamp(START_MS + 4000) + 1
-    after = lone.write(b"other", b"ours", bucket=LWW, context={}, context_hybrid=stamp(START_MS + 4500))
-    assert after.siblings[0].hybrid == stamp(START_MS + 4500) + 1
-
-
-def test_a_stamp_too_far_ahead_is_refused_in_an_lww_bucket(lone):
-    """From a replica and from a client: then nothing is written, and the next stamp is near the clock."""
-    far = stamp(START_MS + 5001)
-    with pytest.raises(ClockDrift):
-        lone.store(b"k", of(theirs(hybrid=far)), "l")
-    with pytest.raises(ClockDrift):
-        lone.begin(b"k", b"x", bucket=LWW, context={}, context_hybrid=far)
-    assert lone.record(b"k", "l") == Record({}, [])
-    assert wall_ms(lone.write(b"k", b"x", bucket=LWW).siblings[0].hybrid) == START_MS
-
-
-def test_a_stamp_too_far_ahead_does_not_matter_in_a_siblings_bucket(lone):
-    """It is taken, from a replica and from a client, and does not carry away the clock of the lww buckets."""
-    far = stamp(START_MS + 10**9)
-    lone.store(b"k", of(theirs(hybrid=far)))
-    lone.write(b"k", b"over it")
-    lone.write(b"other", b"x", context={}, context_hybrid=2**63 - 1)
-    assert wall_ms(lone.write(b"k", b"x", bucket=LWW).siblings[0].hybrid) == START_MS
-
-
 # --- refusals
 
 
@@ -364,88 +234,6 @@ def test_a_message_that_is_no_record_is_refused(lone):
     assert lone.record(b"k") == ours
 
 
-# --- repeats
-
-
-@pytest.mark.parametrize("value", [b"one", b"", None])
-def test_a_repeat_mints_no_second_dot(lone, value):
-    """While the first is still queued, and when it stands; a delete as well."""
-    command = lone.world.command(b"k", value)
-    lone.storage.held = True
-    first = lone.replica.write(command, SIBLINGS, durable=True)
-    second = lone.replica.write(command, SIBLINGS, durable=True)
-    outcomes: list = []
-    first.on_settled = second.on_settled = outcomes.append
-    assert outcomes == []
-    lone.storage.release()
-    lone.world.agenda.run()
-    assert outcomes == [None, None]
-    assert (first.repeated, second.repeated) == (False, True)
-    assert second.data == first.data == lone.replica.fetch("b", b"k")
-    assert lone.metrics.repeated_requests.value == 1
-
-
-def test_a_repeat_after_the_value_was_superseded(lone):
-    """It is remembered, whether it was written here or came from another replica, and changes nothing."""
-    request = b"q" * 16
-    first = lone.write(b"k", b"one", request=request)
-    lone.write(b"k", b"two", context=first.clock)
-    lone.store(b"other", of(theirs(request=b"p" * 16)))
-    lone.write(b"other", None)
-    for key, repeated in ((b"k", request), (b"other", b"p" * 16)):
-        before = lone.record(key)
-        minted = lone.begin(key, b"one" if key == b"k" else b"theirs", request=repeated)
-        assert minted.repeated
-        assert decode(minted.data) == before
-
-
-@pytest.mark.parametrize(("value", "content_type"), [(b"other", ""), (b"one", "text/plain"), (None, ""), (b"", "")])
-def test_the_same_request_with_another_payload_is_refused(lone, value, content_type):
-    """Whether its value still stands or not."""
-    request = b"q" * 16
-    first = lone.write(b"k", b"one", request=request)
-    for _ in range(2):
-        with pytest.raises(IdempotencyMismatch):
-            lone.begin(b"k", value, request=request, content_type=content_type)
-        lone.write(b"k", b"two", context=first.clock)
-
-
-def test_a_failed_write_is_not_remembered(lone):
-    """Nor one of another replica that could not be stored: the repeat is a first."""
-    request = b"q" * 16
-    lone.storage.full = True
-    lone.begin(b"k", b"one", request=request)
-    lone.store(b"other", of(theirs(request=b"p" * 16)))
-    lone.world.agenda.run()
-    lone.storage.full = False
-    assert lone.write(b"k", b"one", request=request).siblings[0].request == request
-    assert lone.write(b"other", b"theirs", request=b"p" * 16).siblings[0].actor == "node1.00000002"
-
-
-def test_a_repeat_behind_a_write_that_fails_fails(lone):
-    """It acknowledges what the first one did, and that was nothing here; it may have carried it to other replicas."""
-    command = lone.world.command(b"k", b"one")
-    first = lone.replica.write(command, SIBLINGS, durable=True)
-    second = lone.replica.write(command, SIBLINGS, durable=True)
-    outcomes: list = []
-    first.on_settled = second.on_settled = outcomes.append
-    lone.storage.full = True
-    lone.world.agenda.run()
-    assert [type(outcome) for outcome in outcomes] == [WriteTimeout, WriteTimeout]
-
-
-def test_the_memory_of_requests_is_bounded():
-    """The oldest is forgotten first; while its value stands it needs no memory."""
-    lone = Lone(requests=RequestsSection(repeats_remembered=2))
-    requests = [bytes([i]) * 16 for i in range(3)]
-    for request in requests:
-        lone.write(request, b"x", request=request)
-    assert lone.begin(requests[0], b"x", request=requests[0]).repeated
-    for request in requests:
-        lone.write(request, None)
-    assert not lone.begin(requests[0], b"x", request=requests[0]).repeated
-
-
 # --- merging
 
 
@@ -499,60 +287,3 @@ def test_a_page_of_keys(lone):
     scanned = lone.replica.scan(Scan("b", partition, b"", b"", b"", 3, values=True))
     assert [(key, decode(data).siblings[0].value) for key, data in scanned.entries] == [(key, b"v") for key in keys[:3]]
     assert scanned.more
-
-
-# --- Merkle leaves
-
-
-def leaves(lone: Lone) -> dict[bytes, int]:
-    """What the leaves must be: the xor over the records under them."""
-    expected: dict[bytes, list[int]] = {}
-    for stored, data in lone.storage.durable[Keyspace.RECORDS].items():
-        partition, bucket, key = split_record_key(stored)
-        place = key_hash(bucket, key)
-        leaf = digest_key(partition, leaf_of(place))
-        expected.setdefault(leaf, []).append(contribution(place, digest(decode(data))))
-    return {leaf: reduce(xor, parts) for leaf, parts in expected.items()}
-
-
-_key = st.sampled_from([b"a", b"b", b"a/1", b"a/2"])
-_operation = st.one_of(
-    st.tuples(st.just("write"), _key, st.sampled_from([b"x", b"y", None]), st.booleans()),
-    st.tuples(st.just("store"), _key, st.integers(1, 4), st.booleans()),
-    st.tuples(st.just("settle"), st.just(b""), st.booleans(), st.booleans()),
-)
-
-
-@settings(max_examples=60)
-@given(st.lists(_operation, max_size=25))
-def test_leaves_equal_the_records_under_them(operations):
-    """After any writes, merges and failed batches, in any mode, queued and settled as it happens."""
-    lone = Lone()
-    for kind, key, what, flag in operations:
-        bucket = LWW if flag else SIBLINGS
-        if kind == "write":
-            lone.begin(key, what, bucket=bucket)
-        elif kind == "store":
-            lone.replica.store(Store(bucket.name, key, encode(of(theirs(what, b"%d" % what)))), lambda _: None)
-        else:
-            lone.storage.full = what
-            lone.world.agenda.run()
-    lone.storage.full = False
-    lone.world.agenda.run()
-    stored = {leaf: decode_leaf(data) for leaf, data in lone.storage.durable[Keyspace.DIGESTS].items()}
-    assert stored == leaves(lone)
-
-
-def test_a_key_lies_where_its_partition_says(lone):
-    """Under its partition, bucket and whole key."""
-    lone.write(b"a/1", b"x")
-    partition = lone.world["node1"].preference.partition("b", b"a/1")
-    assert list(lone.storage.durable[Keyspace.RECORDS]) == [record_key(partition, "b", b"a/1")]
-
-
-def test_buckets_made_by_default_are_of_the_default_mode():
-    """An lww default makes last-write-wins buckets."""
-    world = World(1, buckets=BucketsSection(mode="lww", n=1))
-    world.write("node1", b"k", b"one")
-    world.write("node1", b"k", b"two")
-    assert world.values("node1", b"k") == [b"two"]
