@@ -126,8 +126,11 @@ class BucketsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """Defaults of new buckets, and whether a first write makes one."""
 
     create_on_write: bool = True
+    count_max: int = 10_000
+    """Buckets a cluster may have: every node holds the properties of all, and compares them every second."""
     mode: str = "siblings"
     n: int = 3
+    """Replicas of a bucket that names no number; where the cluster has fewer nodes, as many as it has."""
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -150,6 +153,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     requests: RequestsSection = RequestsSection()
     buckets: BucketsSection = BucketsSection()
     log: LogSection = LogSection()
+
+    @property
+    def default_n(self) -> int:
+        """Replicas of a bucket that names no number."""
+        return min(self.buckets.n, len(self.cluster.members))
 
     @property
     def member(self) -> MemberSection:

@@ -122,6 +122,12 @@ class BucketExists(DynamoError):
     http_status = 409
 
 
+class TooManyBuckets(DynamoError):
+    code = "too-many-buckets"
+    title = "The cluster has its limit of buckets"
+    http_status = 409
+
+
 class BucketNotEmpty(DynamoError):
     code = "bucket-not-empty"
     title = "The bucket still has keys"

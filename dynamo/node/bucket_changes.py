@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from dynamo.errors import BucketExists, BucketNotEmpty, DynamoError, NotImplementedYet, QuorumUnavailable, WriteTimeout
+from dynamo.errors import (
+    BucketExists,
+    BucketNotEmpty,
+    DynamoError,
+    InvalidParameter,
+    NotImplementedYet,
+    QuorumUnavailable,
+    WriteTimeout,
+)
 from dynamo.node.asking import ask
 from dynamo.node.buckets import BucketBook
 from dynamo.node.listing import Listing
@@ -29,6 +37,13 @@ class BucketChanges:
         """Make or change a bucket. Raises InvalidParameter, BucketExists, QuorumUnavailable, WriteTimeout."""
         if wanted.mode is Mode.LINEARIZABLE:
             raise NotImplementedYet("buckets of mode linearizable are not available yet; use siblings or lww")
+        members = len(self._others) + 1
+        if wanted.n > members:
+            raise InvalidParameter(
+                f"n={wanted.n} wants as many nodes, and the cluster has {members}: no write at all of them, and few at "
+                "quorum, could be answered",
+                parameter="n",
+            )
         return await self._spread(self._book.changed(wanted), deadline, trace)
 
     async def drop(self, name: str, deadline: float, trace: str) -> None:

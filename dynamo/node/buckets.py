@@ -13,7 +13,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from dynamo.config import BucketsSection
-from dynamo.errors import BucketExists, BucketNotFound, DynamoError, StorageRefused
+from dynamo.errors import BucketExists, BucketNotFound, DynamoError, StorageRefused, TooManyBuckets
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Clock, Storage
 from dynamo.protocol.bucket import NEVER, BucketProperties, Mode, check, check_name, merged
@@ -89,6 +89,7 @@ class BucketBook:
         bucket = self.known(name)
         if bucket is not None:
             return bucket
+        self._check_room()
         # Nobody chose these defaults: what a client may have set, while this node did not hear of it, is newer.
         fresh = msgspec.structs.replace(self._stamped(self.for_reading(name), created=True), changed=NEVER)
         self.learn([fresh], _log_failure)
@@ -100,6 +101,7 @@ class BucketBook:
         check(wanted)
         existing = self.known(wanted.name)
         if existing is None:
+            self._check_room()
             return self._stamped(wanted, created=True)
         for field in ("mode", "n"):
             was, wish = getattr(existing, field), getattr(wanted, field)
@@ -149,6 +151,14 @@ class BucketBook:
 
     def _fresh(self, name: str) -> BucketProperties:
         return BucketProperties(name=name, mode=Mode(self._defaults.mode), n=self._defaults.n)
+
+    def _check_room(self) -> None:
+        if len(self._book) >= self._defaults.count_max:
+            raise TooManyBuckets(
+                f"the cluster has {self._defaults.count_max} buckets (dropped ones count), its limit; use fewer "
+                "buckets and longer keys, or raise buckets.count_max on every node",
+                limit=self._defaults.count_max,
+            )
 
     def _stamped(self, bucket: BucketProperties, *, created: bool) -> BucketProperties:
         entry = self._book.get(bucket.name)

@@ -85,7 +85,7 @@ class Node:
             # A page must fit in a frame, as every record does.
             page_bytes_max=min(PAGE_BYTES, config.limits.object_bytes_max),
         )
-        self.buckets = BucketBook(self.id, config.buckets, clock, storage)
+        self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
         self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
         driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = Coordinator(

@@ -19,6 +19,7 @@ CONTRACT = {
     "mode-conflict": (409, "no"),
     "bucket-exists": (409, "no"),
     "bucket-not-empty": (409, "no"),
+    "too-many-buckets": (409, "no"),
     "siblings-present": (409, "no"),
     "too-many-siblings": (409, "no"),
     "precondition-failed": (412, "no"),

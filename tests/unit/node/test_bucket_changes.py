@@ -61,7 +61,7 @@ async def test_a_bucket_is_changed_from_any_node(world):
     await settled(world)
     assert known(world) == [changed] * 3
     with pytest.raises(BucketExists):
-        await change(world, "node3", n=5)
+        await change(world, "node3", n=2)
 
 
 @pytest.mark.parametrize("lost", ["down", "silent", "mute"])
@@ -151,7 +151,7 @@ async def test_an_empty_bucket_is_dropped_everywhere(world):
     assert known(world) == [None] * 3
     with pytest.raises(BucketNotFound):
         await world["node1"].delete_bucket("b", world.clock.now + 2)
-    again = await change(world, "node3", n=5)
+    again = await change(world, "node3", n=2)
     assert again.generation == made.generation + 1
 
 
@@ -175,3 +175,15 @@ async def test_a_drop_that_cannot_look(world):
     with pytest.raises(QuorumUnavailable):
         await world["node1"].delete_bucket("b", world.clock.now + 2)
     assert None not in known(world)
+
+
+async def test_more_copies_than_nodes_are_refused(world):
+    """No write of such a bucket could ever be answered at all of them."""
+    with pytest.raises(InvalidParameter):
+        await change(world, n=4)
+    assert known(world) == [None, None, None]
+
+
+def test_a_small_cluster_makes_small_buckets():
+    """Where nobody names a number there are as many copies as nodes, and three at the most."""
+    assert [World(nodes)["node1"].buckets.for_writing("b").n for nodes in (1, 2, 3, 5)] == [1, 2, 3, 3]

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.config import BucketsSection
-from dynamo.errors import BucketExists, BucketNotFound, DynamoError, InvalidParameter, StorageFull, StorageRefused
+from dynamo.errors import (
+    BucketExists,
+    BucketNotFound,
+    DynamoError,
+    InvalidParameter,
+    StorageFull,
+    StorageRefused,
+    TooManyBuckets,
+)
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.node.buckets import BucketBook
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -277,3 +285,17 @@ def test_the_digest_tells_books_apart(shelf):
     other = Shelf("node9")
     other.learn(made)
     assert other.book.digest() in digests
+
+
+def test_the_number_of_buckets_is_bounded():
+    """By first writes and by PUT alike; known ones go on, and what other nodes have agreed to is learnt."""
+    shelf = Shelf(count_max=2)
+    shelf.put("a")
+    shelf.book.for_writing("b")
+    for refused in (lambda: shelf.put("c"), lambda: shelf.book.for_writing("c")):
+        with pytest.raises(TooManyBuckets):
+            refused()
+    assert shelf.book.for_writing("a").name == "a"
+    shelf.put("a", ttl_s=5)
+    shelf.learn(BucketProperties(name="c", created=(1, "node2"), changed=(1, "node2")))
+    assert shelf.book.known("c") is not None
