@@ -42,7 +42,7 @@ class Records:
         self._limits = node.config.limits
         self._requests = node.config.requests
         self._read_levels: dict[tuple[object, ...], str] = {}
-        self.defaults = BucketProperties(name="", mode=Mode(node.config.buckets.mode), n=node.config.buckets.n)
+        self.defaults = BucketProperties(name="", mode=Mode(node.config.buckets.mode), n=node.config.default_n)
         """What a new bucket gets."""
 
     def bucket(self, name: str) -> BucketProperties:
