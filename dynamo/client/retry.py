@@ -22,6 +22,7 @@ BACKOFF_BASE_S = 0.02
 BACKOFF_MAX_S = 0.5
 ATTEMPT_MIN_S = 0.25
 """An attempt gets half of the time that is left, but not less than this: the rest is for another node."""
+LEFT_MIN_S = 0.001
 BUDGET_MAX = 100.0
 BUDGET_PER_CALL = 0.2
 BUDGET_PER_S = 5.0
@@ -55,8 +56,11 @@ def may_have_applied(error: DynamoError) -> bool:
 
 
 def attempt_s(left_s: float) -> float:
-    """Seconds that one attempt may take when `left_s` are left for the call; never more than a node accepts."""
-    return min(left_s, max(left_s / 2, ATTEMPT_MIN_S), TIMEOUT_S_MAX)
+    """Seconds that one attempt may take when `left_s` are left for the call; never more than a node accepts.
+
+    Above 0 also when the deadline has passed since somebody looked: to the HTTP library no time means no limit.
+    """
+    return min(max(left_s, LEFT_MIN_S), max(left_s / 2, ATTEMPT_MIN_S), TIMEOUT_S_MAX)
 
 
 def backoff_s(round_number: int, random: Callable[[], float], retry_after_s: int | None = None) -> float:

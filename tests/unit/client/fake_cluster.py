@@ -29,6 +29,9 @@ from dynamo.versioning.context import Context, from_token, to_token
 from dynamo.versioning.record import Record, Sibling, etag
 from tests.unit.client.faults import Fault, problem
 
+ACCEPT_TICKS = 3
+"""Turns of the loop between accepting a connection and handing it to its handler."""
+
 
 @dataclass
 class Seen:
@@ -59,6 +62,7 @@ class FakeNode:
     faults: list[Fault] = field(default_factory=list)
     always: Fault | None = None
     runner: web.AppRunner | None = None
+    server: asyncio.Server | None = None
 
     @property
     def endpoint(self) -> str:
@@ -73,15 +77,23 @@ class FakeNode:
         app.router.add_route("*", r"/{tail:[\s\S]*}", self._handle)
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", self.port)
-        await site.start()
-        self.port = self.runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(self.runner.server, "127.0.0.1", self.port)
+        self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Refuse connections from now on; the port stays known, so that `start` brings it back."""
-        if self.runner is not None:
-            await self.runner.cleanup()
-            self.runner = None
+        if self.runner is None or self.server is None:
+            return
+        # Accept no more, but let what was accepted reach its handler: after `close` it would be nobody's, and stay open
+        # (Server._attach of Python 3.11 refuses it after the socket was taken).
+        for listener in self.server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        for _ in range(ACCEPT_TICKS):
+            await asyncio.sleep(0)
+        self.server.close()
+        await self.runner.cleanup()
+        self.runner = self.server = None
 
     @web.middleware
     async def _in_front(self, request: web.Request, handler) -> web.StreamResponse:

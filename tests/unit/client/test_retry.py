@@ -60,6 +60,12 @@ def test_an_attempt_leaves_time_for_another_node(left_s, wanted_s):
     assert attempt_s(left_s) == wanted_s
 
 
+@pytest.mark.parametrize("left_s", [0.0, -3.0])
+def test_an_attempt_is_never_without_a_limit(left_s):
+    """The deadline passed while nobody looked: 0 seconds would mean endless ones."""
+    assert 0 < attempt_s(left_s) < 0.01
+
+
 def test_backoff_is_fully_jittered_doubles_and_is_capped():
     """Uniform from 0 to a ceiling that doubles each round."""
     assert backoff_s(1, lambda: 0.0) == 0.0
