@@ -87,7 +87,13 @@ consistency_option = click.option("--consistency", type=CONSISTENCY, help="How m
 def cluster_options(verb: F) -> F:
     """Endpoints, deadline and form of the output."""
     timeout = click.option(
-        "--timeout", "timeout_s", type=DURATION, default="5s", show_default=True, help="Deadline, retries included."
+        "--timeout",
+        "timeout_s",
+        type=DURATION,
+        envvar="DYNAMO_TIMEOUT",
+        default="5s",
+        show_default=True,
+        help="Deadline of a call, retries included; also DYNAMO_TIMEOUT.",
     )
     return as_json_option(endpoints_option(timeout(verb)))
 

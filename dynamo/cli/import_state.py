@@ -4,6 +4,9 @@ Lines are written side by side and end in any order; the state names the line up
 found bad). Those after it are simply sent again: their idempotency keys come from the lines, so a repeat is the same
 write. A hash of the part that is done tells a file that was changed meanwhile; that one is imported from its beginning,
 and for unchanged lines that, too, is a repeat.
+
+Settled means settled for the command that was run. One with `--replace`, or with another `--idempotency-key`, promises
+writes over what is there now, so it never goes on from a state that was made without: it begins at the first line.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ class Settled(msgspec.Struct, kw_only=True):
     format: int = FORMAT
     bucket: str
     key_field: str | None
+    replace: bool = False
+    idempotency_key: str = ""
     lines: int = 0
     """All lines up to this one, counted from 1, are settled."""
     offset: int = 0
@@ -52,9 +57,17 @@ class _Open(msgspec.Struct):
 class ImportState:
     """The books of one import. `path` None (standard input): kept in memory only."""
 
-    def __init__(self, path: Path | None, bucket: str, key_field: str | None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        bucket: str,
+        key_field: str | None,
+        *,
+        replace: bool = False,
+        idempotency_key: str = "",
+    ) -> None:
         self._path = path
-        self.settled = Settled(bucket=bucket, key_field=key_field)
+        self.settled = Settled(bucket=bucket, key_field=key_field, replace=replace, idempotency_key=idempotency_key)
         self.not_resumed = ""
         """Why an earlier state was not gone on with."""
         self._hash = xxh3_128()
@@ -67,6 +80,8 @@ class ImportState:
             return
         if (known.bucket, known.key_field) != (self.settled.bucket, self.settled.key_field):
             self.not_resumed = "it was for another bucket or key field"
+        elif (known.replace, known.idempotency_key) != (self.settled.replace, self.settled.idempotency_key):
+            self.not_resumed = "--replace or --idempotency-key was another"
         elif not self._begins_alike(source, known):
             self.not_resumed = "the file has changed since"
         else:

@@ -67,7 +67,7 @@ def import_file(
     write lines once more over what came after them, use --replace, or another --idempotency-key.
     """
     path = None if file == "-" else Path(state_file or f"{file}.progress")
-    state = ImportState(path, bucket, key_field)
+    state = ImportState(path, bucket, key_field, replace=replace, idempotency_key=idempotency_key or "")
     with cast("BinaryIO", click.open_file(file, "rb")) as source:
         size = None if file == "-" else Path(file).stat().st_size
         if path is not None:
@@ -76,7 +76,7 @@ def import_file(
 
         async def call(client: AsyncClient) -> None:
             with progress(f"importing into {bucket}", size) as shown:
-                work = Import(client, state, source, shown, replace=replace, salt=idempotency_key or "")
+                work = Import(client, state, source, shown)
                 work.options.update(given(**options))  # type: ignore[typeddict-item]
                 await work.run(concurrency)
 
@@ -98,16 +98,11 @@ class Import:
         state: ImportState,
         source: BinaryIO,
         shown: Progress,
-        *,
-        replace: bool,
-        salt: str,
     ) -> None:
         self._client = client
         self._state = state
         self._source = source
         self._shown = shown
-        self._replace = replace
-        self._salt = salt
         self._save_at = time.monotonic() + SAVE_EVERY_S
         self.options: WriteOptions = {}
 
@@ -192,11 +187,11 @@ class Import:
         left_s = None if row.expires_at is None else row.expires_at.timestamp() - time.time()
         if left_s is not None and left_s <= 0:
             return  # its life ended between the export and now
-        found = await self._client.get(bucket, row.key) if self._replace else None
+        found = await self._client.get(bucket, row.key) if self._state.settled.replace else None
         if isinstance(found, Value) and (found.value, found.content_type) == (row.value, row.content_type):
             return
         # The same line over the same state is the same write; over another state it is a new one.
-        parts = (self._salt.encode(), (context_of(found) or "").encode(), line)
+        parts = (self._state.settled.idempotency_key.encode(), (context_of(found) or "").encode(), line)
         options: WriteOptions = {**self.options, "idempotency_key": xxh3_128_hexdigest(b"\0".join(parts))}
         if left_s is not None:
             options["ttl_s"] = left_s
@@ -218,7 +213,7 @@ def _first(problems: BaseExceptionGroup[errors.DynamoError]) -> errors.DynamoErr
 
 def _say_start(file: str, state: ImportState) -> None:
     if state.not_resumed:
-        note(f"{file}: beginning again: {state.not_resumed}; lines that were written before are not written twice")
+        note(f"{file}: beginning again: {state.not_resumed}")
     elif state.settled.lines:
         note(f"{file}: going on after line {state.settled.lines}")
 

@@ -8,6 +8,7 @@ import pytest
 
 from dynamo.cli.main import main
 from tests.unit.client.fake_cluster import FakeCluster, in_thread
+from tests.unit.client.patience import WIDE_S, allow_retries, widen
 
 
 @dataclass
@@ -32,6 +33,19 @@ def clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith("DYNAMO_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def patient(clean_environment, monkeypatch) -> None:
+    """No deadline passes because the machine is busy, unless a test sets one itself."""
+    widen(monkeypatch)
+    monkeypatch.setenv("DYNAMO_TIMEOUT", f"{WIDE_S:.0f}s")
+
+
+@pytest.fixture
+def retries(monkeypatch) -> Callable[[int], None]:
+    """Say how many retries a client has: a call that must fail runs out of them, instead of time."""
+    return lambda count: allow_retries(monkeypatch, count)
 
 
 @pytest.fixture

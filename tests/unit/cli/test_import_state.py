@@ -17,6 +17,23 @@ def path(tmp_path) -> Path:
     return tmp_path / "f.progress"
 
 
+@pytest.mark.parametrize("other", [{"replace": True}, {"idempotency_key": "again"}])
+def test_a_command_with_another_promise_begins_again(path, other):
+    """In both directions; the one that made the state goes on from it."""
+    for first, second in (({}, other), (other, {})):
+        made = ImportState(path, "b", "id", **first)
+        made.opened(1, LINES[0])
+        made.closed(1, imported=True)
+        made.save()
+        again, source = ImportState(path, "b", "id", **second), io.BytesIO(b"".join(LINES))
+        again.resume(source)
+        assert again.settled.lines == source.tell() == 0
+        assert "--replace" in again.not_resumed
+        same = ImportState(path, "b", "id", **first)
+        same.resume(io.BytesIO(b"".join(LINES)))
+        assert same.settled.lines == 1
+
+
 def opened(path: Path | None) -> ImportState:
     made = state(path)
     for number, raw in enumerate(LINES, 1):

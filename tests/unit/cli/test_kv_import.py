@@ -20,6 +20,24 @@ def file(tmp_path):
     return made
 
 
+def failing_after(cluster, count: int, method: str = "PUT", code: str = "storage-full") -> None:
+    """So many requests are let through, by all nodes together; the rest are refused."""
+    seen = 0
+
+    async def failing(request):
+        nonlocal seen
+        seen += request.method == method
+        return problem(code) if seen > count else None
+
+    for node in cluster.nodes.values():
+        node.always = failing
+
+
+def healed(cluster) -> None:
+    for node in cluster.nodes.values():
+        node.always = None
+
+
 def run(cli, file, *more: object):
     return cli("kv", "import", file, "--bucket", "users", "--key", "id", *more)
 
@@ -36,7 +54,7 @@ def test_every_line_is_written_once(cli, served, file):
 
 def test_a_repeat_is_harmless(cli, served, file):
     """The same lines are the same writes: nothing stands twice."""
-    run(cli, file)
+    assert run(cli, file).code == 0
     assert run(cli, file).code == 0
     assert len(served.applied) == 100
     assert all(len(record.live(0)) == 1 for record in served.records.values())
@@ -44,15 +62,15 @@ def test_a_repeat_is_harmless(cli, served, file):
 
 def test_another_idempotency_key_writes_once_more(cli, served, file):
     """For who means it."""
-    run(cli, file)
-    run(cli, file, "--idempotency-key", "again")
+    assert run(cli, file).code == 0
+    assert run(cli, file, "--idempotency-key", "again").code == 0
     assert len(served.applied) == 200
 
 
 def test_replace_brings_back_what_the_file_says(cli, served, file):
     """Over whatever came after it, without siblings; what is equal already is left alone."""
-    run(cli, file)
-    cli("kv", "put", "users", "user/7", "changed", "--replace")
+    assert run(cli, file).code == 0
+    assert cli("kv", "put", "users", "user/7", "changed", "--replace").code == 0
     assert run(cli, file, "--replace").code == 0
     live = served.records["users", b"user/7"].live(0)
     assert [s.value for s in live] == [b'{"id":"user/7","n":7}']
@@ -130,8 +148,7 @@ def test_lines_that_the_nodes_refuse_are_bad_lines(cli, served, file):
     assert result.code == 1
     assert "line 51: too big" in result.err
     assert len(served.records) == 99
-    for node in served.nodes.values():
-        node.always = None
+    healed(served)
     assert run(cli, file).code == 0
     assert len(served.records) == 100
 
@@ -139,28 +156,53 @@ def test_lines_that_the_nodes_refuse_are_bad_lines(cli, served, file):
 @pytest.mark.parametrize(
     ("code", "ends_with"), [("quorum-unavailable", 3), ("write-timeout", 4), ("bucket-not-found", 1)]
 )
-def test_a_failure_of_the_cluster_stops_and_the_command_goes_on_later(cli, served, file, code, ends_with):
+def test_a_failure_of_the_cluster_stops_and_the_command_goes_on_later(cli, served, file, retries, code, ends_with):
     """With the exit code of the failure; a second run ends it, and no line is written twice."""
-    count = 0
-
-    async def failing(request):
-        nonlocal count
-        count += 1
-        return problem(code) if count > 40 else None
-
-    for node in served.nodes.values():
-        node.always = failing
-    result = run(cli, file, "--timeout", "300ms", "--concurrency", "4")
+    failing_after(served, 40, code=code)
+    retries(2)
+    result = run(cli, file, "--concurrency", "1")
     assert result.code == ends_with
     assert "the same command goes on from there" in result.err
     done = json.loads((file.parent / "users.ndjson.progress").read_bytes())["lines"]
-    assert 30 <= done <= 40
-    for node in served.nodes.values():
-        node.always = None
+    assert done == 40
+    healed(served)
     again = run(cli, file)
     assert again.code == 0
     assert f"going on after line {done}" in again.err
     assert len(served.records) == len(served.applied) == 100
+
+
+def test_writes_under_way_when_it_stops_are_made_once(cli, served, file):
+    """Many at a time, some of them applied and never heard of: the second run repeats those as the same writes."""
+    failing_after(served, 40)
+    assert run(cli, file, "--concurrency", "16").code == 3
+    healed(served)
+    assert run(cli, file).code == 0
+    assert len(served.records) == len(served.applied) == 100
+
+
+@pytest.mark.parametrize("more", [("--replace",), ("--idempotency-key", "again")])
+def test_what_another_command_settled_is_not_settled_for_this_one(cli, served, file, more):
+    """A plain import stopped half-way, and a line that it had written was changed: both options promise that line."""
+    failing_after(served, 40)
+    assert run(cli, file, "--concurrency", "1").code == 3
+    healed(served)
+    assert cli("kv", "put", "users", "user/7", "changed", "--replace").code == 0
+    result = run(cli, file, *more)
+    assert result.code == 0
+    assert "beginning again: --replace or --idempotency-key was another" in result.err
+    assert b'{"id":"user/7","n":7}' in [s.value for s in served.records["users", b"user/7"].live(0)]
+
+
+def test_an_import_that_replaces_goes_on_as_one(cli, served, file):
+    """The same command again, with the same option: what is done is done."""
+    failing_after(served, 40, "GET")
+    assert run(cli, file, "--replace", "--concurrency", "1").code == 3
+    healed(served)
+    result = run(cli, file, "--replace")
+    assert result.code == 0
+    assert "going on after line 40" in result.err
+    assert len(served.applied) == 100
 
 
 def test_a_failing_node_does_not_fail_the_import(cli, served, file):
