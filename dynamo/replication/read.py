@@ -80,7 +80,7 @@ class QuorumRead:
         self.mismatched = False
         """Whether any two answers differed."""
         self.repaired_later = 0
-        """Repairs sent after the decision."""
+        """Repairs that came too late for the decision, or were sent after it."""
         self.outcome: ReadOutcome | DynamoError | None = None
 
     @property
@@ -165,6 +165,7 @@ class QuorumRead:
     def _on_repaired(self, peer: str) -> Effects:
         self._answers.brought_up_to_date(peer, self._repairing)
         if self.outcome is not None:
+            self.repaired_later += 1
             return self._repair_later()
         self._holders += 1
         self._repaired += 1
