@@ -8,6 +8,7 @@ Units are in the names.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -198,6 +199,7 @@ def checked(config: Config) -> Config:
 def _problems(config: Config) -> Iterable[str]:
     yield from _cluster_problems(config)
     yield from _word_problems(config)
+    yield from _duration_problems(config)
     yield from _limit_problems(config)
     yield from _tls_problems(config.tls)
 
@@ -233,6 +235,17 @@ def _word_problems(config: Config) -> Iterable[str]:
     ):
         if value not in allowed:
             yield f"{name} must be {' or '.join(allowed)}, not {value!r}"
+
+
+def _duration_problems(config: Config) -> Iterable[str]:
+    for name, seconds in (
+        ("requests.timeout_s", config.requests.timeout_s),
+        ("requests.timeout_max_s", config.requests.timeout_max_s),
+        ("limits.header_timeout_s", config.limits.header_timeout_s),
+        ("limits.body_timeout_s", config.limits.body_timeout_s),
+    ):
+        if not math.isfinite(seconds):
+            yield f"{name} must be a number of seconds, not {seconds}"
 
 
 def _limit_problems(config: Config) -> Iterable[str]:

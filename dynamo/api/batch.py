@@ -20,7 +20,7 @@ from dynamo.api.facade import Node
 from dynamo.api.parameters import ReadOptions, WriteOptions
 from dynamo.api.records import Records, missing, now_ms, read_command, write_command
 from dynamo.api.representation import Shown, sibling_json
-from dynamo.errors import BadRequest, DynamoError
+from dynamo.errors import BadRequest, DynamoError, ValueTooLarge
 from dynamo.protocol.bucket import check_name
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.http_fields import BATCH_MAX, REQUEST_ID
@@ -28,6 +28,10 @@ from dynamo.ring.token import key_hash
 from dynamo.versioning.context import Context, from_token
 from dynamo.versioning.record import decode
 
+WINDOW = 10
+"""Operations under way at a time: with `ANSWER_BYTES_MAX` it bounds what one batch holds in memory."""
+ANSWER_BYTES_MAX = 16 * 2**20
+"""Values that one answer carries; reads beyond get an error of their own."""
 TEXT_TYPE = "text/plain; charset=utf-8"
 """Content-Type of a `value` that names none."""
 _META_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -70,6 +74,8 @@ class _Item:
         self.command: WriteCommand | None = None
         """Of a write."""
         self.level = "none"
+        self.size_bytes = 0
+        """Values that the result carries."""
         self.pending: Pending[ReadOutcome | WriteOutcome] = Pending()
 
     def enter(self) -> None:
@@ -94,6 +100,8 @@ class _Item:
         try:
             outcome = await self.pending.wait()
             if isinstance(outcome, ReadOutcome):
+                record = outcome.record
+                self.size_bytes = 0 if record is None else sum(len(s.value or b"") for s in record.siblings)
                 shown = Shown(self.operation.bucket, self.key, outcome.record, now_ms())
                 self._node.metrics.read_siblings.observe(len(shown.live))
                 return _found(shown)
@@ -101,8 +109,12 @@ class _Item:
             assert self.command is not None, "a write's outcome is a write command's"
             return _written(shown, outcome, self.command)
         except DynamoError as error:
-            method = "GET" if self.operation.op == "get" else "PUT"
-            return problems.body(error, self.call.trace, method)
+            return self.refused(error)
+
+    def refused(self, error: DynamoError) -> dict[str, object]:
+        """The result of an operation that failed."""
+        method = "GET" if self.operation.op == "get" else "PUT"
+        return problems.body(error, self.call.trace, method)
 
 
 class Batch:
@@ -122,10 +134,21 @@ class Batch:
         body = await wire.body_of(call.request, self._limits.object_bytes_max, self._limits.body_timeout_s)
         operations = _operations(body)
         call.started = time.monotonic()
-        items = [_Item(self._node, call, operation) for operation in operations]
-        for index, item in enumerate(items):
-            self._start(item, reading, writing, call.started + timeout_s, named and f"{named}#{index}")
-        results = [await item.result() for item in items]
+        results: list[dict[str, object]] = []
+        room_bytes = ANSWER_BYTES_MAX
+        for first in range(0, len(operations), WINDOW):
+            items = [_Item(self._node, call, operation) for operation in operations[first : first + WINDOW]]
+            for index, item in enumerate(items, first):
+                if room_bytes <= 0 and item.operation.op == "get":
+                    item.settle(_no_room())
+                else:
+                    self._start(item, reading, writing, call.started + timeout_s, named and f"{named}#{index}")
+            for item in items:
+                result = await item.result()
+                room_bytes -= item.size_bytes
+                if room_bytes < 0 and item.size_bytes:
+                    result = item.refused(_no_room())
+                results.append(result)
         return json_answer(200, {"atomic": False, "results": results}, {REQUEST_ID: call.trace})
 
     def _start(
@@ -166,6 +189,13 @@ class Batch:
         command.meta = _meta(operation)
         command.ttl_ms = None if operation.ttl is None else parameters.ttl_ms(operation.ttl)
         return command
+
+
+def _no_room() -> ValueTooLarge:
+    return ValueTooLarge(
+        f"the values before this one fill an answer's {ANSWER_BYTES_MAX} bytes; ask for it in another batch",
+        limit=ANSWER_BYTES_MAX,
+    )
 
 
 def _read(item: _Item, options: ReadOptions, context: Context | None) -> ReadCommand:

@@ -171,3 +171,17 @@ async def test_a_batch_goes_by_the_buckets_rules(api):
     await api.json("PUT", f"/v1/buckets/{bucket}", {"require_context": True})
     (refused,) = await batch(api, {"op": "put", "bucket": bucket, "key": "k", "value": "v"})
     assert (refused["status"], refused["code"]) == (428, "precondition-required")
+
+
+async def test_a_batch_carries_so_many_bytes_of_values(fake):
+    """Reads beyond the limit get an error of their own, the rest its results; nothing else of the batch suffers."""
+    bucket, big = fresh(), b64(b"x" * 700 * 2**10)
+    for key in ("big", "small"):
+        value = big if key == "big" else b64(b"x")
+        await batch(fake, {"op": "put", "bucket": bucket, "key": key, "value_b64": value})
+    reads = [{"op": "get", "bucket": bucket, "key": "big"}] * 40
+    write = {"op": "put", "bucket": bucket, "key": "after", "value": "v"}
+    *results, written = await batch(fake, {"op": "get", "bucket": bucket, "key": "small"}, *reads, write)
+    assert [r["status"] for r in results] == [200] * 24 + [413] * 17
+    assert {(r["code"], r["applied"]) for r in results[24:]} == {("value-too-large", "no")}
+    assert written["status"] == 204

@@ -160,6 +160,8 @@ def test_a_flag_below_what_is_no_section():
         ("[requests]\ntimeout_s=61.0", "timeout_s"),
         ("[requests]\nrepeats_remembered=-1", "repeats_remembered"),
         ("[limits]\ninflight_max=0", "limits.inflight_max must be above 0"),
+        ("[requests]\ntimeout_max_s=inf", "requests.timeout_max_s must be a number of seconds, not inf"),
+        ("[limits]\nheader_timeout_s=nan", "limits.header_timeout_s must be a number of seconds, not nan"),
         ("[limits]\nbody_timeout_s=nan", "limits.body_timeout_s"),
         ("[limits]\nobject_bytes_max=1048575", "object_bytes_max"),
         ("[limits]\npeer_frame_bytes_max=16842751", "peer_frame_bytes_max"),
