@@ -49,17 +49,24 @@ def read_quorum(bucket: BucketProperties, command: ReadCommand | ListCommand) ->
     """Raises InvalidParameter where the words contradict each other or n."""
     wanted = _effective(command.consistency, command.r, bucket.r, bucket.n, "r")
     pr = getattr(command, "pr", None)
-    primaries = resolve_quorum(bucket.pr if pr is None else pr, bucket.n, "pr", smallest=0)
+    primaries = resolve_quorum(_default(bucket.pr, bucket.n) if pr is None else pr, bucket.n, "pr", smallest=0)
     return ReadQuorum(bucket.n, max(wanted, primaries))
 
 
 def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum:
     """Raises InvalidParameter where the words contradict each other or n."""
     wanted = _effective(command.consistency, command.w, bucket.w, bucket.n, "w")
-    primaries = resolve_quorum(bucket.pw if command.pw is None else command.pw, bucket.n, "pw", smallest=0)
-    durable = resolve_quorum(bucket.dw if command.dw is None else command.dw, bucket.n, "dw", smallest=0)
+    pw = _default(bucket.pw, bucket.n) if command.pw is None else command.pw
+    dw = _default(bucket.dw, bucket.n) if command.dw is None else command.dw
+    primaries = resolve_quorum(pw, bucket.n, "pw", smallest=0)
+    durable = resolve_quorum(dw, bucket.n, "dw", smallest=0)
     sloppy = bucket.sloppy if command.sloppy is None else command.sloppy
     return WriteQuorum(bucket.n, max(wanted, primaries, durable), primaries, durable, sloppy)
+
+
+def _default(wanted: int | str, n: int) -> int | str:
+    """A bucket's own setting. Two buckets of one name made at once may merge to one that wants more than its n: all."""
+    return min(wanted, n) if isinstance(wanted, int) else wanted
 
 
 def _effective(
@@ -69,7 +76,7 @@ def _effective(
         raise NotImplementedYet("consistency=linearizable is not available yet; use one, quorum or all")
     named = None if consistency is None else resolve_quorum(consistency.value, n, "consistency", smallest=1)
     if explicit is None:
-        return resolve_quorum(default, n, parameter, smallest=1) if named is None else named
+        return resolve_quorum(_default(default, n), n, parameter, smallest=1) if named is None else named
     wanted = resolve_quorum(explicit, n, parameter, smallest=1)
     if named is not None and consistency is not None and wanted != named:
         raise InvalidParameter(

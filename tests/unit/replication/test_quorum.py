@@ -160,3 +160,10 @@ def test_a_tally_counts_each_voter_once(needed, total, votes):
         assert tally.impossible == (total - tally.no < tally.needed)
         assert tally.complete == (len(first) == total)
         assert not (tally.met and tally.impossible)
+
+
+def test_a_bucket_that_was_merged_to_more_than_its_n_wants_all():
+    """Two of one name, made at once, keep the first one's n and the last one's quorums; requests must go on."""
+    bucket = BucketProperties(name="b", n=2, r=5, w=4, pr=3, pw=3, dw=3)
+    assert read_quorum(bucket, ReadCommand(bucket="b", key=b"k")).needed == 2
+    assert write_quorum(bucket, WriteCommand(bucket="b", key=b"k", value=b"", request=b"")).needed == 2
