@@ -20,7 +20,8 @@ from dynamo.errors import BadContext
 from dynamo.versioning.clock import Clock, canonical, merge
 
 FORMAT = 1
-TOKEN_BYTES_MAX = 4096
+TOKEN_BYTES_MAX = 8000
+"""What a header field can carry. Usual tokens have 60 to 200 characters; each crash of a replica adds about 25."""
 _HEADER_BYTES = 5
 _Stamp = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A token can be made by anyone, and greater numbers would not fit a record."""
