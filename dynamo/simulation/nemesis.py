@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from dynamo.simulation.cluster import POLL_S, Cluster
+from dynamo.simulation.cluster import BROKEN_S, POLL_S, Cluster
 from dynamo.simulation.network import Weather
 from dynamo.simulation.plan import Plan
 from dynamo.simulation.recorder import Recorder
@@ -173,6 +173,7 @@ class Nemesis:
         while node in self._cluster.running and habits.broken and self._cluster.world.now() < until:
             await self._cluster.world.sleep(POLL_S)
         habits.broken = False
+        await self._cluster.world.sleep(2 * BROKEN_S)
         await self._restart(node)
 
     def _down(self) -> int:
