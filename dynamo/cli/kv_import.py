@@ -8,10 +8,11 @@ later.
 from __future__ import annotations
 
 import asyncio
+import io
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 from xxhash import xxh3_128_hexdigest
@@ -19,6 +20,7 @@ from xxhash import xxh3_128_hexdigest
 from dynamo import errors
 from dynamo.cli.connect import cluster_options, given, run, write_options
 from dynamo.cli.import_state import BAD_LINES_MAX, BadEntry, ImportState
+from dynamo.cli.line_reader import lines_of
 from dynamo.cli.output import FAILED, OK, emit, note
 from dynamo.cli.progress import Progress, progress
 
@@ -68,7 +70,7 @@ def import_file(
     """
     path = None if file == "-" else Path(state_file or f"{file}.progress")
     state = ImportState(path, bucket, key_field, replace=replace, idempotency_key=idempotency_key or "")
-    with cast("BinaryIO", click.open_file(file, "rb")) as source:
+    with cast("io.BufferedReader", click.open_file(file, "rb")) as source:
         size = None if file == "-" else Path(file).stat().st_size
         if path is not None:
             state.resume(source)
@@ -96,7 +98,7 @@ class Import:
         self,
         client: AsyncClient,
         state: ImportState,
-        source: BinaryIO,
+        source: io.BufferedReader,
         shown: Progress,
     ) -> None:
         self._client = client
@@ -114,17 +116,17 @@ class Import:
             async with asyncio.TaskGroup() as group:
                 for _ in range(concurrency):
                     group.create_task(self._writer(lines))
-                for line in self._lines():
+                async for line in self._lines():
                     await lines.put(line)
                 for _ in range(concurrency):
                     await lines.put(None)
         except* errors.DynamoError as problems:
             raise _first(problems) from None
 
-    def _lines(self) -> Iterator[tuple[int, int, bytes]]:
+    async def _lines(self) -> AsyncIterator[tuple[int, int, bytes]]:
         """Number, offset and bytes of each line that is not settled."""
         number, offset = self._state.settled.lines, self._state.settled.offset
-        for raw in self._source:
+        async for raw in lines_of(self._source):
             number += 1
             self._state.opened(number, raw)
             yield number, offset, raw

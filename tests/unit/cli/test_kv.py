@@ -121,7 +121,7 @@ def test_options_reach_the_request(cli, stored, served):
     cli("kv", "get", "b", "k", "-r", "1", "--pr", "one", "--consistency", "one", "--siblings", "lww")
     (put,), (get,) = ([c.raw_path.partition("?")[2] for c in served.calls(method)] for method in ("PUT", "GET"))
     assert re.fullmatch(r"w=all&dw=1&pw=2&sloppy=false&ttl=90000ms&timeout=19[89]\d\dms", put)
-    assert get.startswith("consistency=one&r=1&pr=one&siblings=lww&timeout=")
+    assert get.startswith("consistency=one&r=1&pr=one&siblings=lww&timeout=29"), "half of DYNAMO_TIMEOUT"
 
 
 @pytest.mark.parametrize(
