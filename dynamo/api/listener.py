@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import http_exceptions, http_parser, web
 
+from dynamo.api.answer import Outbox
 from dynamo.api.problems import body, problem
 from dynamo.config import LimitsSection
 from dynamo.errors import BadRequest, DynamoError, HeadersTooLarge, Internal, Overloaded
@@ -58,9 +59,9 @@ class Gate:
 class Connection(web.RequestHandler):
     """One connection of a client."""
 
-    __slots__ = ("_gate", "_inside")
+    __slots__ = ("_gate", "_inside", "outbox")
 
-    def __init__(self, server: web.Server, gate: Gate, limits: LimitsSection) -> None:
+    def __init__(self, server: web.Server, gate: Gate, limits: LimitsSection, outbox: Outbox) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -74,6 +75,7 @@ class Connection(web.RequestHandler):
         )
         self._gate = gate
         self._inside = False
+        self.outbox = outbox
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._inside = self._gate.enter()
@@ -162,7 +164,9 @@ async def serve_listener(
         journal.warning("aiohttp's compiled parser is missing; the one in Python is slow and less strict")
     web_server = web.Server(handler)
     gate = Gate(limits.connections_max, shed)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(web_server, gate, limits), host, port, backlog=1024, reuse_address=True
+    loop = asyncio.get_running_loop()
+    outbox = Outbox(loop)
+    server = await loop.create_server(
+        lambda: Connection(web_server, gate, limits, outbox), host, port, backlog=1024, reuse_address=True
     )
     return Listener(server, web_server)
