@@ -19,6 +19,9 @@ def say(line: str) -> None:
 
 
 def main() -> int:
+    # Held back and waited for: a handler written in Python does not run if its signal comes just before the main thread
+    # blocks on a lock, and the process would stay.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     stop_with(int(sys.argv[sys.argv.index("--parent") + 1]))
     config_file = Path(sys.argv[sys.argv.index("--config") + 1])
     config = load(config_file, {})
@@ -38,11 +41,11 @@ def main() -> int:
         def log_message(self, *_: object) -> None:
             """Keep the log for what the tests look at."""
 
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "stubborn" else lambda *_: stopped.set())
     server = HTTPServer((config.listen.ops_host, config.member.ops_port), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    stopped.wait()
+    signal.sigwait({signal.SIGTERM})
+    while behaviour == "stubborn":
+        signal.sigwait({signal.SIGTERM})
     say(f"{config.node.id} ends")
     return 0
 
