@@ -1,32 +1,11 @@
-"""Layer 0. All settings of a node: one frozen section each, read once at start.
+"""Layer 0. All settings of a node: one frozen section each, with their defaults. Units are in the names.
 
-Sources in rising order: defaults here, a TOML file, environment variables `DYNAMO__SECTION__KEY`, flags
-(`section.key=value`). Unknown keys are errors with a suggestion; relations between settings are checked together.
-Units are in the names.
+Where they come from, and what is checked: `config_load.py`.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-
 import msgspec
-
-from dynamo.errors import ConfigError
-
-ENV_PREFIX = "DYNAMO__"
-PARTITIONS_MAX = 65536
-N_MAX = 16
-"""As in `protocol.bucket`."""
-MAP_BYTES_MIN = 2**20
-"""Below it the share that the store keeps free leaves no room to write."""
-MAP_BYTES_MAX = 2**46
-"""What a process can map."""
-NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 class NodeSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,6 +65,10 @@ class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """`sync`: an acknowledgement means it is on disk. `async`: the machine's crash may lose it, the process's not."""
     map_size_bytes: int = 16 * 2**30
     """Largest size of the LMDB file; sparse, so it costs nothing until it is used."""
+    on_damage: str = "refuse"
+    """What a start does that finds the file truncated or unreadable: `refuse`, or `set-aside`: move it out of the way,
+    begin empty under a new incarnation, and be filled by the other nodes.
+    """
 
 
 class LimitsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -121,6 +104,67 @@ class RequestsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Requests whose identity a node keeps in memory to recognise a repeat of a superseded write."""
     clock_drift_max_ms: int = 5000
     """A timestamp further ahead of the local clock than this is refused (lww buckets)."""
+    hedge_share: float = 0.05
+    """Extra requests that hedged reads may cost, as a share of all reads; 0 switches hedging off."""
+
+
+class MembershipSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Failure detection (SWIM)."""
+
+    probe_period_s: float = 1.0
+    """One other node is probed in each."""
+    probe_timeout_s: float = 0.3
+    """How long a direct probe may take before others are asked to try."""
+    indirect_probes: int = 3
+    """Nodes that are asked to probe one that did not answer."""
+    suspicion_multiplier: float = 4.0
+    """A suspected node has so many periods, times the logarithm of the cluster's size, to say that it is alive."""
+
+
+class HintsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Hinted handoff: what a node keeps for replicas that could not take it."""
+
+    enabled: bool = True
+    after_s: float = 0.5
+    """A replica that has not acknowledged a write by then gets it as a hint, too."""
+    bytes_max: int = 512 * 2**20
+    """Of all hints for one node; above it further ones are refused, and left to anti-entropy."""
+    age_max_s: float = 10_800.0
+    """Older hints are handed to another replica of their key and dropped."""
+    delivery_bytes_per_s: int = 8 * 2**20
+    """Throttle for each node that gets its hints."""
+
+
+class RepairSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Merkle anti-entropy."""
+
+    enabled: bool = True
+    period_s: float = 600.0
+    """In this time a node compares all its partitions with all their other replicas."""
+    settle_s: float = 1.0
+    """Differences must be there at two looks so far apart: what is still on its way is none."""
+    keys_per_s_max: int = 1000
+    """Keys that a node repairs."""
+
+
+class TombstonesSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When deleted and expired keys are forgotten: never by time alone (docs/guarantees.md)."""
+
+    reap: bool = True
+    age_min_s: float = 3600.0
+    """A key must have been dead for so long before anybody asks whether it may go."""
+    settle_s: float = 90.0
+    """All replicas must agree at two looks so far apart; longer than any message or request can live."""
+    period_s: float = 60.0
+    """Pause between rounds."""
+
+
+class AuditSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The auditor: re-reads everything that is stored, and verifies it."""
+
+    enabled: bool = True
+    period_s: float = 86_400.0
+    """In this time a node looks at everything it holds once."""
 
 
 class BucketsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -152,6 +196,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     storage: StorageSection = StorageSection()
     limits: LimitsSection = LimitsSection()
     requests: RequestsSection = RequestsSection()
+    membership: MembershipSection = MembershipSection()
+    hints: HintsSection = HintsSection()
+    repair: RepairSection = RepairSection()
+    tombstones: TombstonesSection = TombstonesSection()
+    audit: AuditSection = AuditSection()
     buckets: BucketsSection = BucketsSection()
     log: LogSection = LogSection()
 
@@ -164,158 +213,3 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def member(self) -> MemberSection:
         """This node's own entry."""
         return next(m for m in self.cluster.members if m.id == self.node.id)
-
-
-def load(
-    file: Path | None, environment: Mapping[str, str], flags: Iterable[str] = (), text: str | None = None
-) -> Config:
-    """The configuration of a node. `text` stands in for the file's content. Raises ConfigError."""
-    tree: dict[str, object] = {}
-    if file is not None or text is not None:
-        tree = _parse(text if text is not None else _read(file), str(file or "configuration"))
-    for name, value in sorted(environment.items()):
-        if name.startswith(ENV_PREFIX):
-            _set(tree, [part.lower() for part in name[len(ENV_PREFIX) :].split("__")], value, name)
-    for flag in flags:
-        path, equals, value = flag.partition("=")
-        if not equals:
-            raise ConfigError(f"{flag!r} is not of the form section.key=value")
-        _set(tree, path.split("."), value, flag)
-    _refuse_unknown(tree, Config, "")
-    try:
-        config = msgspec.convert(tree, Config, strict=False)
-    except msgspec.ValidationError as problem:
-        raise ConfigError(f"configuration: {problem}") from problem
-    return checked(config)
-
-
-def checked(config: Config) -> Config:
-    """The configuration itself. Raises ConfigError if its parts contradict each other."""
-    for problem in _problems(config):
-        raise ConfigError(f"configuration: {problem}")
-    return config
-
-
-def _problems(config: Config) -> Iterable[str]:
-    yield from _cluster_problems(config)
-    yield from _word_problems(config)
-    yield from _duration_problems(config)
-    yield from _limit_problems(config)
-    yield from _tls_problems(config.tls)
-
-
-def _cluster_problems(config: Config) -> Iterable[str]:
-    ids = [m.id for m in config.cluster.members]
-    if config.node.id not in ids:
-        yield f"node.id {config.node.id!r} is not among cluster.members ({', '.join(ids)})"
-    if len(set(ids)) != len(ids):
-        yield "cluster.members has two entries with the same id"
-    for node in ids:
-        if not NODE_ID.fullmatch(node):
-            yield f"node id {node!r} must match {NODE_ID.pattern}"
-    partitions = config.cluster.partitions
-    if partitions < 1 or partitions > PARTITIONS_MAX or partitions & (partitions - 1):
-        yield f"cluster.partitions must be a power of two up to {PARTITIONS_MAX}, not {partitions}"
-    if len(ids) > partitions:
-        yield f"{len(ids)} cluster.members cannot share {partitions} partitions"
-    for member in config.cluster.members:
-        if member.weight < 1:
-            yield f"the weight of member {member.id} must be at least 1, not {member.weight}"
-        for port in (member.client_port, member.peer_port, member.ops_port):
-            if not 0 <= port <= 65535:
-                yield f"member {member.id} has the port {port}, which is none"
-
-
-def _word_problems(config: Config) -> Iterable[str]:
-    for name, value, allowed in (
-        ("storage.durability", config.storage.durability, ("sync", "async")),
-        ("log.format", config.log.format, ("json", "text")),
-        ("log.level", config.log.level, ("debug", "info", "warning", "error")),
-        ("buckets.mode", config.buckets.mode, ("siblings", "lww", "linearizable")),
-    ):
-        if value not in allowed:
-            yield f"{name} must be {' or '.join(allowed)}, not {value!r}"
-
-
-def _duration_problems(config: Config) -> Iterable[str]:
-    for name, seconds in (
-        ("requests.timeout_s", config.requests.timeout_s),
-        ("requests.timeout_max_s", config.requests.timeout_max_s),
-        ("limits.header_timeout_s", config.limits.header_timeout_s),
-        ("limits.body_timeout_s", config.limits.body_timeout_s),
-    ):
-        if not math.isfinite(seconds):
-            yield f"{name} must be a number of seconds, not {seconds}"
-
-
-def _limit_problems(config: Config) -> Iterable[str]:
-    if not 1 <= config.buckets.n <= N_MAX:
-        yield f"buckets.n must lie between 1 and {N_MAX}, not {config.buckets.n}"
-    for name, limit in msgspec.structs.asdict(config.limits).items():
-        if not limit > 0:
-            yield f"limits.{name} must be above 0, not {limit}"
-    if not MAP_BYTES_MIN <= config.storage.map_size_bytes <= MAP_BYTES_MAX:
-        yield (
-            f"storage.map_size_bytes must lie between {MAP_BYTES_MIN} and {MAP_BYTES_MAX}, "
-            f"not {config.storage.map_size_bytes}"
-        )
-    for name in ("repeats_remembered", "clock_drift_max_ms"):
-        if getattr(config.requests, name) < 0:
-            yield f"requests.{name} must not be below 0"
-    if not 0 <= config.requests.read_all_share <= 1:
-        yield "requests.read_all_share must lie between 0 and 1"
-    if not 0 < config.requests.timeout_s <= config.requests.timeout_max_s:
-        yield "requests.timeout_s must be above 0 and not above requests.timeout_max_s"
-    if config.limits.object_bytes_max < config.limits.value_bytes_max:
-        yield "limits.object_bytes_max must not be below limits.value_bytes_max"
-    if config.limits.peer_frame_bytes_max < config.limits.object_bytes_max + 65536:
-        yield "limits.peer_frame_bytes_max must exceed limits.object_bytes_max by 64 KiB for a record to fit in a frame"
-
-
-def _tls_problems(tls: TlsSection) -> Iterable[str]:
-    if tls.enabled:
-        for field in ("cert_file", "key_file", "ca_file"):
-            if not getattr(tls, field):
-                yield f"tls.enabled needs tls.{field}"
-
-
-def _read(file: Path | None) -> str:
-    assert file is not None
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as problem:
-        raise ConfigError(f"cannot read {file}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise ConfigError(f"{file} is not text in UTF-8: {problem}") from problem
-
-
-def _parse(text: str, name: str) -> dict[str, object]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{name} is not valid TOML: {problem}") from problem
-
-
-def _set(tree: dict[str, object], path: list[str], value: str, source: str) -> None:
-    if len(path) != 2 or not all(path):
-        raise ConfigError(f"{source!r} does not name a setting; write section.key (or {ENV_PREFIX}SECTION__KEY)")
-    section = tree.setdefault(path[0], {})
-    if not isinstance(section, dict):
-        raise ConfigError(f"{source!r}: {path[0]!r} is not a section")
-    section[path[1]] = value
-
-
-def _refuse_unknown(tree: Mapping[str, object], model: type[msgspec.Struct], where: str) -> None:
-    fields = {f.name: f.type for f in msgspec.structs.fields(model)}
-    for key, value in tree.items():
-        if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1)
-            hint = f"; did you mean {where}{close[0]}?" if close else f"; there are {', '.join(sorted(fields))}"
-            raise ConfigError(f"unknown setting {where}{key}{hint}")
-        kind = fields[key]
-        if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            _refuse_unknown(value, kind, f"{where}{key}.")
-        elif key == "members" and isinstance(value, list):
-            for entry in value:
-                if isinstance(entry, Mapping):
-                    _refuse_unknown(entry, MemberSection, f"{where}{key}.")

@@ -11,7 +11,7 @@ import click
 
 from dynamo.cli.output import OK, as_json_option, emit, note
 from dynamo.cli.toml_text import toml_of, tree_of
-from dynamo.config import ENV_PREFIX, load
+from dynamo.config_load import ENV_PREFIX, load
 
 settings_option = click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a setting; may be repeated."

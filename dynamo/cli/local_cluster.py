@@ -20,7 +20,8 @@ from typing import IO
 import msgspec
 
 from dynamo.cli.toml_text import toml_of
-from dynamo.config import Config, MemberSection, load
+from dynamo.config import Config, MemberSection
+from dynamo.config_load import load
 from dynamo.errors import ConfigError
 
 NODES_DEFAULT = 3

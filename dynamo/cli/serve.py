@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from dynamo.cli.config import settings_option
-from dynamo.config import load
+from dynamo.config_load import load
 
 _PR_SET_PDEATHSIG = 1
 

@@ -15,8 +15,9 @@ from dynamo.config import Config
 from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, QuorumUnavailable, WrongEpoch
 from dynamo.node.buckets import BucketBook
 from dynamo.node.driver import Driver, Run
+from dynamo.node.liveness import Liveness
 from dynamo.node.replica import Replica
-from dynamo.ports import Peers, Randomness
+from dynamo.ports import Randomness
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ListCommand, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.effects import PeerError, PeerFailure
@@ -46,7 +47,7 @@ class Coordinator:
         buckets: BucketBook,
         replica: Replica,
         driver: Driver,
-        peers: Peers,
+        liveness: Liveness,
         randomness: Randomness,
         metrics: Metrics,
     ) -> None:
@@ -56,7 +57,7 @@ class Coordinator:
         self._buckets = buckets
         self._replica = replica
         self._driver = driver
-        self._peers = peers
+        self._liveness = liveness
         self._randomness = randomness
         self._metrics = metrics
 
@@ -179,8 +180,8 @@ class Coordinator:
 
     def _live(self, primaries: tuple[str, ...], needed: int) -> tuple[str, ...]:
         """The primaries that can be reached now, this node first. Raises QuorumUnavailable if they are too few."""
-        is_up = self._peers.is_up
-        live = tuple(node for node in primaries if node != self._node and is_up(node))
+        is_alive = self._liveness.is_alive
+        live = tuple(node for node in primaries if node != self._node and is_alive(node))
         if self._node in primaries:
             live = (self._node, *live)
         if len(live) < needed:

@@ -101,7 +101,8 @@ class Run(Generic[Result]):
     def _send(self, effect: Send) -> None:
         driver = self._driver
         if effect.to != driver.node:
-            driver.peers.send(effect.to, effect.message, self._deadline, self._trace, self)
+            deadline = effect.deadline or self._deadline
+            driver.peers.send(effect.to, effect.message, deadline, self._trace, self)
             return
         driver.local(effect.message, self._on_local)
 

@@ -19,6 +19,7 @@ from dynamo.node.buckets import BucketBook
 from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
 from dynamo.node.driver import Driver
 from dynamo.node.listing import Listing
+from dynamo.node.liveness import Liveness
 from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
 from dynamo.node.wakeups import Wakeups
@@ -35,6 +36,8 @@ from dynamo.protocol.messages import (
     Message,
     Ping,
     Pong,
+    Probe,
+    ProbeFor,
     Scan,
     ShareBuckets,
     Status,
@@ -47,7 +50,7 @@ from dynamo.ring.ring import Ring
 from dynamo.telemetry.metrics import Metrics
 from dynamo.version import VERSION
 
-_ANY_EPOCH = (Ping, Status)
+_ANY_EPOCH = (Ping, Status, Probe, ProbeFor)
 CATCH_UP_S = 5.0
 """How long a starting node waits for a peer to compare bucket properties with before it serves without."""
 
@@ -87,9 +90,10 @@ class Node:
         )
         self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
         self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
+        self.liveness = Liveness(self.id, peers)
         driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = Coordinator(
-            config, self.preference, self.buckets, self.replica, driver, peers, randomness, metrics
+            config, self.preference, self.buckets, self.replica, driver, self.liveness, randomness, metrics
         )
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)

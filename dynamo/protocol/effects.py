@@ -52,6 +52,10 @@ class Send(msgspec.Struct, gc=False):
 
     to: str
     message: Message
+    deadline: float = 0.0
+    """Until when an answer is awaited (seconds, monotonic); 0 for the request's own deadline. What a machine sends
+    after its decision, such as a hint for a replica that stayed silent, may outlive the request.
+    """
 
 
 class WakeAt(msgspec.Struct, gc=False):

@@ -25,6 +25,8 @@ class Fetch(msgspec.Struct, tag=3, array_like=True, gc=False):
 
     bucket: str
     key: bytes
+    hint_for: str = ""
+    """Answer with the hint that you keep for that node instead: asked of a fallback that stands in for it."""
 
 
 class Fetched(msgspec.Struct, tag=4, array_like=True, gc=False):
@@ -121,6 +123,112 @@ class StatusReport(msgspec.Struct, tag=15, array_like=True, gc=False):
     uptime_s: float
 
 
+class MemberState(msgspec.Struct, frozen=True, array_like=True):
+    """What somebody says of a node. Which of two sayings holds: `membership/view.py`."""
+
+    node: str
+    state: int
+    """0 alive, 1 suspect, 2 dead."""
+    incarnation: int
+    """Grows each time the node contradicts what is said of it; only the node itself raises it."""
+
+
+class Probe(msgspec.Struct, tag=16, array_like=True, gc=False):
+    """Do you work? Answered by ProbeAck from the node's own loop, not by its transport. Carries news on the way."""
+
+    news: list[MemberState]
+
+
+class ProbeAck(msgspec.Struct, tag=17, array_like=True, gc=False):
+    """Yes, I do; or, in answer to ProbeFor, the target does."""
+
+    news: list[MemberState]
+
+
+class ProbeFor(msgspec.Struct, tag=18, array_like=True, gc=False):
+    """Probe `target` for me. Answered by ProbeAck if it answered, else Refused."""
+
+    target: str
+    news: list[MemberState]
+
+
+class AskRoots(msgspec.Struct, tag=19, array_like=True, gc=False):
+    """Hashes of whole trees: one for each bucket in a partition. Answered by Roots."""
+
+    partition: int
+
+
+class Roots(msgspec.Struct, tag=20, array_like=True, gc=False):
+    """Buckets with their root hashes, in name order; a bucket without records in the partition is left out."""
+
+    roots: list[tuple[str, int]]
+
+
+class AskTree(msgspec.Struct, tag=21, array_like=True, gc=False):
+    """Hashes of one level of a bucket's tree in a partition. Answered by TreeHashes."""
+
+    partition: int
+    bucket: str
+    level: int
+    """1 for branches, 2 for leaves (`repair/merkle.py`)."""
+    below: list[int]
+    """Only nodes below these of the level above; empty for all."""
+
+
+class TreeHashes(msgspec.Struct, tag=22, array_like=True, gc=False):
+    """Places in the level with their hashes, in order; empty ones are left out."""
+
+    hashes: list[tuple[int, int]]
+
+
+class AskKeys(msgspec.Struct, tag=23, array_like=True, gc=False):
+    """Keys under some leaves, with the digests of their versions. Answered by Keys."""
+
+    partition: int
+    bucket: str
+    leaves: list[int]
+    start: bytes = b""
+    """First key wanted."""
+
+
+class Keys(msgspec.Struct, tag=24, array_like=True, gc=False):
+    """Keys in order, each with the digest of its versions (`versioning/record.py`)."""
+
+    keys: list[tuple[bytes, int]]
+    more: bool = False
+    """The list is cut; more may follow the last key."""
+
+
+class DeadKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A key that may be forgotten, and which version of it."""
+
+    bucket: str
+    key: bytes
+    digest: int
+
+
+class MayReap(msgspec.Struct, tag=25, array_like=True, gc=False):
+    """May these be forgotten, as far as you know? Asked of every node of the cluster. Answered by ReapVotes.
+
+    A replica of the key says yes if it holds exactly that version and finds it dead by its own clock; every node says
+    no if it keeps a hint for the key, for whomever.
+    """
+
+    keys: list[DeadKey]
+
+
+class Reap(msgspec.Struct, tag=26, array_like=True, gc=False):
+    """Forget these, if you hold exactly those versions. Answered by ReapVotes: which are gone, durably."""
+
+    keys: list[DeadKey]
+
+
+class ReapVotes(msgspec.Struct, tag=27, array_like=True, gc=False):
+    """Yes or no for each key, in the order asked."""
+
+    votes: list[bool]
+
+
 Message = (
     Ping
     | Pong
@@ -137,4 +245,16 @@ Message = (
     | Refused
     | Status
     | StatusReport
+    | Probe
+    | ProbeAck
+    | ProbeFor
+    | AskRoots
+    | Roots
+    | AskTree
+    | TreeHashes
+    | AskKeys
+    | Keys
+    | MayReap
+    | Reap
+    | ReapVotes
 )

@@ -19,7 +19,7 @@ class Room:
     packages: frozenset[str] | None = None
 
 
-WORDS = frozenset({"errors", "config", "version"})
+WORDS = frozenset({"errors", "config", "config_load", "version"})
 DATA = frozenset({"versioning", "ring"})
 LANGUAGE = frozenset({"protocol", "layout", "ports"})
 MACHINES = frozenset({"replication", "consensus", "repair", "membership"})
@@ -50,7 +50,8 @@ ROOMS: dict[str, Room] = {
     "__init__": Room(0, frozenset(), packages=frozenset()),
     "errors": Room(0, frozenset(), packages=frozenset({"msgspec"})),
     "version": Room(0, frozenset()),
-    "config": Room(0, frozenset({"errors"}), packages=frozenset({"msgspec"})),
+    "config": Room(0, frozenset(), packages=frozenset({"msgspec"})),
+    "config_load": Room(0, frozenset({"errors", "config"}), packages=frozenset({"msgspec"})),
     "versioning": _pure(1, WORDS),
     "ring": _pure(1, WORDS),
     "protocol": _pure(2, UP_TO_DATA),

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from dynamo.cli.serve import stop_with
-from dynamo.config import load
+from dynamo.config_load import load
 
 
 def say(line: str) -> None:

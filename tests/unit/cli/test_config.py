@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dynamo.config import Config, load
+from dynamo.config import Config
+from dynamo.config_load import load
 
 FILES = Path(__file__).resolve().parents[3] / "config"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dynamo.cli.local_cluster import lock, plan, refuse_used_ports, write
-from dynamo.config import load
+from dynamo.config_load import load
 from dynamo.errors import ConfigError
 
 

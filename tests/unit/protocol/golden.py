@@ -9,15 +9,28 @@ from __future__ import annotations
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import Consistency, WriteCommand, WriteOutcome
 from dynamo.protocol.messages import (
+    AskKeys,
+    AskRoots,
+    AskTree,
     Buckets,
+    DeadKey,
     Fetch,
     Fetched,
     Forward,
     Forwarded,
+    Keys,
+    MayReap,
+    MemberState,
     Message,
     Ping,
     Pong,
+    Probe,
+    ProbeAck,
+    ProbeFor,
+    Reap,
+    ReapVotes,
     Refused,
+    Roots,
     Scan,
     Scanned,
     ShareBuckets,
@@ -25,8 +38,11 @@ from dynamo.protocol.messages import (
     StatusReport,
     Store,
     Stored,
+    TreeHashes,
 )
 
+NEWS = MemberState("node2", 1, 7)
+DEAD = DeadKey("carts", b"k", 255)
 BUCKET = BucketProperties(
     name="carts", mode=Mode.LWW, n=5, r="one", w=2, ttl_s=60, created=(7, "node1"), changed=(9, "node2")
 )
@@ -50,7 +66,7 @@ COMMAND = WriteCommand(
 MESSAGES: list[tuple[Message, str]] = [
     (Ping(), "91 01"),
     (Pong(), "91 02"),
-    (Fetch("carts", b"k"), "93 03 a56361727473 c4016b"),
+    (Fetch("carts", b"k", "node3"), "94 03 a56361727473 c4016b a56e6f646533"),
     (Fetched(b"rec"), "92 04 c403726563"),
     (Store("carts", b"k", b"rec", False, "node3"), "96 05 a56361727473 c4016b c403726563 c2 a56e6f646533"),
     (Stored(), "91 06"),
@@ -86,9 +102,22 @@ MESSAGES: list[tuple[Message, str]] = [
         StatusReport("node1", "0.1.0", 3, "00000001", ["node2"], 5, 4096, 1.5),
         "99 0f a56e6f646531 a5302e312e30 03 a83030303030303031 91a56e6f646532 05 cd1000 cb3ff8000000000000",
     ),
+    (Probe([NEWS]), "92 10 91 93 a56e6f646532 01 07"),
+    (ProbeAck([NEWS]), "92 11 91 93 a56e6f646532 01 07"),
+    (ProbeFor("node3", [NEWS]), "93 12 a56e6f646533 91 93 a56e6f646532 01 07"),
+    (AskRoots(9), "92 13 09"),
+    (Roots([("carts", 255)]), "92 14 91 92 a56361727473 ccff"),
+    (AskTree(9, "carts", 2, [3]), "95 15 09 a56361727473 02 91 03"),
+    (TreeHashes([(3, 255)]), "92 16 91 92 03 ccff"),
+    (AskKeys(9, "carts", [3], b"k"), "95 17 09 a56361727473 91 03 c4016b"),
+    (Keys([(b"k", 255)], True), "93 18 91 92 c4016b ccff c3"),
+    (MayReap([DEAD]), "92 19 91 93 a56361727473 c4016b ccff"),
+    (Reap([DEAD]), "92 1a 91 93 a56361727473 c4016b ccff"),
+    (ReapVotes([True, False]), "92 1b 92 c3 c2"),
 ]
 
 OLDER: list[tuple[Message, str]] = [
+    (Fetch("carts", b"k"), "93 03 a56361727473 c4016b"),
     (Store("carts", b"k", b"rec"), "94 05 a56361727473 c4016b c403726563"),
     (ShareBuckets([]), "92 0b 90"),
     (Refused("internal", "why"), "93 0d a8696e7465726e616c a3776879"),

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dynamo.config import TlsSection, load
+from dynamo.config import TlsSection
+from dynamo.config_load import load
 from dynamo.errors import ConfigError
 from dynamo.protocol.messages import Fetch, Fetched, Store
 from dynamo.transport.tls import client_context, server_context

@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from dynamo.config import load
+from dynamo.config_load import load
 from dynamo.workload import systems
 from dynamo.workload.processes import Child, ServerFailed, status_of
 from dynamo.workload.systems import (

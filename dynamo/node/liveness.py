@@ -1,0 +1,21 @@
+"""Which nodes this one counts on: what a coordinator asks before it chooses replicas.
+
+A wrong answer costs time, never data: a node that is wrongly held to be dead gets its share as a hint, one that is
+wrongly held to be alive costs a time-out.
+"""
+
+from __future__ import annotations
+
+from dynamo.ports import Peers
+
+
+class Liveness:
+    """One per node."""
+
+    def __init__(self, node: str, peers: Peers) -> None:
+        self._node = node
+        self._peers = peers
+
+    def is_alive(self, node: str) -> bool:
+        """Whether a request sent there now has a good chance to be answered. This node itself always has."""
+        return node == self._node or self._peers.is_up(node)
