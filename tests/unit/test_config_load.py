@@ -104,7 +104,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path):
         ("[node]\nidd='a'", "unknown setting node.idd; did you mean node.id?"),
         ("[limits]\nvalue_byte_max=3", "did you mean limits.value_bytes_max?"),
         ("[[cluster.members]]\nid='node1'\nzon='a'", "did you mean cluster.members.zone?"),
-        ("[zzz]", "there are audit, buckets, cluster, hints, limits, listen, log, membership, node, repair, requests, storage, "),
+        (
+            "[zzz]",
+            "there are audit, buckets, cluster, hints, limits, listen, log, membership, node, repair, requests, storage, tls, tombstones",
+        ),
     ],
 )
 def test_an_unknown_setting_is_refused_with_a_suggestion(text, said):
