@@ -12,7 +12,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from dynamo.config import ClusterSection, Config, MemberSection, NodeSection, RequestsSection, StorageSection
+from dynamo.config import (
+    AuditSection,
+    ClusterSection,
+    Config,
+    HintsSection,
+    MemberSection,
+    MembershipSection,
+    NodeSection,
+    RepairSection,
+    RequestsSection,
+    StorageSection,
+    TombstonesSection,
+)
 from dynamo.daemons.supervisor import Supervisor
 from dynamo.layout.keyspaces import Keyspace, record_key
 from dynamo.node.node import Node
@@ -45,6 +57,12 @@ class Shape(msgspec.Struct):
     durability: str = "sync"
     lag_s: float = 0.0
     """How late timers may be."""
+    membership: MembershipSection = MembershipSection()
+    hints: HintsSection = HintsSection()
+    repair: RepairSection = RepairSection(period_s=20.0)
+    """More often than in earnest, as all that follows: a run lasts minutes."""
+    tombstones: TombstonesSection = TombstonesSection(age_min_s=30.0, settle_s=65.0, period_s=5.0)
+    audit: AuditSection = AuditSection(period_s=60.0)
 
 
 class Running(msgspec.Struct):
@@ -170,4 +188,9 @@ class Cluster:
             cluster=ClusterSection(partitions=PARTITIONS, members=members),
             storage=StorageSection(durability=self.shape.durability),
             requests=RequestsSection(read_all_share=self.shape.read_all_share),
+            membership=self.shape.membership,
+            hints=self.shape.hints,
+            repair=self.shape.repair,
+            tombstones=self.shape.tombstones,
+            audit=self.shape.audit,
         )
