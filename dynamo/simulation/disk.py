@@ -4,7 +4,8 @@ Three layers, oldest first: what is *synced* survives a crash; what is *committe
 includes every batch that was handed over. Batches wait in a queue; one group of them at a time is committed, synced if
 any of them wants it, and reported, each step after a seeded delay. A crash in the middle of a sync keeps or loses the
 whole group; so does a sync that fails, after which the store refuses everything. On a full disk the group fails, and
-with it everything queued behind, since that was computed from it.
+with it everything queued behind, since that was computed from it. Bits that flip at rest are on the disk and in what
+readers see, and nobody is told.
 """
 
 from __future__ import annotations
@@ -201,6 +202,23 @@ class SimulatedStorage:
             self._unsynced.extend(change for batch in self._group for change in batch.changes)
             self._sync()
 
+    def rot(self, space: Keyspace, dice: Random) -> bytes | None:
+        """Flip one bit in some value that lies on the disk, unnoticed; the key, or None if there was nothing to harm.
+
+        The store shows the damage at once, as a mapped file does. What is about to be written over is spared, since
+        nobody could tell such damage from none.
+        """
+        known, synced = self._committed[space], self._platter.synced[space]
+        at_rest = [k for k in self._keys[space] if synced.get(k) == known[k] == self._latest[space].get(k) and known[k]]
+        if not at_rest:
+            return None
+        key = dice.choice(at_rest)
+        harmed = _flipped(known[key], dice.randrange(8 * len(known[key])))
+        for layer in (known, synced, self._latest[space]):
+            layer[key] = harmed
+        self._world.note(f"{self._life.node} has a flipped bit under {key.hex()}")
+        return key
+
     @property
     def idle(self) -> bool:
         """Nothing is being written and nothing waits."""
@@ -249,6 +267,12 @@ def _refusal() -> StorageRefused:
 
 def _nothing() -> None:
     pass
+
+
+def _flipped(data: bytes, bit: int) -> bytes:
+    harmed = bytearray(data)
+    harmed[bit // 8] ^= 1 << (bit % 8)
+    return bytes(harmed)
 
 
 def _apply(space: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:

@@ -217,3 +217,31 @@ def test_a_sync_that_fails_is_the_end(make):
         machine.wait(1)
         assert machine.told[-1] is None
     assert {(b"old", None), (b"new", None)} >= fates > {(b"old", None)}
+
+
+def test_bits_flip_at_rest_and_stay_flipped(make):
+    """One bit of one value, seen by readers and by the next write's base at once, and still there after a crash."""
+    machine = make()
+    for number in range(4):
+        machine.write(b"k%d" % number, b"value")
+    machine.wait(1)
+    key = machine.storage.rot(RECORDS, machine.world.stream("rot"))
+    harmed = machine.storage.read(RECORDS, key)
+    assert sum((a ^ b).bit_count() for a, b in zip(harmed, b"value", strict=True)) == 1
+    assert machine.storage.latest(RECORDS, key) == harmed
+    assert [v for _, v in machine.storage.scan(RECORDS, b"", None, 9)].count(b"value") == 3
+    machine.crash()
+    assert machine.storage.read(RECORDS, key) == harmed
+
+
+def test_what_is_being_written_does_not_rot(make):
+    """Nor is there anything to harm on an empty disk."""
+    machine = make()
+    dice = machine.world.stream("rot")
+    assert machine.storage.rot(RECORDS, dice) is None
+    machine.write(b"k", b"old")
+    machine.wait(1)
+    machine.write(b"k", b"new")
+    assert machine.storage.rot(RECORDS, dice) is None
+    machine.wait(1)
+    assert machine.storage.rot(RECORDS, dice) == b"k"
