@@ -1,9 +1,10 @@
 """Merkle leaves: what lies in them and how a write changes one.
 
-Each partition has a fixed number of leaves; a key's leaf comes from the hash of the whole key. A leaf is the xor, over
-its records, of a hash of key and versions; so a write changes it by `old ^ new` without reading its neighbours, and
-equal sets of records give equal leaves on every replica, whatever the order of arrival. Branches above are computed
-when two replicas compare (`repair/merkle.py`).
+Each bucket has a fixed number of leaves in each partition, since buckets differ in their replicas, and only what two
+nodes are both to hold can be compared. A key's leaf comes from the hash of the whole key. A leaf is the xor, over its
+records, of a hash of key and versions; so a write changes it by `old ^ new` without reading its neighbours, and equal
+sets of records give equal leaves on every replica, whatever the order of arrival. Branches above are computed when two
+replicas compare (`repair/merkle.py`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 from xxhash import xxh3_64_intdigest
 
 LEAVES = 1024
-"""Leaves per partition. Part of the disk format."""
+"""Leaves per bucket and partition. Part of the disk format."""
 EMPTY_LEAF = 0
 
 
 def leaf_of(key_hash: int) -> int:
-    """The leaf of a key within its partition."""
+    """The leaf of a key within its bucket and partition."""
     return key_hash & (LEAVES - 1)
 
 

@@ -5,10 +5,13 @@ nothing. Record keys sort by partition, then bucket, then key bytes; so a partit
 keys under one partition key lie in order.
 
     records   partition u16 | bucket | 00 | key            -> record              (versioning/record.py)
-    digests   partition u16 | leaf u16                     -> u64 xor of records  (layout/digests.py)
+    digests   partition u16 | bucket | 00 | leaf u16       -> u64 xor of records  (layout/digests.py)
     hints     target node | 00 | record key                -> hint                (layout/hint.py)
     ballots   as records                                   -> acceptor state      (layout/ballot.py)
     meta      name                                         -> msgpack             (bucket properties, topology)
+
+Digests of earlier versions lie under `partition u16 | leaf u16`. Their third byte is at most 3, and a bucket's name
+begins with a letter or a digit: so they are in no bucket's range, and nobody takes them for leaves.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ def split_record_key(stored: bytes) -> tuple[int, str, bytes]:
 
 
 def bucket_range(partition: int, bucket: str) -> tuple[bytes, bytes]:
-    """First key, and the first key beyond, of a bucket's records in one partition."""
+    """First key, and the first key beyond, of a bucket's records or digests in one partition."""
     head = partition.to_bytes(2, "big") + bucket.encode()
     return head + b"\0", head + b"\1"
 
@@ -57,9 +60,19 @@ def partition_range(partition: int) -> tuple[bytes, bytes | None]:
     return partition.to_bytes(2, "big"), (partition + 1).to_bytes(2, "big")
 
 
-def digest_key(partition: int, leaf: int) -> bytes:
+def digest_key(partition: int, bucket: str, leaf: int) -> bytes:
     """Key of a Merkle leaf."""
-    return partition.to_bytes(2, "big") + leaf.to_bytes(2, "big")
+    return partition.to_bytes(2, "big") + bucket.encode() + b"\0" + leaf.to_bytes(2, "big")
+
+
+def split_digest_key(stored: bytes) -> tuple[int, str, int]:
+    """Partition, bucket and leaf of a stored digest key."""
+    return int.from_bytes(stored[:2], "big"), stored[2:-3].decode(), int.from_bytes(stored[-2:], "big")
+
+
+def first_digest(partition: int) -> bytes:
+    """Where the digests of a partition's buckets begin; those of an earlier form lie before it."""
+    return partition.to_bytes(2, "big") + b"0"
 
 
 def hint_key(target: str, stored: bytes) -> bytes:

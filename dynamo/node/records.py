@@ -65,7 +65,7 @@ class Records:
     def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
         """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
         place = key_hash(base.bucket, base.key)
-        stored_leaf = digest_key(base.partition, leaf_of(place))
+        stored_leaf = digest_key(base.partition, base.bucket, leaf_of(place))
         leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
         if base.data:
             leaf ^= contribution(place, digest(base.record))

@@ -27,7 +27,7 @@ def _holding(storage: Storage) -> Holding:
         partition, bucket, key = split_record_key(stored)
         record = decode(data)
         place = key_hash(bucket, key)
-        leaf = digest_key(partition, leaf_of(place))
+        leaf = digest_key(partition, bucket, leaf_of(place))
         due[leaf] = due.get(leaf, 0) ^ contribution(place, digest(record))
         copies[bucket, key.decode()] = Copy(version_of(record), data.hex())
     kept = {key: decode_leaf(data) for key, data in storage.scan(Keyspace.DIGESTS, b"", None, _EVERYTHING)}

@@ -8,9 +8,11 @@ from dynamo.layout.keyspaces import (
     Keyspace,
     bucket_range,
     digest_key,
+    first_digest,
     hint_key,
     partition_range,
     record_key,
+    split_digest_key,
     split_record_key,
     successor,
 )
@@ -46,9 +48,11 @@ def test_record_keys_sort_by_partition_then_bucket_then_key(left, right):
 
 @given(places, partitions, buckets)
 def test_a_bucket_range_holds_exactly_the_bucket(place, partition, bucket):
-    """No neighbour whose name begins alike, and no other partition."""
+    """Records and digests; no neighbour whose name begins alike, and no other partition."""
     inside = place[0] == partition and place[1] == bucket
     assert within(record_key(*place), bucket_range(partition, bucket)) == inside
+    assert within(digest_key(place[0], place[1], 0), bucket_range(partition, bucket)) == inside
+    assert within(digest_key(place[0], place[1], LEAVES - 1), bucket_range(partition, bucket)) == inside
 
 
 @given(places, st.integers(0, LEAVES - 1), partitions)
@@ -56,13 +60,31 @@ def test_a_partition_range_holds_exactly_the_partition(place, leaf, partition):
     """Records and digests; the last partition has no end."""
     bounds = partition_range(partition)
     assert within(record_key(*place), bounds) == (place[0] == partition)
-    assert within(digest_key(place[0], leaf), bounds) == (place[0] == partition)
+    assert within(digest_key(place[0], place[1], leaf), bounds) == (place[0] == partition)
 
 
-@given(st.tuples(partitions, st.integers(0, LEAVES - 1)), st.tuples(partitions, st.integers(0, LEAVES - 1)))
+leaves = st.tuples(partitions, buckets, st.integers(0, LEAVES - 1))
+
+
+@given(leaves, leaves)
 def test_digest_keys_are_in_order(left, right):
-    """By partition, then leaf."""
-    assert (digest_key(*left) < digest_key(*right)) == (left < right)
+    """By partition, then bucket, then leaf; and they say where they belong."""
+
+    def order(place):
+        partition, bucket, leaf = place
+        return (partition, bucket.encode() + b"\0", leaf)
+
+    assert (digest_key(*left) < digest_key(*right)) == (order(left) < order(right))
+    assert split_digest_key(digest_key(*left)) == left
+
+
+@given(partitions, st.integers(0, LEAVES - 1), leaves, partitions)
+def test_digests_of_the_earlier_form_are_in_no_range(partition, leaf, new, asked):
+    """A store made by an earlier version has them under partition and leaf alone: nobody may take them for leaves."""
+    earlier = partition.to_bytes(2, "big") + leaf.to_bytes(2, "big")
+    assert not within(earlier, bucket_range(asked, new[1]))
+    assert not within(earlier, (first_digest(asked), partition_range(asked)[1]))
+    assert within(digest_key(*new), (first_digest(asked), partition_range(asked)[1])) == (new[0] == asked)
 
 
 @given(keys, keys)
@@ -91,7 +113,8 @@ def test_the_longest_keys_fit():
     ("made", "pinned"),
     [
         (record_key(0x0102, "users", b"a/b"), "01027573657273" + "00" + "612f62"),
-        (digest_key(0x0102, 0x0304), "01020304"),
+        (digest_key(0x0102, "users", 0x0304), "01027573657273" + "00" + "0304"),
+        (first_digest(0x0102), "010230"),
         (hint_key("node1", b"\x01\x02b\x00k"), "6e6f646531" + "00" + "0102" + "62" + "00" + "6b"),
         (bucket_range(1, "b")[0], "000162" + "00"),
         (bucket_range(1, "b")[1], "000162" + "01"),

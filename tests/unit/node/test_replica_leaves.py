@@ -26,7 +26,7 @@ def leaves(lone: Lone) -> dict[bytes, int]:
     for stored, data in lone.storage.durable[Keyspace.RECORDS].items():
         partition, bucket, key = split_record_key(stored)
         place = key_hash(bucket, key)
-        leaf = digest_key(partition, leaf_of(place))
+        leaf = digest_key(partition, bucket, leaf_of(place))
         expected.setdefault(leaf, []).append(contribution(place, digest(decode(data))))
     return {leaf: reduce(xor, parts) for leaf, parts in expected.items()}
 
