@@ -3,6 +3,7 @@
 #
 #   PYTHON=/path/to/python   the interpreter to build .venv with
 #   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, BENCH_ARGS   passed on to the command
+#   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,7 +19,7 @@ UV_VERSION := 0.13.9
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: help up test check lint types architecture simulate bench env lock clean FORCE
+.PHONY: help up test check lint types architecture simulate mutants bench env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -31,6 +32,9 @@ up: $(VENV)/.package ## start a local cluster, data in ./.dynamo (Ctrl-C stops i
 
 simulate: $(VENV)/.package ## run seeded simulations (SEEDS=300)
 	@exec $(BIN)/dynamo simulate --seeds $(SEEDS) $(SIMULATE_ARGS)
+
+mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
+	@exec $(BIN)/python -m tests.mutants $(MUTANTS)
 
 bench: $(VENV)/.package ## run the benchmark
 	@exec $(BIN)/dynamo bench $(BENCH_ARGS)
