@@ -131,6 +131,26 @@ class Cluster:
         running.storage.crash()
         self._end(running)
 
+    def pause(self, name: str) -> None:
+        """SIGSTOP: the node does nothing until it is resumed, and nobody is told."""
+        life = self.running[name].life
+        if not life.paused:
+            self.world.note(f"{name} is paused")
+            life.pause()
+            self.network.paused(life)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT, where the node still runs and is paused."""
+        running = self.running.get(name)
+        if running is not None and running.life.paused:
+            self.world.note(f"{name} is resumed")
+            running.life.resume(self.world)
+
+    def resume_all(self) -> None:
+        """Nobody is paused any more."""
+        for name in self.ids:
+            self.resume(name)
+
     def _give_up(self, life: Life) -> None:
         """A node whose store is lost ends itself."""
         if life.alive:
@@ -139,6 +159,7 @@ class Cluster:
     async def stop(self, name: str) -> None:
         """A clean stop, unless the node crashes meanwhile or cannot get everything on disk."""
         running = self.running[name]
+        await self._awake(running.life)
         self.world.note(f"{name} drains")
         settled: list[Exception | None] = []
         idle = asyncio.Event()
@@ -157,6 +178,11 @@ class Cluster:
             self.world.note(f"{name} stops")
             del self.running[name]
             self._end(running)
+
+    async def _awake(self, life: Life) -> None:
+        """A paused node hears of a signal when it is resumed."""
+        while life.alive and life.paused:
+            await self.world.sleep(POLL_S)
 
     def skew(self, name: str, milliseconds: int) -> None:
         """Set how far a node's wall clock is ahead."""

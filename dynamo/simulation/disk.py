@@ -98,7 +98,7 @@ class SimulatedStorage:
             return
         batch = _Batch(tuple(changes), durable, done)
         if self._refuses:
-            self._world.after(0.0, self._tell, batch, _refusal())
+            self._world.after(0.0, self._life.do, self._tell, batch, _refusal())
             return
         for space, key, value in batch.changes:
             _apply(self._latest[space], key, value)
@@ -120,17 +120,15 @@ class SimulatedStorage:
         if self._dice.random() < habits.stall:
             delay_s += self._dice.uniform(0.0, habits.stall_s)
         self._syncing = any(batch.durable for batch in self._group)
-        self._world.after(delay_s, self._commit)
+        self._world.after(delay_s, self._life.do, self._commit)
 
     def _commit(self) -> None:
         """The group is on disk (or refused). Readers see it a moment before its writers hear of it."""
-        if not self._life.alive:
-            return
         if self._platter.habits.broken and any(batch.changes for batch in self._group):
             self._break()
             return
         if self._platter.habits.full and any(batch.changes for batch in self._group):
-            self._world.after(self._dice.uniform(0.0, 0.001), self._report_full)
+            self._world.after(self._dice.uniform(0.0, 0.001), self._life.do, self._report_full)
             return
         for batch in self._group:
             for space, key, value in batch.changes:
@@ -139,11 +137,9 @@ class SimulatedStorage:
         if self._syncing:
             self._sync()
         self._world.note(f"{self._life.node} commits {len(self._group)}{' synced' if self._syncing else ''}")
-        self._world.after(self._dice.uniform(0.0, 0.001), self._report)
+        self._world.after(self._dice.uniform(0.0, 0.001), self._life.do, self._report)
 
     def _report(self) -> None:
-        if not self._life.alive:
-            return
         group, self._group = self._group, []
         if self._queue:
             self._begin()
@@ -151,8 +147,6 @@ class SimulatedStorage:
             self._tell(batch, None)
 
     def _report_full(self) -> None:
-        if not self._life.alive:
-            return
         failed = self._group + self._queue
         self._group, self._queue = [], []
         self._latest = {space: dict(self._committed[space]) for space in Keyspace}

@@ -6,6 +6,9 @@ node learns of trouble. A peer counts as up until a cut or a crash is *noticed*,
 that just vanishes, and ends by its deadline (TIMEOUT) or when the loss is noticed (LOST). A peer noticed as gone costs
 nothing to ask (DOWN). A cut in either direction is noticed at both ends, since acknowledgements need the way back.
 
+A paused node keeps its connections: messages to it are taken and wait, nothing is noticed, until somebody gives it up
+as silent (`Weather.silent_s`).
+
 As on a connection, a message goes from one life of a node to one life of another, and never reaches the next one.
 Answers are matched by exchange number: the second answer to a repeated request finds nobody waiting and is dropped.
 """
@@ -41,6 +44,8 @@ class Weather(msgspec.Struct):
     """Whether messages of one direction between two nodes keep their order, as on one connection."""
     notice_s: float = 0.4
     """Longest time until a cut, a crash or a healed link is noticed."""
+    silent_s: float = 3.0
+    """Peers hang up on a paused node after so long, and up to a sixth more, as the real transport does; 0 for never."""
 
 
 class _Station(msgspec.Struct):
@@ -115,6 +120,20 @@ class Network:
             del self._unanswered[key]
         self._review_all(node)
 
+    def paused(self, life: Life) -> None:
+        """The node was just paused: its peers will take it to be silent."""
+        if self.weather.silent_s:
+            for other in sorted(self._stations):
+                delay_s = self.weather.silent_s * self._dice.uniform(1.0, 7 / 6)
+                self.world.after(delay_s, self._hang_up, self._stations[other].life, life, self.world.now())
+
+    def _hang_up(self, life: Life, silent: Life, since: float) -> None:
+        station = self._stations.get(life.node)
+        if station is None or station.life is not life or not silent.paused or silent.resumed_at > since:
+            return
+        if station.peers.connected_to(silent.node) == silent.number:
+            life.do(self._break, station, silent.node)
+
     def unanswered(self, for_s: float) -> list[str]:
         """Requests that wait for so long already."""
         latest = self.world.now() - for_s
@@ -138,8 +157,11 @@ class Network:
         """Break the connection that `source` opened to `target`: what waits on it is lost, both see it at once."""
         station = self._stations.get(source)
         if station is not None:
-            station.peers.disconnected(target)
-            self._review(source, target)
+            station.life.do(self._break, station, target)
+
+    def _break(self, station: _Station, target: str) -> None:
+        station.peers.disconnected(target)
+        self._review(station.life.node, target)
 
     def reachable(self, source: str, target: str) -> int | None:
         """Number of the life that a connection from `source` would reach, None if none could be made."""
@@ -163,7 +185,8 @@ class Network:
         """If what `source` believes of `target` is not so, it notices after a while."""
         station = self._stations.get(source)
         if station is not None and station.peers.connected_to(target) != self.reachable(source, target):
-            self.world.after(self._dice.uniform(0.01, self.weather.notice_s), self._notice, station.life, target)
+            life = station.life
+            self.world.after(self._dice.uniform(0.01, self.weather.notice_s), life.do, self._notice, life, target)
 
     def _notice(self, life: Life, target: str) -> None:
         station = self._stations.get(life.node)
@@ -174,7 +197,11 @@ class Network:
             station.peers.disconnected(target)
             self._review(life.node, target)
         elif believed is None and true is not None:
-            station.peers.connected(target, true)
+            there = self._stations[target].life
+            if there.paused:
+                there.do(self._review, life.node, target)  # it accepts, and answers no greeting
+            else:
+                station.peers.connected(target, true)
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -205,6 +232,9 @@ class Network:
         brief = _brief(route, envelope, frame)
         if station is None or station.life.number != route.target_life or (route.source, route.target) in self._cut:
             self.world.note(f"drop {brief}")
+        elif station.life.paused:
+            self.world.note(f"hold {brief}")
+            station.life.do(self._arrive, route, frame, repeat)
         elif envelope.is_reply:
             self.world.note(f"pass {brief}")
             station.peers.answered(route.source, envelope)
@@ -297,10 +327,11 @@ class SimulatedPeers:
         self._waiting[exchange] = _Waiting(peer, receiver)
         left_s = deadline - self._clock.monotonic()
         if peer not in self._connections:
-            self._network.world.after(0.0, self._fail, exchange, PeerFailure.DOWN)
+            self._network.world.after(0.0, self._life.do, self._fail, exchange, PeerFailure.DOWN)
             return
         grace_s = self._grace.uniform(0.0, 0.005)
-        self._network.world.after(max(0.0, left_s) + grace_s, self._fail, exchange, PeerFailure.TIMEOUT)
+        timeout_s = max(0.0, left_s) + grace_s
+        self._network.world.after(timeout_s, self._life.do, self._fail, exchange, PeerFailure.TIMEOUT)
         if left_s > 0:
             envelope = Envelope(exchange, False, self.epoch(), ceil(left_s * 1000), trace, message)
             route = Route(self._life.node, self._life.number, peer, self._connections[peer])

@@ -16,13 +16,15 @@ import msgspec
 from dynamo.checker.history import Call, History, Outcome, Remark, Return, Run, Sibling, Version
 from dynamo.errors import Applied, DynamoError
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
-from dynamo.simulation.cluster import Cluster, N
+from dynamo.simulation.cluster import Cluster, N, Running
 from dynamo.simulation.world import WALL_START_MS, Life
 from dynamo.versioning.record import Record, decode
 from dynamo.versioning.record import Sibling as StoredSibling
 
 PATIENCE_S = 5.0
 """How long after its deadline a client still waits for an answer."""
+OVERDUE_S = 0.05
+"""How long after its deadline a client waits for a node that was paused meanwhile."""
 Kind = Literal["get", "put", "delete"]
 Answer = ReadOutcome | WriteOutcome | DynamoError | None
 """What a call brought; None if the connection broke."""
@@ -110,21 +112,42 @@ class Recorder:
         if running is None:
             self._failed(call, future, "fail", "connection refused")
             return future
+        self._open.setdefault(running.life, {})[call.op] = _Open(call, future)
+        self._world.loop.call_at(call.deadline + OVERDUE_S, self._hang_up, running.life, call.op)
+        running.life.do(self._ask, running, call, future, ask)
+        return future
+
+    def _ask(
+        self,
+        running: Running,
+        call: Call,
+        future: asyncio.Future[Reply],
+        ask: Callable[[float, Callable[[Answer], None]], None],
+    ) -> None:
+        """The node takes the call."""
+        waiting, life = self._open[running.life], running.life
         refused = running.node.admission.enter()
         if refused is not None:
-            self._failed(call, future, "fail", refused.code)
-            return future
-        life = running.life
-        self._open.setdefault(life, {})[call.op] = _Open(call, future)
+            if waiting.pop(call.op, None) is not None:
+                self._failed(call, future, "fail", refused.code)
+            return
+        left = [running.node.admission.leave]
 
         def done(answer: Answer) -> None:
             if life.alive:
-                if self._open[life].pop(call.op, None) is not None:
-                    running.node.admission.leave()
-                self._take(call, future, answer)
+                if left:
+                    left.pop()()
+                if waiting.pop(call.op, None) is not None or not life.was_paused_since(call.at):
+                    self._take(call, future, answer)
 
         ask(running.clock.monotonic() + call.deadline - call.at, done)
-        return future
+
+    def _hang_up(self, life: Life, op: int) -> None:
+        """A client does not wait for ever for a node that was paused: it hears nothing more of this call."""
+        waiting = self._open.get(life, {}).get(op)
+        if waiting is not None and life.was_paused_since(waiting.call.at):
+            del self._open[life][op]
+            self._take(waiting.call, waiting.future, None)
 
     def _take(self, call: Call, future: asyncio.Future[Reply], answer: Answer) -> None:
         now = self._world.now()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Callable, Coroutine
 from math import inf, nextafter
 from random import Random
@@ -151,14 +152,48 @@ def _stack(problem: BaseException) -> list[str]:
 
 
 class Life:
-    """One run of a node, from start to stop or crash. After its end nothing it asked for happens any more."""
+    """One run of a node, from start to stop or crash. After its end nothing it asked for happens any more.
 
-    __slots__ = ("alive", "node", "number")
+    A life can be paused, as SIGSTOP does to a process: its sockets stay open and nobody is told. Whatever is due to it,
+    timers, messages and answers of its disk, is held back, and happens at once, in the order in which it was due, when
+    it is resumed.
+    """
+
+    __slots__ = ("_held", "alive", "node", "number", "paused", "resumed_at")
 
     def __init__(self, node: str, number: int) -> None:
         self.node = node
         self.number = number
         self.alive = True
+        self.paused = False
+        self.resumed_at = -inf
+        """When it was last resumed, in seconds of the world."""
+        self._held: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+
+    def do(self, callback: Callable[..., None], *args: object) -> None:
+        """Call now, or when it is resumed; never if it has ended by then."""
+        if not self.alive:
+            return
+        if self.paused:
+            self._held.append((callback, args))
+        else:
+            callback(*args)
+
+    def pause(self) -> None:
+        """From now on nothing happens to it."""
+        self.paused = True
+
+    def resume(self, world: World) -> None:
+        """All that was held back happens in this moment."""
+        self.paused = False
+        self.resumed_at = world.now()
+        held, self._held = self._held, deque()
+        for callback, args in held:
+            world.loop.call_soon(self.do, callback, *args)
+
+    def was_paused_since(self, when: float) -> bool:
+        """Whether it is paused, or was at any time after `when`: what it was to do by then may be late."""
+        return self.paused or self.resumed_at > when
 
 
 class SimulatedClock:
@@ -188,11 +223,7 @@ class SimulatedClock:
         while due + self._origin_s < when:
             due = nextafter(due, inf)
         lag_s = self._dice.random() * self._lag_s if self._lag_s else 0.0
-        self._world.loop.call_at(max(due, self._world.loop.time()) + lag_s, self._wake, callback)
-
-    def _wake(self, callback: Callable[[], None]) -> None:
-        if self._life.alive:
-            callback()
+        self._world.loop.call_at(max(due, self._world.loop.time()) + lag_s, self._life.do, callback)
 
 
 class SeededRandomness:

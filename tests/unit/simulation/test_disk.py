@@ -245,3 +245,16 @@ def test_what_is_being_written_does_not_rot(make):
     assert machine.storage.rot(RECORDS, dice) is None
     machine.wait(1)
     assert machine.storage.rot(RECORDS, dice) == b"k"
+
+
+def test_a_paused_node_hears_of_its_disk_when_it_is_resumed(make):
+    """And of nothing before."""
+    machine = make()
+    machine.write(b"k", b"kept")
+    machine.life.pause()
+    machine.wait(5)
+    assert machine.told == []
+    machine.life.resume(machine.world)
+    machine.wait(1)
+    assert machine.told == [None]
+    assert machine.storage.read(RECORDS, b"k") == b"kept"

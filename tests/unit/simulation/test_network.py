@@ -260,3 +260,90 @@ def test_a_node_that_answers_twice_is_found_out():
 
     town.run(main())
     assert town.network.breaches == ["answered-twice: n2 was asked a Fetch by n1"]
+
+
+def pause(town: Town, node: str) -> None:
+    town.lives[node].pause()
+    town.network.paused(town.lives[node])
+
+
+def test_a_paused_node_takes_messages_and_answers_when_it_is_resumed():
+    """Its peers see it up; what they ask it times out, and is done all the same, in the order in which it came."""
+    town = Town(Weather(silent_s=0.0))
+
+    async def main() -> None:
+        await town.world.sleep(2)
+        pause(town, "n2")
+        early = town.send(b"early", timeout_s=1.0)
+        await town.world.sleep(0.5)
+        late = town.send(b"late", timeout_s=60.0)
+        await town.world.sleep(20)
+        assert town.peers["n1"].is_up("n2")
+        assert (early.told, late.told, town.asked) == ([PeerFailure.TIMEOUT], [], [])
+        town.lives["n2"].resume(town.world)
+        await town.world.sleep(1)
+        assert (early.told, late.told) == ([PeerFailure.TIMEOUT], [Fetched(b"late")])
+        assert town.asked == [b"early", b"late"]
+
+    town.run(main())
+
+
+def test_a_paused_node_hears_of_its_own_answers_late():
+    """They wait in its socket, and so does the news of time-outs and of broken connections."""
+    town = Town(Weather(silent_s=0.0))
+
+    async def main() -> None:
+        await town.world.sleep(2)
+        answered = town.send(b"k", timeout_s=60.0)
+        pause(town, "n1")
+        await town.world.sleep(5)
+        town.crash("n2")
+        await town.world.sleep(5)
+        assert answered.told == []
+        town.lives["n1"].resume(town.world)
+        await town.world.sleep(0.0)
+        await town.world.sleep(0.0)
+        assert answered.told == [Fetched(b"k")]
+        await town.world.sleep(1)
+        assert not town.peers["n1"].is_up("n2")
+
+    town.run(main())
+
+
+def test_a_node_that_is_paused_for_long_loses_its_connections():
+    """Its peers take it to be silent, and get no other connection until it is resumed; then they do."""
+    town = Town(Weather())
+
+    async def main() -> None:
+        await town.world.sleep(2)
+        pause(town, "n2")
+        waiting = town.send(b"k", timeout_s=60.0)
+        await town.world.sleep(2.9)
+        assert town.peers["n1"].is_up("n2")
+        await town.world.sleep(1)
+        assert not town.peers["n1"].is_up("n2")
+        assert waiting.told == [PeerFailure.LOST]
+        await town.world.sleep(20)
+        assert not town.peers["n1"].is_up("n2")
+        town.lives["n2"].resume(town.world)
+        await town.world.sleep(1)
+        assert town.peers["n1"].is_up("n2")
+
+    town.run(main())
+
+
+def test_a_short_pause_costs_no_connection():
+    """Nor does another one that begins just before the first would have."""
+    town = Town(Weather())
+
+    async def main() -> None:
+        await town.world.sleep(2)
+        for _ in range(2):
+            pause(town, "n2")
+            await town.world.sleep(2)
+            town.lives["n2"].resume(town.world)
+        pause(town, "n2")
+        await town.world.sleep(2)
+        assert town.peers["n1"].is_up("n2")
+
+    town.run(main())

@@ -183,3 +183,59 @@ def test_wall_clocks_can_be_wrong():
         assert clock.monotonic() == before + 1
 
     world.run(main())
+
+
+def test_a_paused_node_is_woken_when_it_is_resumed():
+    """All that was due meanwhile happens at that moment, in the order in which it was due, and then what is new."""
+    world = World(1)
+    life = Life("n1", 1)
+    woken: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        clock = SimulatedClock(world, life)
+        for name, after_s in (("second", 2), ("first", 1), ("third", 3), ("later", 9)):
+            clock.call_at(clock.monotonic() + after_s, lambda name=name: woken.append((name, world.now())))
+        life.pause()
+        await world.sleep(5)
+        assert woken == []
+        life.resume(world)
+        await world.sleep(5)
+
+    world.run(main())
+    assert [name for name, _ in woken] == ["first", "second", "third", "later"]
+    assert [round(at, 3) for _, at in woken] == [5.0, 5.0, 5.0, 9.0]
+
+
+def test_a_node_that_is_killed_while_paused_is_never_woken():
+    """As a stopped process that gets SIGKILL."""
+    world = World(1)
+    life = Life("n1", 1)
+    woken: list[str] = []
+
+    async def main() -> None:
+        life.pause()
+        life.do(woken.append, "held")
+        life.alive = False
+        life.resume(world)
+        await world.sleep(1)
+
+    world.run(main())
+    assert woken == []
+
+
+def test_what_may_be_late_because_of_a_pause():
+    """What began before its end, and nothing that began after it."""
+    world = World(1)
+    life = Life("n1", 1)
+
+    async def main() -> None:
+        assert not life.was_paused_since(0.0)
+        await world.sleep(1)
+        life.pause()
+        assert life.was_paused_since(1.0)
+        await world.sleep(1)
+        life.resume(world)
+        assert life.was_paused_since(1.5)
+        assert not life.was_paused_since(2.0)
+
+    world.run(main())
