@@ -80,6 +80,17 @@ def hint_key(target: str, stored: bytes) -> bytes:
     return target.encode() + b"\0" + stored
 
 
+def split_hint_key(stored: bytes) -> tuple[str, bytes]:
+    """Target and record key of a stored hint key."""
+    target, _, rest = stored.partition(b"\0")
+    return target.decode(), rest
+
+
+def hint_range(target: str) -> tuple[bytes, bytes]:
+    """First key, and the first key beyond, of all hints for a target."""
+    return target.encode() + b"\0", target.encode() + b"\1"
+
+
 def successor(stored: bytes) -> bytes:
     """The smallest key greater than `stored`: where a scan goes on after it."""
     return stored + b"\0"

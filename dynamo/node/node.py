@@ -18,6 +18,7 @@ from dynamo.node.bucket_changes import BucketChanges
 from dynamo.node.buckets import BucketBook
 from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
 from dynamo.node.driver import Driver
+from dynamo.node.hint_book import HintBook
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
 from dynamo.node.records import PAGE_BYTES, Records
@@ -90,6 +91,7 @@ class Node:
         )
         self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
         self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
+        self.hints = HintBook(config.hints, self.id, clock, storage, self.preference, self.replica, metrics)
         self.liveness = Liveness(self.id, peers)
         driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = Coordinator(
@@ -114,6 +116,7 @@ class Node:
     def start(self) -> None:
         """Load what is kept beside the records; from here on requests may come."""
         self.buckets.load()
+        self.hints.load()
         self._started_at = self.clock.monotonic()
         self._running = True
 
@@ -205,10 +208,19 @@ class Node:
             respond(refusal(error))
 
     def _on_fetch(self, message: Fetch, deadline: float, trace: str, respond: Respond) -> None:
-        respond(Fetched(self.replica.fetch(message.bucket, message.key)))
+        if message.hint_for:
+            respond(Fetched(self.hints.fetch(message.hint_for, message.bucket, message.key)))
+        else:
+            respond(Fetched(self.replica.fetch(message.bucket, message.key)))
 
     def _on_store(self, message: Store, deadline: float, trace: str, respond: Respond) -> None:
-        self.replica.store(message, lambda error: respond(Stored() if error is None else refusal(error)))
+        def done(error: DynamoError | None) -> None:
+            respond(Stored() if error is None else refusal(error))
+
+        if message.hint_for:
+            self.hints.store(message.hint_for, message.bucket, message.key, message.record, done)
+        else:
+            self.replica.store(message, done)
 
     def _on_forward(self, message: Forward, deadline: float, trace: str, respond: Respond) -> None:
         def done(outcome: WriteOutcome | DynamoError) -> None:

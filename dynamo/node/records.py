@@ -74,11 +74,11 @@ class Records:
             (Keyspace.RECORDS, base.stored_key, data),
             (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)),
         )
-        self._storage.write(changes, durable or self._sync, _typed(done))
+        self._storage.write(changes, durable or self._sync, typed(done))
 
     def barrier(self, done: Done, *, durable: bool = False) -> None:
         """Done once everything written before is as durable as a write would be."""
-        self._storage.write((), durable or self._sync, _typed(done))
+        self._storage.write((), durable or self._sync, typed(done))
 
     def scan(
         self, bucket: str, partition: int, start: bytes, end: bytes, prefix: bytes, limit: int, *, values: bool
@@ -123,7 +123,9 @@ def _after_prefix(prefix: bytes) -> bytes:
     return trimmed[:-1] + bytes([trimmed[-1] + 1]) if trimmed else b""
 
 
-def _typed(done: Done) -> Callable[[Exception | None], None]:
+def typed(done: Done) -> Callable[[Exception | None], None]:
+    """`done` for the Storage port: whatever failed there is an error of ours."""
+
     def on_done(error: Exception | None) -> None:
         if error is None or isinstance(error, DynamoError):
             done(error)

@@ -113,10 +113,7 @@ class Replica:
         if self._lost:
             raise StorageRefused(self._lost)
         incoming = decode(message.record)
-        self.mint.check(incoming.clock)
-        lww = self._is_lww(message.bucket)
-        if lww:
-            self._hybrid.observe(incoming.hybrid_max(), self._clock.wall_ms())
+        lww = self.take_note(message.bucket, incoming)
         base = self._records.base(message.bucket, message.key)
         record = base.record if base.data == message.record else self._joined(base.record, incoming, lww=lww)
         if record is base.record:
@@ -143,6 +140,22 @@ class Replica:
             self._records.barrier(settled, durable=message.durable)
         else:
             self._records.replace(base, record, data, settled, durable=message.durable)
+
+    def take_note(self, bucket: str, incoming: Record) -> bool:
+        """What another node's record says of our clocks; whether its bucket is lww. Raises ClockDrift.
+
+        Every record that is kept here passes by, as a copy of ours or as a hint.
+        """
+        self.mint.check(incoming.clock)
+        lww = self._is_lww(bucket)
+        if lww:
+            self._hybrid.observe(incoming.hybrid_max(), self._clock.wall_ms())
+        return lww
+
+    def lost_batch(self, error: DynamoError) -> None:
+        """A batch of this node failed, and with it those behind: they may hold dots of ours that others have seen."""
+        self._note_loss(error)
+        self.mint.forgot()
 
     def scan(self, message: Scan) -> Scanned:
         """A page of a bucket's keys in one partition. Raises InvalidParameter for one that is not of the ring."""

@@ -30,6 +30,10 @@ OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 SHED_REASONS = ("overloaded", "draining", "connections")
 PEER_FAILURES = ("down", "lost", "timeout", "refused")
 """Spelt as in `protocol.effects.PeerFailure`."""
+HINT_EVENTS = ("created", "merged", "delivered", "handed_over", "dropped", "refused", "damaged")
+"""`handed_over`: to another replica, for age or because the target is none any more; `dropped`: by an operator or with
+its bucket; `refused`: none was taken, for want of room.
+"""
 
 REQUEST_BOUNDS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02),
@@ -88,6 +92,20 @@ class PeerSeries:
         """By kind: one of PEER_FAILURES."""
 
 
+class HintSeries:
+    """The hints that wait for one peer."""
+
+    __slots__ = ("bytes", "count", "oldest_age_s")
+
+    def __init__(self, catalogue: _Catalogue, peer: str) -> None:
+        def gauge(name: str, meaning: str) -> Cell:
+            return catalogue.cell(name, "gauge", meaning, peer=peer)
+
+        self.count = gauge("dynamo_hints_pending", "Hints kept for the peer.")
+        self.bytes = gauge("dynamo_hints_pending_bytes", "Their bytes in the store, keys included.")
+        self.oldest_age_s = gauge("dynamo_hints_oldest_age_seconds", "No hint for the peer is older; 0 without hints.")
+
+
 class _Catalogue:
     """The families made so far, in order."""
 
@@ -122,6 +140,7 @@ class Metrics:
         self.peers = {peer: PeerSeries(self._catalogue, peer) for peer in peers}
         self._make_store()
         self._make_replication()
+        self._make_hints(peers)
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -191,6 +210,17 @@ class Metrics:
         self.clock_drift_refusals = self._counter(
             "dynamo_clock_drift_refusals_total", "Timestamps refused for lying too far ahead of this node's clock."
         )
+
+    def _make_hints(self, peers: Sequence[str]) -> None:
+        events = "What became of hints for replicas that could not take a write."
+        self.hints = {event: self._counter("dynamo_hints_total", events, event=event) for event in HINT_EVENTS}
+        """By event: one of HINT_EVENTS."""
+        self.hint_bytes_delivered = self._counter(
+            "dynamo_hints_delivered_bytes_total", "Bytes of records in hints that were acknowledged."
+        )
+        self.hints_inflight = self._gauge("dynamo_hints_inflight", "Hints sent and not answered yet.")
+        self.hints_paused = self._gauge("dynamo_hints_paused", "Whether an operator has stopped the delivery.")
+        self.hints_pending = {peer: HintSeries(self._catalogue, peer) for peer in peers}
 
     def on_scrape(self, refresh: Callable[[], None]) -> None:
         """Call `refresh` before each rendering: for gauges that are cheaper to read than to keep."""
