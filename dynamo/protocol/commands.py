@@ -30,8 +30,12 @@ class ReadCommand(msgspec.Struct, gc=False, kw_only=True):
     consistency: Consistency | None = None
     r: int | str | None = None
     pr: int | str | None = None
+    sloppy: bool | None = None
+    """Whether fallbacks answer for replicas that cannot; None takes the bucket's."""
     context: Clock | None = None
     """Answer nothing that has not seen this clock."""
+    context_hybrid: int = 0
+    """Newest stamp that the context has seen; 0 if it names none."""
 
 
 class WriteCommand(msgspec.Struct, gc=False, kw_only=True, array_like=True):

@@ -14,10 +14,12 @@ from dynamo.protocol.commands import Consistency, ListCommand, ReadCommand, Writ
 
 
 class ReadQuorum(msgspec.Struct, frozen=True, gc=False):
-    """What a read waits for: answers of `needed` primaries."""
+    """What a read waits for: `needed` answers, `primaries` of them by primaries; by these only, unless it is sloppy."""
 
     n: int
     needed: int
+    primaries: int = 0
+    sloppy: bool = False
 
     @property
     def level(self) -> Consistency:
@@ -50,7 +52,7 @@ def read_quorum(bucket: BucketProperties, command: ReadCommand | ListCommand) ->
     wanted = _effective(command.consistency, command.r, bucket.r, bucket.n, "r")
     pr = getattr(command, "pr", None)
     primaries = resolve_quorum(_default(bucket.pr, bucket.n) if pr is None else pr, bucket.n, "pr", smallest=0)
-    return ReadQuorum(bucket.n, max(wanted, primaries))
+    return ReadQuorum(bucket.n, max(wanted, primaries), primaries, _sloppy(bucket, command))
 
 
 def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum:
@@ -60,8 +62,14 @@ def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum
     dw = _default(bucket.dw, bucket.n) if command.dw is None else command.dw
     primaries = resolve_quorum(pw, bucket.n, "pw", smallest=0)
     durable = resolve_quorum(dw, bucket.n, "dw", smallest=0)
-    sloppy = bucket.sloppy if command.sloppy is None else command.sloppy
-    return WriteQuorum(bucket.n, max(wanted, primaries, durable), primaries, durable, sloppy)
+    return WriteQuorum(bucket.n, max(wanted, primaries, durable), primaries, durable, _sloppy(bucket, command))
+
+
+def _sloppy(bucket: BucketProperties, command: ReadCommand | WriteCommand | ListCommand) -> bool:
+    """Whether fallbacks count. They keep hints, not ranges of keys, so a listing is never sloppy."""
+    if isinstance(command, ListCommand):
+        return False
+    return bucket.sloppy if command.sloppy is None else command.sloppy
 
 
 def _default(wanted: int | str, n: int) -> int | str:

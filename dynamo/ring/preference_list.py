@@ -20,6 +20,7 @@ class PreferenceLists:
         self._walks = [_walk(ring, partition) for partition in range(ring.partitions)]
         self._zones = {m.id: m.zone or m.id for m in ring.members}
         self._tables: dict[int, list[tuple[str, ...]]] = {}
+        self._fallbacks: dict[int, list[tuple[str, ...]]] = {}
 
     def partition(self, bucket: str, key: bytes) -> int:
         """The partition of a key."""
@@ -35,8 +36,15 @@ class PreferenceLists:
 
     def fallbacks(self, partition: int, n: int) -> tuple[str, ...]:
         """The nodes that stand in for a primary, in the order in which they are asked."""
-        primaries = self.primaries(partition, n)
-        return tuple(node for node in self._walks[partition] if node not in primaries)
+        table = self._fallbacks.get(n)
+        if table is None:
+            table = [self._beyond(walk, self.primaries(each, n)) for each, walk in enumerate(self._walks)]
+            self._fallbacks[n] = table
+        return table[partition]
+
+    @staticmethod
+    def _beyond(walk: tuple[str, ...], primaries: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(node for node in walk if node not in primaries)
 
     def _zone_first(self, walk: tuple[str, ...], n: int) -> tuple[str, ...]:
         chosen: list[str] = []

@@ -4,7 +4,10 @@ A transcript is a list of steps. A step is a command, a line `----`, and what th
 `-` is no answer at all. Lines before a command that begin with `#` tell the story. Commands:
 
     read a b c [r=2] [all] [lww] [context=a1,b2] [deadline=2]     start a quorum read; replicas nearest first
-    write a b c [w=2] [n=3] [deadline=2]                          start a quorum write; the first one coordinates
+    write a b c [w=2] [n=3] [pw=0] [strict] [hints] [spare=d,e] [away=c] [after=0.5] [by=d] [deadline=2]
+                                                                  start a quorum write; the first one coordinates, or,
+                                                                  where all are away, the node `by`; any of the words
+                                                                  of hints switches them on
     forward a b c [deadline=2]                                    start forwarding a write to these candidates
     scan a b c [r=2] [lww] [deadline=2]                           start a scan of one partition
     [at SECONDS] reply PEER RECORD                                the answer to a fetch
@@ -33,7 +36,7 @@ from dynamo.replication.quorum import ReadQuorum, WriteQuorum
 from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import keep_newest, keep_siblings
 from dynamo.replication.scan import QuorumScan, ScanPage
-from dynamo.replication.write import Acks, QuorumWrite
+from dynamo.replication.write import Acks, Handoff, QuorumWrite
 from dynamo.versioning.clock import Clock, covers
 from dynamo.versioning.record import Record, Sibling, decode, encode
 
@@ -182,7 +185,8 @@ def _failure(words: list[str]) -> PeerError:
 
 def _effect(effect: Effect) -> str:
     if isinstance(effect, Send):
-        return f"send {effect.to} {_sent(effect.message)}"
+        until = f" until {effect.deadline:g}" if effect.deadline else ""
+        return f"send {effect.to} {_sent(effect.message)}{until}"
     if isinstance(effect, WakeAt):
         return f"wake {effect.when:g}"
     return f"finish {_outcome(effect.outcome)}"
@@ -190,7 +194,8 @@ def _effect(effect: Effect) -> str:
 
 def _sent(message: Message) -> str:
     name = type(message).__name__.lower()
-    return f"{name} {shown(message.record)}" if isinstance(message, Store) else name
+    hinted = f" for {message.hint_for}" if isinstance(message, Fetch | Store) and message.hint_for else ""
+    return f"{name} {shown(message.record)}{hinted}" if isinstance(message, Store) else f"{name}{hinted}"
 
 
 def _outcome(outcome: object) -> str:
@@ -212,6 +217,9 @@ def _outcome(outcome: object) -> str:
 
 
 def _accounts(machine: Machine[object]) -> str:
+    if isinstance(machine, QuorumWrite):
+        kept = f", kept: {' '.join(machine.hints)}" if machine.hints else ""
+        return kept + (f", nobody keeps {machine.unkept}" if machine.unkept else "")
     if not isinstance(machine, QuorumRead) or not machine.mismatched:
         return ""
     return f", differed, {machine.repaired_later} repaired later"
@@ -240,9 +248,17 @@ def _read(words: list[str]) -> QuorumRead:
 
 
 def _write(words: list[str]) -> QuorumWrite:
-    peers, options, _ = _options(words, w="2", n="3", deadline="2")
-    quorum = WriteQuorum(int(options["n"]), int(options["w"]), 0, 0, sloppy=True)
-    return QuorumWrite(peers[0], peers, Store("b", b"k", record_of("a1=x")), quorum, float(options["deadline"]))
+    peers, options, flags = _options(words, w="2", n="3", pw="0", spare="", away="", after="0.5", by="", deadline="2")
+    quorum = WriteQuorum(int(options["n"]), int(options["w"]), int(options["pw"]), 0, sloppy="strict" not in flags)
+    handoff = None
+    if "hints" in flags or options["spare"] or options["away"]:
+        handoff = Handoff(_names(options["spare"]), _names(options["away"]), float(options["after"]))
+    store = Store("b", b"k", record_of("a1=x"))
+    return QuorumWrite(options["by"] or peers[0], peers, store, quorum, float(options["deadline"]), handoff)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
 
 
 def _forward(words: list[str]) -> Forwarding:
