@@ -16,7 +16,9 @@ FOLDER = Path("bench-results")
 
 @click.command(short_help="measure this machine's cluster, beside a bare server and etcd")
 @click.option(
-    "--only", type=click.Choice(["front", "cluster", "etcd"]), help="One comparison; etcd has the cluster's rows, too."
+    "--only",
+    type=click.Choice(["front", "cluster", "etcd", "overload"]),
+    help="One comparison; etcd has the cluster's rows, too.",
 )
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 3600), default=4.0, show_default=True, help="Of each measurement."
@@ -49,7 +51,8 @@ def bench(
     """Start what is needed on loopback, measure, print a table, write a JSON file.
 
     front: one node's GET beside a bare aiohttp handler. cluster: three nodes, PUT and GET. etcd: the same beside three
-    nodes of etcd, where it is installed. Without --only: front and etcd. Medians over the rounds; nothing stays behind.
+    nodes of etcd, where it is installed. overload: three nodes under up to five times the load that they sustain.
+    Without --only: front, etcd, overload. Medians over the rounds; nothing stays behind.
     """
     from dynamo.workload.benchmark import EVERYTHING, run
     from dynamo.workload.comparison import Settings

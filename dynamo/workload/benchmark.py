@@ -18,12 +18,18 @@ from dynamo.workload.comparison import Progress, Settings
 from dynamo.workload.event_loop import new_event_loop
 from dynamo.workload.front import front
 from dynamo.workload.machine import facts
+from dynamo.workload.overload import overload
 from dynamo.workload.report import Report, Section
 
 Comparison = Callable[[Path, Settings, asyncio.Runner, Progress], Section]
 
-COMPARISONS: dict[str, Comparison] = {"front": front, "cluster": cluster, "etcd": beside_etcd}
-EVERYTHING = ("front", "etcd")
+COMPARISONS: dict[str, Comparison] = {
+    "front": front,
+    "cluster": cluster,
+    "etcd": beside_etcd,
+    "overload": overload,
+}
+EVERYTHING = ("front", "etcd", "overload")
 """Together these measure all there is: `etcd` has our cluster's rows, too."""
 
 

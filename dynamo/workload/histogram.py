@@ -8,7 +8,7 @@ one is at most that, and at least 0.8 % less. Recording costs an addition and a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 SUB_BUCKETS = 128
 VALUE_MAX = 2**40 - 1
@@ -57,6 +57,20 @@ class Histogram:
     def mean(self) -> float:
         """Exact; 0 if there are no values."""
         return self.total / self.count if self.count else 0.0
+
+    def counts(self) -> dict[int, int]:
+        """Bucket to count, empty buckets left out: what crosses to another process."""
+        return {bucket: count for bucket, count in enumerate(self._counts) if count}
+
+    def add_counts(self, counts: Mapping[int, int]) -> None:
+        """Count what `counts` of another one said; its values are taken to lie at the upper edges of their buckets."""
+        for bucket, count in counts.items():
+            edge = upper_edge(bucket)
+            self.smallest = min(self.smallest, edge) if self.count else edge
+            self.largest = max(self.largest, edge)
+            self.count += count
+            self.total += edge * count
+            self._counts[bucket] += count
 
     def merge(self, other: Histogram) -> None:
         """Count everything that the other one counted, too."""

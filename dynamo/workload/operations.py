@@ -34,12 +34,13 @@ class Operation(Protocol):
 
 
 class Get:
-    """GET of an object at `r` replicas."""
+    """GET of an object at `r` replicas. `timeout_ms`: what the node is told; its own default where 0."""
 
-    def __init__(self, keys: KeySpace, bucket: str, r: int) -> None:
+    def __init__(self, keys: KeySpace, bucket: str, r: int, timeout_ms: int = 0) -> None:
         self.name = f"GET R={r}"
         self.keys = keys
-        self._requests = [_get(f"/v1/kv/{bucket}/{key}?r={r}") for key in keys.keys]
+        query = _query("r", r, timeout_ms)
+        self._requests = [_get(f"/v1/kv/{bucket}/{key}?{query}") for key in keys.keys]
 
     def request(self, position: int) -> bytes:
         return self._requests[position]
@@ -54,13 +55,14 @@ class Put:
     """PUT of an object, done when `w` replicas have it. What the last answer said of the key goes with the next PUT.
 
     That is how a client of a bucket with siblings must write: without the context each PUT would add a value. `after`
-    is an operation that wrote these keys before; what it learnt is shared.
+    is an operation that wrote these keys before; what it learnt is shared. `timeout_ms` as for a GET.
     """
 
-    def __init__(self, keys: KeySpace, bucket: str, w: int, after: Put | None = None) -> None:
+    def __init__(self, keys: KeySpace, bucket: str, w: int, after: Put | None = None, timeout_ms: int = 0) -> None:
         self.name = f"PUT W={w}"
         self.keys = keys
-        self._heads = [_put_head(f"/v1/kv/{bucket}/{key}?w={w}", keys.value_bytes) for key in keys.keys]
+        query = _query("w", w, timeout_ms)
+        self._heads = [_put_head(f"/v1/kv/{bucket}/{key}?{query}", keys.value_bytes) for key in keys.keys]
         self._tails = [b"\r\n\r\n" + value for value in keys.values]
         self.contexts: list[bytes] = [b""] * len(keys) if after is None else after.contexts
         """The header field to send with each key; empty before the first answer."""
@@ -131,6 +133,10 @@ class Fixed:
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         return "" if status == 200 and body == self._body else _described(status, body)
+
+
+def _query(quorum: str, number: int, timeout_ms: int) -> str:
+    return f"{quorum}={number}" + (f"&timeout={timeout_ms}ms" if timeout_ms else "")
 
 
 def _get(target: str) -> bytes:

@@ -45,10 +45,24 @@ class Ratio(msgspec.Struct, kw_only=True):
     name: str
     values: list[float]
     goal: float | None = None
+    at_most: bool = False
+    """The goal is the most that the ratio may be, not the least."""
 
     @property
     def median(self) -> float:
         return statistics.median(self.values)
+
+    @property
+    def met(self) -> bool:
+        """Whether the median reaches the goal, where there is one."""
+        return self.goal is None or (self.median <= self.goal if self.at_most else self.median >= self.goal)
+
+
+class Table(msgspec.Struct, kw_only=True):
+    """Figures that are no row of a closed loop: one line of headings, then lines of as many cells."""
+
+    headings: list[str]
+    lines: list[list[str]]
 
 
 class Section(msgspec.Struct, kw_only=True):
@@ -58,6 +72,9 @@ class Section(msgspec.Struct, kw_only=True):
     notes: list[str] = []
     rows: list[Row] = []
     ratios: list[Ratio] = []
+    tables: list[Table] = []
+    details: dict[str, object] = {}
+    """What stands in the file only: every sample of the tables."""
     skipped: str = ""
 
 
@@ -102,6 +119,8 @@ def lines(report: Report) -> list[str]:
             shown.append(f"  {section.skipped}")
         if section.rows:
             shown += ["", *table([_HEADINGS, *(_cells(row) for row in section.rows)])]
+        for each in section.tables:
+            shown += ["", *table([each.headings, *each.lines])]
         if section.ratios:
             shown += ["", *(_ratio_line(each) for each in section.ratios)]
     return [*shown, "", *(f"FAULTS  {fault}" for fault in report.faults)]
@@ -139,7 +158,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _ratio_line(each: Ratio) -> str:
-    goal = "" if each.goal is None else f", goal {each.goal:g}: {'met' if each.median >= each.goal else 'missed'}"
+    goal = ""
+    if each.goal is not None:
+        goal = f", goal {'at most ' if each.at_most else ''}{each.goal:g}: {'met' if each.met else 'missed'}"
     return f"  {each.name}: {each.median:.2f} ({min(each.values):.2f} .. {max(each.values):.2f}){goal}"
 
 

@@ -84,3 +84,14 @@ def test_percentiles_of_many_values_are_near_the_true_ones():
     for percent, rank in ((50, 10_000), (90, 18_000), (99, 19_800), (99.9, 19_980)):
         assert counted.percentile(percent) == pytest.approx(values[rank - 1], rel=0.008)
     assert counted.mean == sum(values) / len(values)
+
+
+def test_counts_cross_to_another_process():
+    """What is made of the counts answers the same percentiles, to the width of a bucket."""
+    values = [3, 300, 30_000, 3_000_000, 3_000_000]
+    first, second = Histogram(values), Histogram()
+    second.add_counts(first.counts())
+    assert second.count == 5
+    for percent in (0, 50, 99, 100):
+        assert first.percentile(percent) <= second.percentile(percent) <= first.percentile(percent) * 1.008 + 1
+    assert Histogram().counts() == {}

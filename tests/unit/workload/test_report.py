@@ -3,7 +3,7 @@ import json
 import msgspec
 import pytest
 
-from dynamo.workload.report import Report, Row, Section, lines, ratio, table, work_ratio, write
+from dynamo.workload.report import Ratio, Report, Row, Section, Table, lines, ratio, table, work_ratio, write
 from dynamo.workload.runner import Sample
 
 
@@ -109,3 +109,16 @@ def test_columns_are_aligned():
         "  a               1",
         "  long name  10,000",
     ]
+
+
+def test_tables_and_goals_that_are_a_most():
+    """A table's cells are shown as they are; a ratio that should be small is met when it is."""
+    small = Ratio(name="memory", values=[1.1], goal=1.25, at_most=True)
+    large = Ratio(name="memory", values=[1.3], goal=1.25, at_most=True)
+    section = Section(
+        title="Overload", tables=[Table(headings=["", "good"], lines=[["1x", "10"]])], ratios=[small, large]
+    )
+    text = "\n".join(lines(report(section)))
+    assert "1x    10" in text
+    assert "memory: 1.10 (1.10 .. 1.10), goal at most 1.25: met" in text
+    assert "memory: 1.30 (1.30 .. 1.30), goal at most 1.25: missed" in text

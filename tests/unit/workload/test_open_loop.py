@@ -1,0 +1,140 @@
+"""Against small servers of the tests' own, in the same process: the loop itself runs in a thread."""
+
+import asyncio
+import itertools
+import time
+
+from dynamo.workload.arrivals import Phase
+from dynamo.workload.keys import KeySpace
+from dynamo.workload.open_loop import OpenLoop
+from dynamo.workload.operations import Fixed
+from dynamo.workload.tally import Tally
+from tests.unit.workload.servers import good, serving
+
+KEYS = KeySpace(1, 10, 4)
+SHED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+
+async def run(
+    endpoint: tuple[str, int], *phases: Phase, connections: int = 4, timeout_s: float = 0.5, body: bytes = b"hi"
+) -> Tally:
+    loop = OpenLoop(Fixed(KEYS, "/", body), itertools.cycle(range(10)), [endpoint], connections)
+    return await asyncio.to_thread(loop.run, phases, timeout_s)
+
+
+async def test_every_arrival_is_answered_at_its_rate():
+    """As many as were due went out and came back, spread over the time and not in a rush."""
+    times: list[float] = []
+
+    def answer(request: bytes) -> bytes:
+        times.append(time.monotonic())
+        return good(b"hi")
+
+    async with serving(answer) as endpoint:
+        tally = await run(endpoint, Phase(name="a", rate=100, seconds=0.5), Phase(name="b", rate=40, seconds=0.5))
+    first, second = tally.phases
+    assert (first.good, second.good) == (50, 20)
+    assert (first.offered, second.offered) == (50, 20)
+    assert times[-1] - times[0] > 0.9
+    assert sum(each.good for each in tally.bins) == 70
+    assert 0 < first.good_ms(50) <= first.good_ms(99) < 500
+
+
+async def test_a_refusal_is_counted_as_one():
+    """503 is neither good nor a fault, and has a latency of its own."""
+    async with serving(lambda _: SHED) as endpoint:
+        (phase,) = (await run(endpoint, Phase(name="a", rate=50, seconds=0.4))).phases
+    assert (phase.shed, phase.good, phase.failed, phase.offered) == (20, 0, 0, 20)
+    assert phase.shed_ms(50) > 0
+    assert phase.good_ms(50) == 0
+
+
+async def test_a_wrong_answer_is_a_failure():
+    """With what was wrong."""
+    async with serving(lambda _: good(b"no")) as endpoint:
+        (phase,) = (await run(endpoint, Phase(name="a", rate=50, seconds=0.2))).phases
+    assert (phase.failed, phase.offered) == (10, 10)
+    assert "status 200" in phase.first_failure
+
+
+async def test_a_server_that_does_not_answer_cannot_hold_up_the_run():
+    """What was sent is late, what found no connection is unsent, nothing is missing, and the run ends by its time."""
+    released = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        began = time.monotonic()
+        (phase,) = (
+            await run(
+                server.sockets[0].getsockname(), Phase(name="a", rate=100, seconds=0.4), connections=3, timeout_s=0.1
+            )
+        ).phases
+        took_s = time.monotonic() - began
+        released.set()
+    assert (phase.late, phase.unsent, phase.good) == (3, 37, 0)
+    assert took_s < 5
+
+
+async def test_response_time_counts_from_the_intended_start():
+    """One connection and a server that takes 50 ms: who arrives meanwhile waits, and its waiting counts."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(0.05)  # the server's own slowness, which is what is tested
+                writer.write(good(b"hi"))
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        (phase,) = (
+            await run(
+                server.sockets[0].getsockname(), Phase(name="a", rate=100, seconds=0.1), connections=1, timeout_s=5
+            )
+        ).phases
+    assert phase.good == 10
+    assert phase.good_ms(50) > 100, "the fifth has waited for four others"
+
+
+async def test_a_connection_that_ends_is_replaced():
+    """Its request has failed; the next one goes out on another connection."""
+    asked: list[bytes] = []
+
+    def answer(request: bytes) -> bytes:
+        asked.append(request)
+        return b"" if len(asked) == 3 else good(b"hi")
+
+    async with serving(answer) as endpoint:
+        (phase,) = (await run(endpoint, Phase(name="a", rate=50, seconds=0.4), connections=1)).phases
+    assert (phase.failed, phase.good) == (1, 19)
+    assert phase.first_failure == "the server closed the connection"
+
+
+async def test_an_answer_in_pieces_and_a_closing_one():
+    """Pieces are put together; after Connection: close comes another connection, and no request is lost."""
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\nConnection: close\r\n\r\n" + bytes(60_000)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for piece in (whole[:30], whole[30:50_000], whole[50_000:]):
+            writer.write(piece)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        (phase,) = (
+            await run(
+                server.sockets[0].getsockname(),
+                Phase(name="a", rate=20, seconds=0.3),
+                body=bytes(60_000),
+                connections=1,
+            )
+        ).phases
+    assert (phase.good, phase.failed) == (6, 0)
