@@ -124,6 +124,18 @@ class Identity(Protocol):
     def counter(self) -> int:
         """Counter of the last dot that this incarnation minted in an earlier run; 0 if it is new."""
 
+    @property
+    def store(self) -> str:
+        """Sixteen hex digits, drawn when the store was made."""
+
+    @property
+    def starts(self) -> int:
+        """Which start on this store this is, from 1; on disk since before the first request."""
+
+    @property
+    def run(self) -> str:
+        """Eight hex digits, drawn at this start."""
+
     def renew(self) -> None:
         """Take another incarnation, on disk before this returns. Raises StorageRefused or StorageFull if it cannot."""
 

@@ -25,6 +25,7 @@ from dynamo.errors import ConfigError, DynamoError
 from dynamo.node.node import Node
 from dynamo.ring.ring import Member, Ring, first_ring
 from dynamo.storage.engine import LmdbStorage
+from dynamo.storage.identity import WHAT_TO_DO
 from dynamo.storage.open import open_store
 from dynamo.telemetry import logs, loop_lag
 from dynamo.telemetry.logs import Log
@@ -145,6 +146,7 @@ class Server:
             tls=client_context(config.tls),
         )
         node = Node(config, ring, SystemClock(), SystemRandomness(), storage, identity, peers, metrics)
+        me.age, me.judge, me.on_outdated = lambda: node.store_ages.mine, node.store_ages.judge, self._on_outdated
         listener = Listener(
             me,
             node.handle,
@@ -165,6 +167,8 @@ class Server:
             client_port=member.client_port,
             incarnation=identity.incarnation,
             identity=identity.reason,
+            store=identity.store,
+            start=identity.starts,
         )
 
     async def _listen(self, node: Node, member: MemberSection, peers: TcpPeers, listener: Listener) -> None:
@@ -198,6 +202,12 @@ class Server:
         storage.write((), True, settled.set_result)
         if await settled is None and not self._broken:
             node.stop()
+
+    def _on_outdated(self, said: str) -> None:
+        """Another node remembers a later state of this store: whatever it holds must not be spread."""
+        self._broken = True
+        journal.error("the store is an older copy", code="outdated-store", problem=f"{said}. {WHAT_TO_DO}")
+        self.end(1)
 
     def _on_fatal(self, error: DynamoError) -> None:
         """The disk cannot be trusted: answer nobody any more, end, and let the next start find out what exists."""

@@ -23,6 +23,7 @@ from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
 from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
+from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Respond, Storage
 from dynamo.protocol.bucket import BucketProperties
@@ -90,6 +91,7 @@ class Node:
             page_bytes_max=min(PAGE_BYTES, config.limits.object_bytes_max),
         )
         self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
+        self.store_ages = StoreAgeBook(self.id, identity, storage)
         self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
         self.hints = HintBook(config.hints, self.id, clock, storage, self.preference, self.replica, metrics)
         self.liveness = Liveness(self.id, peers)
@@ -117,6 +119,7 @@ class Node:
         """Load what is kept beside the records; from here on requests may come."""
         self.buckets.load()
         self.hints.load()
+        self.store_ages.load()
         self._started_at = self.clock.monotonic()
         self._running = True
 

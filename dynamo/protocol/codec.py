@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from dynamo.errors import DynamoError, from_code
-from dynamo.protocol.messages import Message, Refused
+from dynamo.protocol.messages import Message, Refused, StoreAge
 
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
@@ -41,6 +41,8 @@ class Hello(msgspec.Struct, array_like=True):
     node: str
     incarnation: str
     epoch: int
+    age: StoreAge | None = None
+    """Of the sender's store."""
 
 
 class Welcome(msgspec.Struct, array_like=True):
@@ -53,6 +55,9 @@ class Welcome(msgspec.Struct, array_like=True):
     incarnation: str
     epoch: int
     refusal: str = ""
+    age: StoreAge | None = None
+    outdated: bool = False
+    """The refusal is because the opener's store is an older copy: it must not go on with it."""
 
 
 MAGIC = "dynamo-peer"

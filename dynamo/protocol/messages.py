@@ -199,6 +199,20 @@ class Keys(msgspec.Struct, tag=24, array_like=True, gc=False):
     """The list is cut; more may follow the last key."""
 
 
+class StoreAge(msgspec.Struct, frozen=True, array_like=True):
+    """How old the data of a node are, as it says itself. What others conclude from it: `membership/store_ages.py`."""
+
+    node: str
+    store: str
+    """Drawn when the store was made; empty if the node does not say."""
+    starts: int
+    """Which start of the node on this store this is, from 1."""
+    run: str
+    """Drawn at this start: two copies of a store that start once each are told apart by it."""
+    reaps: int = 0
+    """How often records were removed from this store for good; grows in the same batch as the removal."""
+
+
 class DeadKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A key that may be forgotten, and which version of it."""
 
@@ -215,18 +229,24 @@ class MayReap(msgspec.Struct, tag=25, array_like=True, gc=False):
     """
 
     keys: list[DeadKey]
+    ages: list[StoreAge] = []
+    """Of the stores that the sender knows, its own among them."""
 
 
 class Reap(msgspec.Struct, tag=26, array_like=True, gc=False):
     """Forget these, if you hold exactly those versions. Answered by ReapVotes: which are gone, durably."""
 
     keys: list[DeadKey]
+    ages: list[StoreAge] = []
+    """As in MayReap."""
 
 
 class ReapVotes(msgspec.Struct, tag=27, array_like=True, gc=False):
     """Yes or no for each key, in the order asked."""
 
     votes: list[bool]
+    age: StoreAge | None = None
+    """The voter's store, what was removed by this included."""
 
 
 Message = (

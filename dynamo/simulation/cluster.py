@@ -30,8 +30,8 @@ from dynamo.layout.keyspaces import Keyspace, record_key
 from dynamo.node.node import Node
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, Ring, first_ring
-from dynamo.simulation.disk import DiskHabits, Platter, SimulatedIdentity, SimulatedStorage
-from dynamo.simulation.network import Network, Weather
+from dynamo.simulation.disk import DiskHabits, Platter, PlatterCopy, SimulatedIdentity, SimulatedStorage
+from dynamo.simulation.network import Greeting, Network, Weather
 from dynamo.simulation.world import Life, SeededRandomness, SimulatedClock, World
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.clock import Clock, descends
@@ -92,6 +92,8 @@ class Cluster:
         """Called with the actor, `node.incarnation`, of each life that begins."""
         self.on_death: list[Callable[[Life], None]] = []
         """Called with each life that ended, for those who wait for its answers."""
+        self.refused: list[Life] = []
+        """Lives that ended because others found their store to be an older copy."""
         self._lives = 0
         self._ending: list[asyncio.Task[None]] = []
         self._metrics = {
@@ -118,7 +120,9 @@ class Cluster:
             listener(f"{name}.{identity.incarnation}")
         node = Node(self._config(name), self.ring, clock, randomness, storage, identity, peers, self._metrics[name])
         node.start()
-        self.network.listen(name, node.handle)
+        ages = node.store_ages
+        greeting = Greeting(lambda: ages.mine, ages.judge, lambda said: self._on_outdated(life, said))
+        self.network.listen(name, node.handle, greeting)
         supervisor = Supervisor(node)
         supervisor.start()
         self.running[name] = Running(life, clock, storage, node, supervisor)
@@ -150,6 +154,32 @@ class Cluster:
         """Nobody is paused any more."""
         for name in self.ids:
             self.resume(name)
+
+    def _on_outdated(self, life: Life, said: str) -> None:
+        """A node that is told that its store is an older copy ends itself, at the end of this tick."""
+        if life.alive:
+            self.world.note(f"{life.node} runs on an older copy: {said}")
+            self.refused.append(life)
+            self.world.after(0.0, self._give_up, life)
+
+    def copy_disk(self, name: str) -> PlatterCopy:
+        """A copy of what a node has on disk now, as an operator makes one."""
+        return self.platters[name].copy()
+
+    def put_back(self, name: str, copy: PlatterCopy) -> None:
+        """Replace the disk of a node that is down with an older copy of it.
+
+        Its next life is refused by the others and ends itself (`refused`), unless nothing tells it from a crash.
+        """
+        assert name not in self.running, "a disk is replaced while its node is down"
+        self.world.note(f"{name} gets an old copy of its disk")
+        self.platters[name].put_back(copy)
+
+    def wipe(self, name: str) -> None:
+        """Replace the disk of a node that is down with an empty one."""
+        assert name not in self.running, "a disk is replaced while its node is down"
+        self.world.note(f"{name} gets an empty disk")
+        self.platters[name].wipe()
 
     def _give_up(self, life: Life) -> None:
         """A node whose store is lost ends itself."""

@@ -48,6 +48,17 @@ class _Batch(msgspec.Struct):
     done: Done
 
 
+class PlatterCopy(msgspec.Struct):
+    """An old copy of a data directory: the store and the identity file."""
+
+    synced: Maps
+    incarnation: str = ""
+    counter: int = 0
+    stopped_cleanly: bool = False
+    store: str = ""
+    starts: int = 0
+
+
 class Platter:
     """What outlives a node: its synced bytes and who it was. One per node, handed from life to life."""
 
@@ -58,6 +69,30 @@ class Platter:
         self.incarnation = ""
         self.counter = 0
         self.stopped_cleanly = False
+        self.store = ""
+        """Name of the store; empty for a disk on which no node ever started."""
+        self.starts = 0
+
+    def copy(self) -> PlatterCopy:
+        """What a copy of the data directory would hold, made now."""
+        return PlatterCopy(
+            {space: dict(held) for space, held in self.synced.items()},
+            self.incarnation,
+            self.counter,
+            self.stopped_cleanly,
+            self.store,
+            self.starts,
+        )
+
+    def put_back(self, copy: PlatterCopy) -> None:
+        """The disk is as it was when the copy was made. No life may be running on it."""
+        self.synced = {space: dict(held) for space, held in copy.synced.items()}
+        self.incarnation, self.counter, self.stopped_cleanly = copy.incarnation, copy.counter, copy.stopped_cleanly
+        self.store, self.starts = copy.store, copy.starts
+
+    def wipe(self) -> None:
+        """An empty disk. No life may be running on it."""
+        self.put_back(PlatterCopy({space: {} for space in Keyspace}))
 
 
 class SimulatedStorage:
@@ -226,6 +261,9 @@ class SimulatedIdentity:
         self._platter = platter
         self._life = life
         self._dice = world.stream("identity", life.node, life.number)
+        self.run = self._dice.randbytes(4).hex()
+        platter.store = platter.store or self._dice.randbytes(8).hex()
+        platter.starts += 1
         keeps = platter.stopped_cleanly or not platter.habits.forgets_incarnation
         platter.stopped_cleanly = False
         if not platter.incarnation or not keeps:
@@ -238,6 +276,14 @@ class SimulatedIdentity:
     @property
     def counter(self) -> int:
         return self._platter.counter
+
+    @property
+    def store(self) -> str:
+        return self._platter.store
+
+    @property
+    def starts(self) -> int:
+        return self._platter.starts
 
     def renew(self) -> None:
         if self._platter.habits.full:

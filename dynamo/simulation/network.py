@@ -24,7 +24,7 @@ import msgspec
 from dynamo.ports import Inbound, Receiver
 from dynamo.protocol.codec import LENGTH_BYTES, Envelope, decode_envelopes, encode_frame, refused_error
 from dynamo.protocol.effects import PeerError, PeerFailure
-from dynamo.protocol.messages import Message, Refused
+from dynamo.protocol.messages import Message, Refused, StoreAge
 from dynamo.simulation.world import Life, SimulatedClock, World
 
 Link = tuple[str, str]
@@ -48,6 +48,14 @@ class Weather(msgspec.Struct):
     """Peers hang up on a paused node after so long, and up to a sixth more, as the real transport does; 0 for never."""
 
 
+class Greeting(msgspec.Struct):
+    """What the handshake of a connection is made of, as in `transport/handshake.py`."""
+
+    age: Callable[[], StoreAge]
+    judge: Callable[[StoreAge], str]
+    on_outdated: Callable[[str], None]
+
+
 class _Station(msgspec.Struct):
     """What is attached under one node's name: its present life."""
 
@@ -55,6 +63,7 @@ class _Station(msgspec.Struct):
     clock: SimulatedClock
     peers: SimulatedPeers
     inbound: Inbound | None = None
+    greeting: Greeting | None = None
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -103,9 +112,10 @@ class Network:
         self._review_all(life.node)
         return peers
 
-    def listen(self, node: str, inbound: Inbound) -> None:
-        """From now on the node takes requests."""
+    def listen(self, node: str, inbound: Inbound, greeting: Greeting | None = None) -> None:
+        """From now on the node takes requests, from those that it accepts in a handshake and that accept it."""
         self._stations[node].inbound = inbound
+        self._stations[node].greeting = greeting
         self._review_all(node)
 
     def silence(self, node: str) -> None:
@@ -197,11 +207,24 @@ class Network:
             station.peers.disconnected(target)
             self._review(life.node, target)
         elif believed is None and true is not None:
-            there = self._stations[target].life
-            if there.paused:
-                there.do(self._review, life.node, target)  # it accepts, and answers no greeting
-            else:
+            there = self._stations[target]
+            if there.life.paused:
+                there.life.do(self._review, life.node, target)  # it accepts, and answers no greeting
+            elif self._agree(station, there):
                 station.peers.connected(target, true)
+
+    def _agree(self, opener: _Station, listener: _Station) -> bool:
+        """The handshake. Who is found to run on an older copy of its data is told by the listener, and left alone by
+        the opener.
+        """
+        mine, theirs = opener.greeting, listener.greeting
+        if mine is None or theirs is None:
+            return True
+        if objection := theirs.judge(mine.age()):
+            self.world.note(f"{listener.life.node} refuses {opener.life.node}: {objection}")
+            mine.on_outdated(objection)
+            return False
+        return not mine.judge(theirs.age())
 
     # -- messages --------------------------------------------------------------------------------------------------
 

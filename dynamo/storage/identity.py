@@ -11,12 +11,17 @@ the clocks of the keys written later.
     missing   not empty                       refuses: whose data these are, and which dots they hold, is not known
     there     empty                           takes a new incarnation
     there     after a crash                   takes a new incarnation
-    there     clean, other transaction        takes a new incarnation
+    there     clean, earlier transaction      refuses: it was put back from an older copy, without this file
+    there     clean, later transaction        takes a new incarnation
     there     clean, same transaction         goes on after its last counter
 
 A file of another cluster, node, engine or format is refused. So is another assignment of partitions under the same
 epoch, or an older epoch: the data would be looked for where they are not. The file is marked unclean, on disk, before
 the first dot.
+
+A copy of the whole directory cannot be told from here, since its file is a copy, too. So the file numbers the starts of
+the store, which has a name of its own, and the other nodes remember the highest number that they were shown
+(`membership/store_ages.py`).
 """
 
 from __future__ import annotations
@@ -34,6 +39,10 @@ from dynamo.storage.directory import DataDirectory
 
 FILE = "identity.toml"
 FORMAT = 1
+WHAT_TO_DO = (
+    "An older copy must not take part: it would bring back what was deleted since. Move the data directory away and "
+    "start with an empty one, which the other nodes fill"
+)
 _COMMENT = "# Written by the node. Not to be edited, nor copied to another node.\n"
 
 
@@ -63,6 +72,10 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     clean: bool
     store_version: int
     """Transaction number of the store at the clean stop."""
+    store: str = ""
+    """Sixteen hex digits, drawn with the store; empty in files of versions that had none."""
+    starts: int = 0
+    """How often a node has started on this store."""
 
 
 def placement_digest(ring: Ring) -> str:
@@ -133,7 +146,7 @@ def _reason_for_new(known: IdentityRecord, store_version: int, store_is_empty: b
 class NodeIdentity:
     """`ports.Identity`. Made by `settle`."""
 
-    __slots__ = ("_directory", "_record", "_store_version", "reason")
+    __slots__ = ("_directory", "_record", "_store_version", "reason", "run")
 
     def __init__(
         self, directory: DataDirectory, record: IdentityRecord, store_version: Callable[[], int], reason: str
@@ -143,6 +156,7 @@ class NodeIdentity:
         self._store_version = store_version
         self.reason = reason
         """For the log: why the node has this incarnation."""
+        self.run = _fresh()
         self._save()
 
     @property
@@ -152,6 +166,14 @@ class NodeIdentity:
     @property
     def counter(self) -> int:
         return self._record.counter
+
+    @property
+    def store(self) -> str:
+        return self._record.store
+
+    @property
+    def starts(self) -> int:
+        return self._record.starts
 
     def renew(self) -> None:
         """Take another incarnation, on disk before this returns. Raises StorageRefused or StorageFull."""
@@ -195,8 +217,14 @@ def settle(
             f"the data directory {directory.path} has data but no {FILE}: put back the file from the same copy as the "
             "store, or start with an empty directory, which reads of every key at consistency=all then fill"
         )
+    if known is not None and known.clean and not store_is_empty and opened_version < known.store_version:
+        raise StorageRefused(
+            f"the store in {directory.path} is older than its last stop ({opened_version} transactions, there were "
+            f"{known.store_version}): it was put back from a copy. {WHAT_TO_DO}"
+        )
     reason = "the node is new" if known is None else _reason_for_new(known, opened_version, store_is_empty)
     goes_on = known is not None and reason is None
+    keeps_store = known is not None and not store_is_empty
     record = IdentityRecord(
         format=FORMAT,
         **msgspec.structs.asdict(expected),
@@ -204,6 +232,8 @@ def settle(
         counter=known.counter if known and goes_on else 0,
         clean=False,
         store_version=0,
+        store=(known.store if known and keeps_store else "") or os.urandom(8).hex(),
+        starts=(known.starts if known and keeps_store else 0) + 1,
     )
     return NodeIdentity(directory, record, store_version, reason or "the last stop was clean")
 

@@ -5,16 +5,21 @@ listener whether the other is a known member of its own cluster, the opener whet
 address may have been given to another). Where TLS is on, the name in the certificate must be the node id that is
 claimed; otherwise any member could speak for another.
 
+Either side may also find that the other runs on an older copy of its data (`membership/store_ages.py`). The listener
+says so in its refusal, and then the opener has to end. An opener that finds it just leaves: the other's own connection
+to this node will be told.
+
 A refusal is told to whoever asks, except where the bytes are not of this protocol at all: then there is nobody to tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from dynamo.protocol.codec import MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Hello, Welcome
+from dynamo.protocol.messages import StoreAge
 
 GREETING_BYTES_MAX = 4096
 """Largest frame that is read from somebody who has not said who he is."""
@@ -23,6 +28,18 @@ _SHOWN_MAX = 64
 
 Names = frozenset[str] | None
 """DNS names in a peer's certificate; None where the connection has no TLS."""
+
+
+def _says_nothing() -> StoreAge | None:
+    return None
+
+
+def _objects_never(_: StoreAge | None) -> str:
+    return ""
+
+
+def _goes_on(_: str) -> None:
+    pass
 
 
 class Introduction(msgspec.Struct):
@@ -35,18 +52,29 @@ class Introduction(msgspec.Struct):
     """Number of the topology in force; it travels with every message."""
     members: frozenset[str]
     """Ids of the cluster's nodes."""
+    age: Callable[[], StoreAge | None] = _says_nothing
+    """Of this node's store, now."""
+    judge: Callable[[StoreAge | None], str] = _objects_never
+    """Why a member that shows this age must not take part; empty if it may, which is then noted."""
+    on_outdated: Callable[[str], None] = _goes_on
+    """Called with another node's words when it finds that this node's store is an older copy."""
 
 
 def hello(me: Introduction) -> Hello:
     """What the opener of a connection says first."""
-    return Hello(MAGIC, PROTOCOL_MIN, PROTOCOL_MAX, me.cluster, me.node, me.incarnation, me.epoch)
+    return Hello(MAGIC, PROTOCOL_MIN, PROTOCOL_MAX, me.cluster, me.node, me.incarnation, me.epoch, me.age())
 
 
 def welcome(me: Introduction, theirs: Hello, names: Names) -> Welcome:
     """What the listener answers. `protocol` is 0 in a refusal."""
     refusal = _why_not(me, theirs, names)
+    objection = "" if refusal else me.judge(theirs.age)
+    if objection:
+        refusal = f"{theirs.node} runs on an older copy of its data: {objection}"
     protocol = 0 if refusal else min(theirs.protocol_max, PROTOCOL_MAX)
-    return Welcome(MAGIC, protocol, me.cluster, me.node, me.incarnation, me.epoch, refusal)
+    return Welcome(
+        MAGIC, protocol, me.cluster, me.node, me.incarnation, me.epoch, refusal, me.age(), outdated=bool(objection)
+    )
 
 
 def is_ours(greeting: Hello | Welcome) -> bool:
@@ -60,12 +88,24 @@ def why_leave(me: Introduction, wanted: str, theirs: Welcome, names: Names) -> s
         return "what answers there is no peer"
     if theirs.refusal:
         return f"refused: {theirs.refusal[:GREETING_BYTES_MAX]}"
+    if reason := _why_not_wanted(me, wanted, theirs, names):
+        return reason
+    if not PROTOCOL_MIN <= theirs.protocol <= PROTOCOL_MAX:
+        return f"protocol {theirs.protocol} is not one of {PROTOCOL_MIN} to {PROTOCOL_MAX}"
+    objection = me.judge(theirs.age)
+    return f"{wanted} runs on an older copy of its data: {objection}" if objection else ""
+
+
+def finds_outdated(me: Introduction, wanted: str, theirs: Welcome, names: Names) -> bool:
+    """Whether a member of the cluster says with this Welcome that this node's own store is an older copy."""
+    return is_ours(theirs) and theirs.outdated and not _why_not_wanted(me, wanted, theirs, names)
+
+
+def _why_not_wanted(me: Introduction, wanted: str, theirs: Welcome, names: Names) -> str:
     if theirs.cluster != me.cluster:
         return f"cluster {_shown(theirs.cluster)} answers there, not {me.cluster!r}"
     if theirs.node != wanted:
         return f"node {_shown(theirs.node)} answers there, not {wanted!r}"
-    if not PROTOCOL_MIN <= theirs.protocol <= PROTOCOL_MAX:
-        return f"protocol {theirs.protocol} is not one of {PROTOCOL_MIN} to {PROTOCOL_MAX}"
     return _why_not_named(theirs.node, names)
 
 

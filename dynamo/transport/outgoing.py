@@ -25,7 +25,7 @@ from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import Message, Ping, Refused
 from dynamo.transport.connection import Connection, Monotonic, Timings, log
 from dynamo.transport.frames import FrameTooLarge
-from dynamo.transport.handshake import Introduction, hello, why_leave
+from dynamo.transport.handshake import Introduction, finds_outdated, hello, why_leave
 from dynamo.transport.statistics import LinkStatistics
 
 _NEVER = inf
@@ -114,6 +114,8 @@ class OutgoingConnection(Connection):
         theirs = decode_welcome(body)
         reason = why_leave(self._me, self._peer, theirs, self.certificate_names())
         if reason:
+            if finds_outdated(self._me, self._peer, theirs, self.certificate_names()):
+                self._me.on_outdated(theirs.refusal)
             self.drop(reason)
             return
         self.begin()

@@ -152,6 +152,7 @@ class MemoryIdentity:
     def __init__(self) -> None:
         self.number = 1
         self.counter = 0
+        self.store, self.starts, self.run = "0123456789abcdef", 1, "00000001"
         self.full = False
         self.closed_at: int | None = None
 

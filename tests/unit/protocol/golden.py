@@ -37,12 +37,15 @@ from dynamo.protocol.messages import (
     Status,
     StatusReport,
     Store,
+    StoreAge,
     Stored,
     TreeHashes,
 )
 
 NEWS = MemberState("node2", 1, 7)
 DEAD = DeadKey("carts", b"k", 255)
+AGE = StoreAge("node2", "s", 3, "r", 7)
+AGE_BYTES = "95 a56e6f646532 a173 03 a172 07"
 BUCKET = BucketProperties(
     name="carts", mode=Mode.LWW, n=5, r="one", w=2, ttl_s=60, created=(7, "node1"), changed=(9, "node2")
 )
@@ -111,15 +114,17 @@ MESSAGES: list[tuple[Message, str]] = [
     (TreeHashes([(3, 255)]), "92 16 91 92 03 ccff"),
     (AskKeys(9, "carts", [3], b"k"), "95 17 09 a56361727473 91 03 c4016b"),
     (Keys([(b"k", 255)], True), "93 18 91 92 c4016b ccff c3"),
-    (MayReap([DEAD]), "92 19 91 93 a56361727473 c4016b ccff"),
-    (Reap([DEAD]), "92 1a 91 93 a56361727473 c4016b ccff"),
-    (ReapVotes([True, False]), "92 1b 92 c3 c2"),
+    (MayReap([DEAD], [AGE]), f"93 19 91 93 a56361727473 c4016b ccff 91 {AGE_BYTES}"),
+    (Reap([DEAD], [AGE]), f"93 1a 91 93 a56361727473 c4016b ccff 91 {AGE_BYTES}"),
+    (ReapVotes([True, False], AGE), f"93 1b 92 c3 c2 {AGE_BYTES}"),
 ]
 
 OLDER: list[tuple[Message, str]] = [
     (Fetch("carts", b"k"), "93 03 a56361727473 c4016b"),
     (Store("carts", b"k", b"rec"), "94 05 a56361727473 c4016b c403726563"),
     (ShareBuckets([]), "92 0b 90"),
+    (MayReap([DEAD]), "92 19 91 93 a56361727473 c4016b ccff"),
+    (ReapVotes([True, False]), "92 1b 92 c3 c2"),
     (Refused("internal", "why"), "93 0d a8696e7465726e616c a3776879"),
 ]
 """Messages as a node wrote them that did not know of the fields at their end."""

@@ -20,7 +20,7 @@ from dynamo.protocol.codec import (
     refusal,
     refused_error,
 )
-from dynamo.protocol.messages import Fetch, Fetched, Refused
+from dynamo.protocol.messages import Fetch, Fetched, Refused, StoreAge
 
 FRAME = bytes.fromhex(
     "00000024"  # 36 bytes follow
@@ -32,11 +32,15 @@ ENVELOPES = [
     Envelope(1, False, 3, 1500, "req-1", Fetch("carts", b"k")),
     Envelope(1, True, 3, 0, "", Fetched(b"")),
 ]
-HELLO = bytes.fromhex("00000024 97 ab64796e616d6f2d70656572 01 01 a470726f64 a56e6f646531 a83030303030303031 03")
-WELCOME = bytes.fromhex("00000024 97 ab64796e616d6f2d70656572 01 a470726f64 a56e6f646532 a83030303030303032 04 a0")
-TURNED_AWAY = bytes.fromhex(
-    "00000026 97 ab64796e616d6f2d70656572 00 a470726f64 a56e6f646532 a83030303030303032 04 a26e6f"
-)
+HELLO_1 = "ab64796e616d6f2d70656572 01 01 a470726f64 a56e6f646531 a83030303030303031 03"
+WELCOME_1 = "ab64796e616d6f2d70656572 01 a470726f64 a56e6f646532 a83030303030303032 04"
+OLDER_HELLO = bytes.fromhex(f"00000024 97 {HELLO_1}")
+OLDER_WELCOME = bytes.fromhex(f"00000024 97 {WELCOME_1} a0")
+AGE = StoreAge("node1", "s", 3, "r", 7)
+AGE_BYTES = "95 a56e6f646531 a173 03 a172 07"
+HELLO = bytes.fromhex(f"00000031 98 {HELLO_1} {AGE_BYTES}")
+WELCOME = bytes.fromhex(f"00000026 99 {WELCOME_1} a0 c0 c2")
+TURNED_AWAY = bytes.fromhex(f"00000034 99 {WELCOME_1} a26e6f {AGE_BYTES} c3")
 
 
 def test_a_frame_has_its_bytes():
@@ -54,15 +58,21 @@ def test_an_empty_frame_is_allowed():
 @pytest.mark.parametrize(
     ("greeting", "golden", "decode"),
     [
-        (Hello(MAGIC, 1, 1, "prod", "node1", "00000001", 3), HELLO, decode_hello),
+        (Hello(MAGIC, 1, 1, "prod", "node1", "00000001", 3, AGE), HELLO, decode_hello),
         (Welcome(MAGIC, 1, "prod", "node2", "00000002", 4), WELCOME, decode_welcome),
-        (Welcome(MAGIC, 0, "prod", "node2", "00000002", 4, "no"), TURNED_AWAY, decode_welcome),
+        (Welcome(MAGIC, 1, "prod", "node2", "00000002", 4, "no", AGE, True), TURNED_AWAY, decode_welcome),
     ],
 )
 def test_greetings_have_their_bytes(greeting, golden, decode):
     """The first frames of a connection, which every version must be able to read for ever."""
     assert encode_greeting(greeting) == golden
     assert decode(golden[LENGTH_BYTES:]) == greeting
+
+
+def test_greetings_of_before_stores_had_an_age_are_read():
+    """A cluster is upgraded node by node."""
+    assert decode_hello(OLDER_HELLO[LENGTH_BYTES:]) == Hello(MAGIC, 1, 1, "prod", "node1", "00000001", 3)
+    assert decode_welcome(OLDER_WELCOME[LENGTH_BYTES:]) == Welcome(MAGIC, 1, "prod", "node2", "00000002", 4)
 
 
 def test_this_node_speaks_version_one():

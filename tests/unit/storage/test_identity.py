@@ -73,7 +73,10 @@ def test_a_new_node_takes_an_incarnation(owner):
         "counter": 0,
         "clean": False,
         "store_version": 0,
+        "store": new.store,
+        "starts": 1,
     }
+    assert re.fullmatch(r"[0-9a-f]{16}", new.store)
 
 
 def test_incarnations_differ(tmp_path):
@@ -122,11 +125,10 @@ def test_a_wiped_store_takes_another(owner):
     assert again.counter == 0
 
 
-@pytest.mark.parametrize("version", [6, 8])
-def test_a_store_of_another_time_takes_another(owner, version):
-    """An older copy has forgotten; a newer one was written by someone without us."""
+def test_a_store_that_was_written_without_us_takes_another(owner):
+    """Somebody opened it since; an older one is refused, see below."""
     incarnation = ran_and_stopped(owner)
-    assert start(owner, store_version=version).incarnation != incarnation
+    assert start(owner, store_version=8).incarnation != incarnation
 
 
 def test_data_without_an_identity_are_refused(owner):
@@ -192,9 +194,52 @@ def test_every_field_is_needed(owner):
     path = owner.path / "identity.toml"
     lines = path.read_text().splitlines(keepends=True)
     for gone in range(1, len(lines)):
+        if lines[gone].startswith(("store =", "starts =")):
+            continue  # unknown to earlier versions; see below
         path.write_text("".join(lines[:gone] + lines[gone + 1 :]))
         with pytest.raises(StorageRefused):
             start(owner)
+
+
+def test_each_start_on_a_store_has_a_number(owner):
+    """After a clean stop and after a crash; on disk before anything is served, and each run has a name of its own."""
+    first = start(owner, store_is_empty=True)
+    first.close(0)
+    runs, store = [first.run], first.store
+    for number in (2, 3):
+        again = start(owner)
+        assert (again.store, again.starts, on_disk(owner)["starts"]) == (store, number, number)
+        runs.append(again.run)
+    assert len(set(runs)) == 3
+
+
+def test_an_empty_store_is_another_one(owner):
+    """Its starts are counted from one again, under another name."""
+    first = start(owner, store_is_empty=True)
+    again = start(owner, store_is_empty=True)
+    assert again.store != first.store
+    assert again.starts == 1
+
+
+def test_a_file_of_before_stores_had_names_is_taken_over(owner):
+    """The store gets its name now; incarnation and counter go on."""
+    incarnation = ran_and_stopped(owner)
+    path = owner.path / "identity.toml"
+    lines = [
+        line for line in path.read_text().splitlines(keepends=True) if not line.startswith(("store =", "starts ="))
+    ]
+    path.write_text("".join(lines))
+    again = start(owner)
+    assert (again.incarnation, again.starts) == (incarnation, 1)
+    assert again.store
+
+
+def test_a_store_older_than_its_last_stop_is_refused(owner):
+    """The store was put back from a copy, the file was not: that much can be seen without asking anybody."""
+    ran_and_stopped(owner)
+    with pytest.raises(StorageRefused, match=r"put back from a copy.*Move the data directory away"):
+        start(owner, store_version=6)
+    assert on_disk(owner)["clean"] is True
 
 
 def test_a_later_format_is_refused(owner):

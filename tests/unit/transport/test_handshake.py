@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.protocol.codec import MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Hello, Welcome
-from dynamo.transport.handshake import GREETING_BYTES_MAX, hello, is_ours, names_in, welcome, why_leave
+from dynamo.protocol.messages import StoreAge
+from dynamo.transport.handshake import GREETING_BYTES_MAX, finds_outdated, hello, is_ours, names_in, welcome, why_leave
 from tests.unit.transport.wire import introduction
 
 ONE, TWO = introduction("node1"), introduction("node2")
@@ -78,6 +79,57 @@ def test_the_opener_leaves_the_wrong_place(changes: dict[str, object], words: li
     reason = why_leave(TWO, "node1", answered(**changes), None)
     for word in words:
         assert word in reason
+
+
+AGE = StoreAge("node2", "s", 4, "r")
+
+
+def objecting(node: str):
+    """A node that holds everybody's store to be an older copy."""
+    return introduction(node, judge=lambda _: "start 5 was seen before")
+
+
+def test_the_age_of_the_store_is_shown_to_both():
+    """Each greeting carries it, as it is at that moment."""
+    ages = [AGE, StoreAge("node2", "s", 4, "r", 1)]
+    me = introduction("node2", age=lambda: ages.pop(0))
+    assert hello(me).age == AGE
+    assert welcome(me, said(node="node1"), None).age.reaps == 1
+
+
+def test_the_listener_refuses_an_older_copy_and_says_so():
+    """In words, and in a mark by which the opener knows that it must end."""
+    answer = welcome(objecting("node1"), said(age=AGE), None)
+    assert (answer.protocol, answer.outdated) == (0, True)
+    assert "node2 runs on an older copy of its data: start 5 was seen before" in answer.refusal
+    assert why_leave(TWO, "node1", answer, None).startswith("refused: node2 runs on an older copy")
+    assert finds_outdated(TWO, "node1", answer, None)
+
+
+def test_a_stranger_cannot_end_a_node():
+    """What answers at a member's address must be that member, of this cluster, by its certificate."""
+    answer = welcome(objecting("node1"), said(age=AGE), None)
+    assert not finds_outdated(TWO, "node3", answer, None)
+    assert not finds_outdated(introduction("node2", cluster="other"), "node1", answer, None)
+    assert not finds_outdated(TWO, "node1", answer, frozenset({"node3"}))
+    assert not finds_outdated(TWO, "node1", welcome(ONE, said(cluster="other"), None), None)
+
+
+def test_the_opener_leaves_an_older_copy_alone():
+    """It is not told from here: its own connections will tell it."""
+    assert "older copy of its data" in why_leave(objecting("node2"), "node1", answered(age=AGE), None)
+
+
+def test_only_a_member_is_judged():
+    """Judging takes note; a stranger must not leave any."""
+    judged = []
+    me = introduction("node1", judge=lambda age: judged.append(age) or "")
+    welcome(me, said(cluster="other", age=AGE), None)
+    welcome(me, said(node="node9", age=AGE), None)
+    why_leave(me, "node2", answered(node="node3", age=AGE), None)
+    assert judged == []
+    welcome(me, said(age=AGE), None)
+    assert judged == [AGE]
 
 
 @given(st.integers(-3, 9), st.integers(-3, 9))

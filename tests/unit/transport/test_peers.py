@@ -2,14 +2,15 @@ import asyncio
 import random
 import time
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynamo.config import MemberSection
+from dynamo.protocol.codec import encode_greeting
 from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import Fetch, Fetched, Store, Stored
+from dynamo.transport.handshake import hello
 from dynamo.transport.listener import Listener
 from dynamo.transport.peers import TcpPeers
 from tests.unit.transport.wire import QUICK, Dice, Inbox, Receiver, free_port, introduction, until
@@ -97,7 +98,7 @@ async def test_both_ends_count_alike(cluster):
     here, there = peers.statistics()["node1"], listener.statistics().peers["node2"]
     assert (here.messages_out, here.messages_in, here.frames_out, here.frames_in) == (10, 10, 1, 1)
     assert (there.messages_in, there.messages_out) == (10, 10)
-    greeting = 4 + len(msgspec.msgpack.encode(["dynamo-peer", 1, 1, "cluster", "node2", "00000002", 1]))
+    greeting = len(encode_greeting(hello(introduction("node2"))))
     assert here.bytes_out == there.bytes_in + greeting
     assert here.in_flight == 0
 

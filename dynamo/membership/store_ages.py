@@ -1,0 +1,91 @@
+"""Which store of a node is the one it had last: older copies of a data directory must not take part.
+
+A store that was put back from a copy has forgotten the writes that its node acknowledged since, and, worse, still holds
+what was deleted and reaped since: nobody else remembers that it was deleted, so the copy would bring it back. The node
+itself cannot tell, since everything it could look at is part of the copy. The others can, by what they were shown:
+
+    store     drawn when a store is made. A store that came later replaces all that were known of the node.
+    starts    grows with each start. A lower number than was shown before is that of a copy.
+    run       drawn at each start. The same number with another run is a second copy: two starts had the same number.
+    reaps     grows with each removal, in the removal's own batch. A later start with a lower number begins on a copy
+              from before the removal, even one taken while the node ran, whose number of starts alone would pass.
+
+What is not seen: a copy taken while the node ran and put back at its very next start, with nothing reaped in between.
+It has lost writes, as a broken disk has, and the other replicas have them; it brings back nothing.
+
+Everybody refuses such a node in the handshake, and it ends itself. A node knows what it was shown, and what others tell
+of stores it was shown: hearsay never brings in a store that this node has not met while it knows another one, since
+which of two stores came later is known only to those who met both.
+"""
+
+from __future__ import annotations
+
+from dynamo.protocol.messages import StoreAge
+
+STORES_MAX = 32
+"""Stores remembered of one node: it gets another one whenever it starts empty."""
+
+
+class StoreAges:
+    """What is known of the stores of other nodes."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[StoreAge]] = {}
+
+    def of(self, node: str) -> list[StoreAge]:
+        """Stores of a node with the highest numbers seen of each, the present one last."""
+        return list(self._known.get(node, ()))
+
+    def restore(self, node: str, stores: list[StoreAge]) -> None:
+        """What `of` returned in an earlier run."""
+        self._known[node] = list(stores)
+
+    def present(self) -> list[StoreAge]:
+        """The present store of each node, in the order of their names."""
+        return [stores[-1] for _, stores in sorted(self._known.items()) if stores]
+
+    def objection(self, shown: StoreAge) -> str:
+        """Why a node that shows this store must not take part; empty if it may."""
+        stores = self._known.get(shown.node)
+        if not shown.store or not stores:
+            return ""
+        known = stores[-1]
+        if shown.store != known.store:
+            if any(shown.store == older.store for older in stores):
+                return f"store {shown.store} was replaced by store {known.store}, with which {shown.node} ran later"
+            return ""
+        if shown.starts < known.starts:
+            return f"it is start {shown.starts} on store {shown.store}, and start {known.starts} was seen before"
+        if shown.starts == known.starts and shown.run != known.run:
+            return f"start {shown.starts} on store {shown.store} was seen before, and was another one"
+        if shown.starts > known.starts and shown.reaps < known.reaps:
+            return (
+                f"store {shown.store} begins after {shown.reaps} removals, and has reported {known.reaps} before: "
+                "it holds what was deleted since"
+            )
+        return ""
+
+    def met(self, shown: StoreAge) -> bool:
+        """Take note of a store that a node showed itself and that has no objection; whether that was news."""
+        if not shown.store:
+            return False
+        stores = self._known.setdefault(shown.node, [])
+        if stores and stores[-1].store == shown.store:
+            return self._raise(stores, shown)
+        stores.append(shown)
+        del stores[:-STORES_MAX]
+        return True
+
+    def heard(self, told: StoreAge) -> bool:
+        """Take note of what another node tells of a store; whether that was news."""
+        stores = self._known.get(told.node)
+        if not stores:
+            return self.met(told)
+        return stores[-1].store == told.store and self._raise(stores, told)
+
+    def _raise(self, stores: list[StoreAge], told: StoreAge) -> bool:
+        known = stores[-1]
+        newest = told if told.starts > known.starts else known
+        highest = StoreAge(known.node, known.store, newest.starts, newest.run, max(known.reaps, told.reaps))
+        stores[-1] = highest
+        return highest != known

@@ -1,0 +1,91 @@
+"""This node's memory of the stores of the others, and the age of its own: kept in META, so that it survives a restart.
+
+A peer's age is judged when it connects, and noted if there is no objection. The note is not awaited: if this node
+crashes before it is on disk, the others have theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.membership.store_ages import StoreAges
+from dynamo.ports import Change, Identity, Storage
+from dynamo.protocol.messages import StoreAge
+from dynamo.telemetry.logs import Log
+
+log = Log("node")
+
+_PREFIX = b"store-age/"
+_REAPS = b"store-reaps"
+_PAGE = 1000
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[StoreAge])
+
+
+class StoreAgeBook:
+    """One per node."""
+
+    def __init__(self, node: str, identity: Identity, storage: Storage) -> None:
+        self._node = node
+        self._identity = identity
+        self._storage = storage
+        self._ages = StoreAges()
+        self._reaps = 0
+        self._queued = 0
+        """The same with removals that wait for the disk. Never told: a crash may still undo them."""
+
+    def load(self) -> None:
+        """Read what earlier runs noted."""
+        self._reaps = self._queued = int.from_bytes(self._storage.read(Keyspace.META, _REAPS) or b"", "big")
+        for key, data in self._storage.scan(Keyspace.META, _PREFIX, _PREFIX[:-1] + b"0", _PAGE):
+            self._ages.restore(key[len(_PREFIX) :].decode(), _decoder.decode(data))
+
+    @property
+    def mine(self) -> StoreAge:
+        """The age of this node's store."""
+        who = self._identity
+        return StoreAge(self._node, who.store, who.starts, who.run, self._reaps)
+
+    def all(self) -> list[StoreAge]:
+        """What this node tells others: its own age, and the last ones it knows of the others."""
+        return [self.mine, *self._ages.present()]
+
+    def judge(self, shown: StoreAge | None) -> str:
+        """Why the node that shows this must not take part; empty if it may, which is then noted."""
+        if shown is None or shown.node == self._node:
+            return ""
+        objection = self._ages.objection(shown)
+        if not objection and self._ages.met(shown):
+            self._keep(shown.node)
+        return objection
+
+    def hear(self, told: Iterable[StoreAge]) -> None:
+        """Note what another node knows."""
+        for age in told:
+            if age.node != self._node and self._ages.heard(age):
+                self._keep(age.node)
+
+    def one_more_removal(self) -> tuple[Change, Callable[[], None], Callable[[], None]]:
+        """The change that belongs into the batch of a removal; what to call once it is on disk, and if it never is."""
+        self._queued += 1
+        number = self._queued
+
+        def kept() -> None:
+            self._reaps = max(self._reaps, number)
+
+        def lost() -> None:
+            self._queued = self._reaps
+
+        return (Keyspace.META, _REAPS, number.to_bytes(8, "big")), kept, lost
+
+    def _keep(self, node: str) -> None:
+        data = _encoder.encode(self._ages.of(node))
+        self._storage.write(((Keyspace.META, _PREFIX + node.encode(), data),), True, _log_failure)
+
+
+def _log_failure(error: Exception | None) -> None:
+    if error is not None:
+        log.warning("the age of a peer's store could not be kept", problem=str(error))
