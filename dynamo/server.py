@@ -241,6 +241,7 @@ def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
     metrics.store_bytes.value = sizes.used_bytes
     metrics.store_map_bytes.value = sizes.map_bytes
     metrics.storage_commits.value = storage.commits
+    metrics.audit_finished.value = node.audit.progress.finished_ms / 1000
     for peer, counted in peers.statistics().items():
         series = metrics.peers[peer]
         series.up.value = int(counted.is_up)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from dynamo.daemons.auditor import Auditor
 from dynamo.daemons.bucket_sharer import BucketSharer
 from dynamo.daemons.daemon import Daemon, run_forever
+from dynamo.daemons.healer import Healer
 from dynamo.node.node import Node
 
 
@@ -14,7 +16,7 @@ class Supervisor:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._daemons: list[Daemon] = [BucketSharer(node)]
+        self._daemons: list[Daemon] = [BucketSharer(node), Auditor(node), Healer(node)]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

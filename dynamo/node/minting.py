@@ -3,7 +3,7 @@
 The one rule: a dot (actor, counter) names one write for ever. Counters grow over the whole node and are never given out
 twice by an incarnation; whenever this node may have forgotten what it minted, it takes another incarnation first. That
 is so after a start from an empty, restored or crashed store (`storage/identity`), when a batch that held a fresh dot
-failed, and when anyone shows us a counter of ours that we have not reached.
+failed, when a record was found damaged, and when anyone shows us a counter of ours that we have not reached.
 """
 
 from __future__ import annotations
@@ -62,6 +62,10 @@ class Mint:
         if not self._must_renew:
             self._not_before = self._clock.monotonic() + self._pause_s
             self._pause_s = min(max(self._pause_s * 2, RENEWAL_PAUSE_S), RENEWAL_PAUSE_MAX_S)
+        self._must_renew = True
+
+    def lost(self) -> None:
+        """A record that may have held dots of ours is damaged: the next clock must not cover what it forgot."""
         self._must_renew = True
 
     def kept(self) -> None:

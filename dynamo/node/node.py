@@ -14,6 +14,7 @@ from dynamo.config import Config
 from dynamo.errors import DynamoError, Internal, WrongEpoch
 from dynamo.node.admission import Admission
 from dynamo.node.asking import ask
+from dynamo.node.audit_book import AuditBook
 from dynamo.node.bucket_changes import BucketChanges
 from dynamo.node.buckets import BucketBook
 from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
@@ -21,6 +22,7 @@ from dynamo.node.driver import Driver
 from dynamo.node.hint_book import HintBook
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
+from dynamo.node.quarantine import Quarantine
 from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
@@ -83,9 +85,12 @@ class Node:
         self.preference = PreferenceLists(ring)
         self.admission = Admission(config.limits.inflight_max)
         self.wakeups = Wakeups(clock)
+        self.quarantine = Quarantine(storage, clock, metrics)
+        self.audit = AuditBook(storage)
         records = Records(
             storage,
             self.preference,
+            self.quarantine,
             sync=config.storage.durability == "sync",
             # A page must fit in a frame, as every record does.
             page_bytes_max=min(PAGE_BYTES, config.limits.object_bytes_max),
@@ -120,6 +125,8 @@ class Node:
         self.buckets.load()
         self.hints.load()
         self.store_ages.load()
+        self.quarantine.load()
+        self.audit.load()
         self._started_at = self.clock.monotonic()
         self._running = True
 

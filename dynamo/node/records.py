@@ -1,16 +1,17 @@
 """Records of this node over the Storage port: read, replace, scan, and the Merkle leaf that goes with each.
 
-Invariant kept here: a leaf equals the records under it, because both change in one batch (checked again by the
-simulation, and later by the auditor).
+Invariant kept here: a leaf equals the records under it, because both change in one batch (checked again by the auditor
+and by the simulation). No byte leaves this file that has not passed its checksum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dynamo.errors import DynamoError, StorageRefused
+from dynamo.errors import CorruptValue, DynamoError, StorageRefused
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
 from dynamo.layout.keyspaces import Keyspace, bucket_range, digest_key, record_key, split_record_key, successor
+from dynamo.node.quarantine import Quarantine
 from dynamo.ports import Storage
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.token import key_hash
@@ -43,24 +44,56 @@ class Records:
     """Typed view of the store. Reading for an answer shows durable state only."""
 
     def __init__(
-        self, storage: Storage, preference: PreferenceLists, *, sync: bool, page_bytes_max: int = PAGE_BYTES
+        self,
+        storage: Storage,
+        preference: PreferenceLists,
+        quarantine: Quarantine,
+        *,
+        sync: bool,
+        page_bytes_max: int = PAGE_BYTES,
     ) -> None:
         self._storage = storage
         self._preference = preference
+        self.quarantine = quarantine
         self._sync = sync
         """Whether writes are synced unless asked otherwise (`durability = "sync"`)."""
         self._page_bytes_max = page_bytes_max
 
     def read(self, bucket: str, key: bytes) -> bytes:
-        """The durable record in byte form; empty if there is none."""
+        """The durable record in byte form, its checksum verified; empty if there is none.
+
+        Raises CorruptValue if it is damaged, or was and is not repaired yet.
+        """
         stored = record_key(self._preference.partition(bucket, key), bucket, key)
-        return self._storage.read(Keyspace.RECORDS, stored) or b""
+        if self.quarantine.open:
+            self.quarantine.check(stored)
+        return self.quarantine.verified(stored, self._storage.read(Keyspace.RECORDS, stored) or b"")
 
     def base(self, bucket: str, key: bytes) -> Base:
-        """The newest state, to compute the next one from. Raises CorruptValue if it is damaged."""
+        """The newest state, to compute the next one from; of a damaged record nothing is left.
+
+        Raises CorruptValue if its page cannot be read.
+        """
         partition = self._preference.partition(bucket, key)
         stored = record_key(partition, bucket, key)
-        return Base(bucket, key, partition, stored, self._storage.latest(Keyspace.RECORDS, stored) or b"")
+        data = self._storage.latest(Keyspace.RECORDS, stored) or b""
+        try:
+            return Base(bucket, key, partition, stored, data)
+        except CorruptValue as problem:
+            if not self.quarantine.found(stored, problem.detail):
+                raise
+        return Base(bucket, key, partition, stored, b"")
+
+    def base_to_mint(self, bucket: str, key: bytes, *, sole: bool) -> Base:
+        """The same for a write that begins here.
+
+        Raises CorruptValue over a record in doubt, too: its clock could hide what the others still have. Where there
+        are no others (`sole`) the write takes the place of what was lost.
+        """
+        base = self.base(bucket, key)
+        if self.quarantine.open and not sole:
+            self.quarantine.check_to_mint(base.stored_key)
+        return base
 
     def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
         """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
@@ -85,7 +118,7 @@ class Records:
     ) -> tuple[list[tuple[bytes, bytes]], bool]:
         """Keys and byte forms from `start` to before `end` (empty: none) under `prefix`, and whether cut short.
 
-        Cut at `limit`, or when the page has grown large.
+        Cut at `limit`, or when the page has grown large. Raises CorruptValue where something in the range is damaged.
         """
         first, beyond = bucket_range(partition, bucket)
         low = max(first, first + start, first + prefix)
@@ -96,8 +129,11 @@ class Records:
             return [], False
         entries: list[tuple[bytes, bytes]] = []
         size_bytes = 0
+        if self.quarantine.open:
+            self.quarantine.check_range(low, high)
         for stored, data in self._pairs(low, high):
-            shown = data if values else encode(decode(data).without_values())
+            sound = self.quarantine.verified(stored, data)
+            shown = sound if values else encode(decode(sound).without_values())
             size_bytes += len(stored) + len(shown)
             if len(entries) == limit or (entries and size_bytes > self._page_bytes_max):
                 return entries, True

@@ -67,9 +67,10 @@ class Replica:
         self._lost = ""
         """Why nothing can be stored any more, if so. What `latest` shows is then no base to mint upon."""
         self.mint = Mint(config.node.id, clock, identity, metrics)
+        records.quarantine.on_loss = self.mint.lost
 
     def fetch(self, bucket: str, key: bytes) -> bytes:
-        """The durable record in byte form; empty if there is none."""
+        """The durable record in byte form; empty if there is none. Raises CorruptValue for a damaged one."""
         return self._records.read(bucket, key)
 
     def write(self, command: WriteCommand, bucket: BucketProperties, *, durable: bool) -> Minted:
@@ -80,7 +81,7 @@ class Replica:
         """
         if self._lost:
             raise StorageRefused(self._lost)
-        base = self._records.base(command.bucket, command.key)
+        base = self._records.base_to_mint(command.bucket, command.key, sole=bucket.n == 1)
         if base.data and self._repeats.is_repeat(base.record, command.request, command.value, command.content_type):
             return self._repeated(base, durable=durable)
         if bucket.require_context and command.context is None and base.data:
@@ -96,6 +97,7 @@ class Replica:
         def settled(error: DynamoError | None) -> None:
             if error is None:
                 self.mint.kept()
+                self._records.quarantine.replaced(base.stored_key)
             else:
                 self._note_loss(error)
                 self._repeats.forget(noted)
@@ -107,6 +109,8 @@ class Replica:
 
     def store(self, message: Store, done: Callable[[DynamoError | None], None]) -> None:
         """Merge a record of another replica into ours.
+
+        Over a damaged record of ours this stores what came: so any repair, and any hint, heals it.
 
         Raises CorruptValue, ClockDrift or StorageRefused: then nothing was written.
         """

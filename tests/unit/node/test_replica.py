@@ -10,7 +10,6 @@ from dynamo.errors import (
     ValueTooLarge,
     WriteTimeout,
 )
-from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.messages import Scan, Store
 from dynamo.versioning.hybrid_time import stamp
@@ -210,18 +209,6 @@ def test_the_limit_of_a_record():
         exact.begin(b"other", b"x" * 1001)
     assert exact.values(b"k") == [b"x" * 1000]
     assert exact.values(b"other") == []
-
-
-def test_a_damaged_record_is_not_written_over(lone):
-    """Neither by a write nor by a replica: what it was may still be repaired from elsewhere."""
-    lone.write(b"k", b"one")
-    stored = next(iter(lone.storage.durable[Keyspace.RECORDS]))
-    lone.storage.durable[Keyspace.RECORDS][stored] = b"\x01damaged"
-    with pytest.raises(CorruptValue):
-        lone.begin(b"k", b"two")
-    with pytest.raises(CorruptValue):
-        lone.store(b"k", of(theirs()))
-    assert lone.storage.durable[Keyspace.RECORDS][stored] == b"\x01damaged"
 
 
 def test_a_message_that_is_no_record_is_refused(lone):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from dynamo.config import (
+    AuditSection,
     BucketsSection,
     ClusterSection,
     Config,
@@ -244,6 +245,7 @@ def config_of(
     requests: RequestsSection | None = None,
     limits: LimitsSection | None = None,
     buckets: BucketsSection | None = None,
+    audit: AuditSection | None = None,
     durability: str = "sync",
 ) -> Config:
     """A configuration of node1, node2, ... that samples no reads, unless it is told to."""
@@ -256,6 +258,7 @@ def config_of(
         limits=limits or LimitsSection(),
         requests=requests or RequestsSection(read_all_share=0.0),
         buckets=buckets or BucketsSection(),
+        audit=audit or AuditSection(),
     )
 
 
