@@ -103,11 +103,19 @@ class Coordinator:
                 self._forward(command, live, deadline, trace, done)
                 return
             if _deletes_blindly(command, bucket) and quorum.needed > 1:
-                self._look_first(command, quorum.needed, deadline, trace, done)
+                self._look_first(command, quorum.needed, deadline, trace, done, forwarded=forwarded)
                 return
             # Only now: a request that is refused makes no bucket.
             bucket = self._buckets.for_writing(command.bucket)
             minted = self._replica.write(command, bucket, durable=quorum.durable > 0)
+        except CorruptValue as damage:
+            # A dot minted here could hide what the others still have; each of them can mint one that does not.
+            others = tuple(node for node in live if node != self._node)
+            if forwarded or not others:
+                done(damage)
+            else:
+                self._forward(command, others, deadline, trace, done)
+            return
         except DynamoError as error:
             done(error)
             return
@@ -123,7 +131,9 @@ class Coordinator:
         run = self._driver.run(machine, deadline, trace, decided)
         minted.on_settled = _settling(self._node, run)
 
-    def _look_first(self, command: WriteCommand, replicas: int, deadline: float, trace: str, done: WriteDone) -> None:
+    def _look_first(
+        self, command: WriteCommand, replicas: int, deadline: float, trace: str, done: WriteDone, *, forwarded: bool
+    ) -> None:
         """A delete whose client names no context means what is there: read as many replicas as are to be written.
 
         Otherwise it would leave standing an acknowledged value that this replica has missed.
@@ -135,7 +145,7 @@ class Coordinator:
                 return
             record = outcome.record or EMPTY
             aware = msgspec.structs.replace(command, context=record.clock, context_hybrid=record.hybrid_max())
-            self.write(aware, deadline, trace, done, forwarded=True)
+            self.write(aware, deadline, trace, done, forwarded=forwarded)
 
         self.read(ReadCommand(bucket=command.bucket, key=command.key, r=replicas, pr=0), deadline, trace, seen)
 

@@ -12,7 +12,7 @@ from dynamo.protocol.commands import WriteOutcome
 from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Forward, Forwarded, Message
 
-_TRY_ANOTHER = ("wrong-epoch", "draining", "overloaded", "not-ready", "storage-full")
+_TRY_ANOTHER = ("wrong-epoch", "draining", "overloaded", "not-ready", "storage-full", "corrupt-value")
 
 
 class Forwarding:
