@@ -242,6 +242,7 @@ def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
     metrics.store_map_bytes.value = sizes.map_bytes
     metrics.storage_commits.value = storage.commits
     metrics.audit_finished.value = node.audit.progress.finished_ms / 1000
+    _refresh_hints(node)
     for peer, counted in peers.statistics().items():
         series = metrics.peers[peer]
         series.up.value = int(counted.is_up)
@@ -250,6 +251,17 @@ def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
         series.reconnects.value = max(0, counted.connects - 1)
         for failure, cell in series.failures.items():
             cell.value = getattr(counted, failure)
+
+
+def _refresh_hints(node: Node) -> None:
+    metrics, desk = node.metrics, node.hint_desk
+    metrics.hints_inflight.value, metrics.hints_paused.value = desk.inflight, int(desk.paused)
+    pending = {status.target: status for status in desk.status()}
+    for peer, series in metrics.hints_pending.items():
+        status = pending.get(peer)
+        series.count.value = 0 if status is None else status.count
+        series.bytes.value = 0 if status is None else status.size_bytes
+        series.oldest_age_s.value = 0 if status is None else status.oldest_age_s
 
 
 async def _drained(node: Node) -> None:

@@ -60,6 +60,11 @@ class BucketBook:
         bucket = self._book.get(name)
         return None if bucket is None or bucket.deleted else bucket
 
+    def is_dropped(self, name: str) -> bool:
+        """Whether there was such a bucket, and it was dropped."""
+        bucket = self._book.get(name)
+        return bucket is not None and bucket.deleted
+
     def all(self) -> list[BucketProperties]:
         """Existing buckets in name order."""
         return [b for _, b in sorted(self._book.items()) if not b.deleted]

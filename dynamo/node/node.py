@@ -20,6 +20,7 @@ from dynamo.node.buckets import BucketBook
 from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
 from dynamo.node.driver import Driver
 from dynamo.node.hint_book import HintBook
+from dynamo.node.hint_desk import HintDesk
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
 from dynamo.node.quarantine import Quarantine
@@ -27,10 +28,11 @@ from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.wakeups import Wakeups
-from dynamo.ports import Clock, Identity, Peers, Randomness, Respond, Storage
+from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
 from dynamo.protocol.bucket import BucketProperties
-from dynamo.protocol.codec import refusal
+from dynamo.protocol.codec import refusal, refused_error
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, WriteCommand, WriteOutcome
+from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import (
     Buckets,
     Fetch,
@@ -42,6 +44,7 @@ from dynamo.protocol.messages import (
     Pong,
     Probe,
     ProbeFor,
+    Refused,
     Scan,
     ShareBuckets,
     Status,
@@ -100,6 +103,7 @@ class Node:
         self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
         self.hints = HintBook(config.hints, self.id, clock, storage, self.preference, self.replica, metrics)
         self.liveness = Liveness(self.id, peers)
+        self.hint_desk = HintDesk(self.hints, clock, storage, self.liveness.is_alive, metrics)
         driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = Coordinator(
             config, self.preference, self.buckets, self.replica, driver, self.liveness, randomness, metrics
@@ -127,6 +131,7 @@ class Node:
         self.store_ages.load()
         self.quarantine.load()
         self.audit.load()
+        self.hint_desk.load()
         self._started_at = self.clock.monotonic()
         self._running = True
 
@@ -202,6 +207,20 @@ class Node:
             respond(refusal(WrongEpoch(text, epoch=self.ring.epoch, topology=topology)))
             return
         self._dispatch(message, deadline, trace, respond)
+
+    def send(self, to: str, message: Message, deadline: float, trace: str, receiver: Receiver) -> None:
+        """Send to a node, which may be this one: then no socket is crossed, and the answer may come at once."""
+        if to != self.id:
+            self.peers.send(to, message, deadline, trace, receiver)
+            return
+
+        def respond(answer: Message) -> None:
+            if isinstance(answer, Refused):
+                receiver.on_failure(to, PeerError(PeerFailure.REFUSED, refused_error(answer)))
+            else:
+                receiver.on_reply(to, answer)
+
+        self._local(message, respond)
 
     def _local(self, message: Message, respond: Respond) -> None:
         self._dispatch(message, 0.0, "", respond)

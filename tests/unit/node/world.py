@@ -19,6 +19,7 @@ from dynamo.config import (
     BucketsSection,
     ClusterSection,
     Config,
+    HintsSection,
     LimitsSection,
     MemberSection,
     NodeSection,
@@ -246,6 +247,7 @@ def config_of(
     limits: LimitsSection | None = None,
     buckets: BucketsSection | None = None,
     audit: AuditSection | None = None,
+    hints: HintsSection | None = None,
     durability: str = "sync",
 ) -> Config:
     """A configuration of node1, node2, ... that samples no reads, unless it is told to."""
@@ -259,6 +261,7 @@ def config_of(
         requests=requests or RequestsSection(read_all_share=0.0),
         buckets=buckets or BucketsSection(),
         audit=audit or AuditSection(),
+        hints=hints or HintsSection(),
     )
 
 
