@@ -1,1 +1,1 @@
-"""Layer 3 (pure). Who takes part: which nodes work, and which stores are the ones they had last."""
+"""Layer 3 (pure). Who takes part: who is alive, suspect or dead (SWIM, Lifeguard), and which stores are the last ones."""

@@ -131,12 +131,15 @@ class MemberState(msgspec.Struct, frozen=True, array_like=True):
     """0 alive, 1 suspect, 2 dead."""
     incarnation: int
     """Grows each time the node contradicts what is said of it; only the node itself raises it."""
+    by: str = ""
+    """Who found out: a suspicion counts for more the more nodes have it from probes of their own."""
 
 
 class Probe(msgspec.Struct, tag=16, array_like=True, gc=False):
     """Do you work? Answered by ProbeAck from the node's own loop, not by its transport. Carries news on the way."""
 
     news: list[MemberState]
+    """What is to be spread, the sender's own state among it."""
 
 
 class ProbeAck(msgspec.Struct, tag=17, array_like=True, gc=False):

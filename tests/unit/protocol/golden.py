@@ -42,7 +42,7 @@ from dynamo.protocol.messages import (
     TreeHashes,
 )
 
-NEWS = MemberState("node2", 1, 7)
+NEWS = MemberState("node2", 1, 7, "node1")
 DEAD = DeadKey("carts", b"k", 255)
 AGE = StoreAge("node2", "s", 3, "r", 7)
 AGE_BYTES = "95 a56e6f646532 a173 03 a172 07"
@@ -105,9 +105,9 @@ MESSAGES: list[tuple[Message, str]] = [
         StatusReport("node1", "0.1.0", 3, "00000001", ["node2"], 5, 4096, 1.5),
         "99 0f a56e6f646531 a5302e312e30 03 a83030303030303031 91a56e6f646532 05 cd1000 cb3ff8000000000000",
     ),
-    (Probe([NEWS]), "92 10 91 93 a56e6f646532 01 07"),
-    (ProbeAck([NEWS]), "92 11 91 93 a56e6f646532 01 07"),
-    (ProbeFor("node3", [NEWS]), "93 12 a56e6f646533 91 93 a56e6f646532 01 07"),
+    (Probe([NEWS]), "92 10 91 94 a56e6f646532 01 07 a56e6f646531"),
+    (ProbeAck([NEWS]), "92 11 91 94 a56e6f646532 01 07 a56e6f646531"),
+    (ProbeFor("node3", [NEWS]), "93 12 a56e6f646533 91 94 a56e6f646532 01 07 a56e6f646531"),
     (AskRoots(9), "92 13 09"),
     (Roots([("carts", 255)]), "92 14 91 92 a56361727473 ccff"),
     (AskTree(9, "carts", 2, [3]), "95 15 09 a56361727473 02 91 03"),
