@@ -7,6 +7,7 @@ import asyncio
 from dynamo.daemons.auditor import Auditor
 from dynamo.daemons.bucket_sharer import BucketSharer
 from dynamo.daemons.daemon import Daemon, run_forever
+from dynamo.daemons.gossiper import Gossiper
 from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
 from dynamo.node.node import Node
@@ -17,7 +18,13 @@ class Supervisor:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._daemons: list[Daemon] = [BucketSharer(node), HintSender(node), Auditor(node), Healer(node)]
+        self._daemons: list[Daemon] = [
+            BucketSharer(node),
+            Gossiper(node),
+            HintSender(node),
+            Auditor(node),
+            Healer(node),
+        ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

@@ -1,1 +1,1 @@
-"""Layer 3 (pure). Who takes part: who is alive, suspect or dead (SWIM, Lifeguard), and which stores are the last ones."""
+"""Layer 3 (pure). Who takes part: which nodes are alive (SWIM, Lifeguard), and which stores they had last."""

@@ -1,7 +1,11 @@
 """The failure detector of one node: view, suspicions, news and health together, without time or messages of its own.
 
 What it is fed: sayings that came with messages, probes that failed, the time. What it says: which nodes are dead, what
-to tell whom, and what has changed. It holds nobody dead whom it has not suspected first, except on somebody's word.
+to tell whom, and what has changed.
+
+It holds nobody dead whom it has not suspected for a while. Somebody's word that a node is dead counts as one more
+accusation before that: otherwise a node that was cut off from all the others, and took them to be dead, would spread
+its belief as soon as it is back (memberlist does so, too, where whole views are exchanged).
 """
 
 from __future__ import annotations
@@ -14,6 +18,9 @@ from dynamo.membership.dissemination import Dissemination
 from dynamo.membership.suspicion import Health, Suspicion, accusers_wanted, shortest_s
 from dynamo.membership.view import State, View
 from dynamo.protocol.messages import MemberState
+
+RIPE_SHARE = 0.5
+"""Of the shortest time of a suspicion: how long a node must be suspect here before others may declare it dead."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -83,6 +90,8 @@ class Detector:
         if saying.node not in self.view:
             return []
         before = self.view.of(saying.node)
+        if saying.state == State.DEAD and not self._is_ripe(saying, before, now):
+            saying = MemberState(saying.node, State.SUSPECT, saying.incarnation, saying.by)
         if not self.view.hear(saying):
             self._confirm(saying, before)
             return []
@@ -95,6 +104,15 @@ class Detector:
         elif saying.state == State.DEAD:
             self.dead[saying.node] = None
         return [Change(saying, State(before.state))]
+
+    def _is_ripe(self, saying: MemberState, held: MemberState, now: float) -> bool:
+        """Whether the node had the time to contradict, as far as this one knows."""
+        if held.state == State.DEAD or saying.by == self.node:
+            return True
+        suspicion = self._suspicions.get(saying.node)
+        if suspicion is None or held.incarnation < saying.incarnation:
+            return False
+        return now - suspicion.since >= self._shortest_s * RIPE_SHARE
 
     def _take_own(self, saying: MemberState) -> list[Change]:
         if not self.view.hear(saying):

@@ -23,6 +23,7 @@ from dynamo.node.hint_book import HintBook
 from dynamo.node.hint_desk import HintDesk
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
+from dynamo.node.probing import Probing, detector_of
 from dynamo.node.quarantine import Quarantine
 from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
@@ -102,7 +103,9 @@ class Node:
         self.store_ages = StoreAgeBook(self.id, identity, storage)
         self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
         self.hints = HintBook(config.hints, self.id, clock, storage, self.preference, self.replica, metrics)
-        self.liveness = Liveness(self.id, peers)
+        self.detector = detector_of(config, clock.wall_ms())
+        self.probing = Probing(self.detector, clock, peers, metrics, config.membership.probe_timeout_s)
+        self.liveness = Liveness(self.id, peers, self.detector)
         self.hint_desk = HintDesk(self.hints, clock, storage, self.liveness.is_alive, metrics)
         driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = Coordinator(
@@ -197,16 +200,23 @@ class Node:
             keys=sizes.keys,
             store_bytes=sizes.used_bytes,
             uptime_s=self.clock.monotonic() - self._started_at,
+            members=self.detector.view.all(),
         )
 
     def handle(self, peer: str, epoch: int, message: Message, deadline: float, trace: str, respond: Respond) -> None:
         """A peer's request: `ports.Inbound`."""
+        if peer in self.detector.dead:
+            self.probing.heard_from(peer)
         if epoch != self.ring.epoch and not isinstance(message, _ANY_EPOCH):
             topology = msgspec.to_builtins(self.ring) if epoch < self.ring.epoch else None
             text = f"node {self.id} is at topology epoch {self.ring.epoch}, the sender at {epoch}"
             respond(refusal(WrongEpoch(text, epoch=self.ring.epoch, topology=topology)))
-            return
-        self._dispatch(message, deadline, trace, respond)
+        elif isinstance(message, Probe):
+            self.probing.on_probe(peer, message, respond)
+        elif isinstance(message, ProbeFor):
+            self.probing.on_probe_for(peer, message, deadline, respond)
+        else:
+            self._dispatch(message, deadline, trace, respond)
 
     def send(self, to: str, message: Message, deadline: float, trace: str, receiver: Receiver) -> None:
         """Send to a node, which may be this one: then no socket is crossed, and the answer may come at once."""

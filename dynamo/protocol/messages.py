@@ -121,6 +121,8 @@ class StatusReport(msgspec.Struct, tag=15, array_like=True, gc=False):
     keys: int
     store_bytes: int
     uptime_s: float
+    members: list[MemberState] = []
+    """How it sees the other nodes."""
 
 
 class MemberState(msgspec.Struct, frozen=True, array_like=True):

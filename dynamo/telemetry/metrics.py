@@ -30,6 +30,8 @@ OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 SHED_REASONS = ("overloaded", "draining", "connections")
 PEER_FAILURES = ("down", "lost", "timeout", "refused")
 """Spelt as in `protocol.effects.PeerFailure`."""
+PROBE_RESULTS = ("direct", "indirect", "failed", "late")
+"""Spelt as in `membership.probe.Result`."""
 HINT_EVENTS = ("created", "merged", "delivered", "handed_over", "dropped", "refused", "damaged")
 """`handed_over`: to another replica, for age or because the target is none any more; `dropped`: by an operator or with
 its bucket; `refused`: none was taken, for want of room.
@@ -144,6 +146,7 @@ class Metrics:
         self.peers = {peer: PeerSeries(self._catalogue, peer) for peer in peers}
         self._make_store()
         self._make_replication()
+        self._make_membership(peers)
         self._make_hints(peers)
         self._make_audit()
         self._process = CollectorRegistry()
@@ -214,6 +217,23 @@ class Metrics:
         )
         self.clock_drift_refusals = self._counter(
             "dynamo_clock_drift_refusals_total", "Timestamps refused for lying too far ahead of this node's clock."
+        )
+
+    def _make_membership(self, peers: Sequence[str]) -> None:
+        states = "What this node holds the peer to be: 0 alive, 1 suspect, 2 dead."
+        self.peer_states = {peer: self._gauge("dynamo_peer_state", states, peer=peer) for peer in peers}
+        probes = "Probes of other nodes by how they ended; late: this node itself did not run, and knows nothing."
+        self.probes = {result: self._counter("dynamo_probes_total", probes, result=result) for result in PROBE_RESULTS}
+        """By result: one of PROBE_RESULTS."""
+        self.suspicions = self._counter("dynamo_suspicions_total", "Times a peer became suspect here.")
+        self.refutations = self._counter(
+            "dynamo_refutations_total", "Times this node contradicted that it was suspect or dead."
+        )
+        self.deaths_declared = self._counter(
+            "dynamo_deaths_declared_total", "Times a suspect's time ran out here first, so that it counts as dead."
+        )
+        self.health_score = self._gauge(
+            "dynamo_health_score", "How far this node mistrusts its own view of others: 0 not at all, 4 is the most."
         )
 
     def _make_hints(self, peers: Sequence[str]) -> None:

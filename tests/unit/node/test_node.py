@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo.errors import CorruptValue, DynamoError, Internal, Overloaded, StorageFull, WrongEpoch, from_code
+from dynamo.membership.view import State
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.codec import refused_error
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
@@ -17,6 +18,7 @@ from dynamo.protocol.messages import (
     Fetched,
     Forward,
     Forwarded,
+    MemberState,
     Message,
     Ping,
     Pong,
@@ -140,7 +142,8 @@ def test_the_status_of_a_node(world):
     world.clock.turn(5)
     world.network.down = {"node3"}
     report = world["node1"].status()
-    assert report == StatusReport("node1", VERSION, 1, "00000001", ["node2"], 1, 0, 5.0)
+    members = [MemberState("node2", State.ALIVE, 0), MemberState("node3", State.ALIVE, 0)]
+    assert report == StatusReport("node1", VERSION, 1, "00000001", ["node2"], 1, 0, 5.0, members)
 
 
 async def test_the_status_of_the_cluster():

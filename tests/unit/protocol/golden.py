@@ -102,8 +102,11 @@ MESSAGES: list[tuple[Message, str]] = [
     ),
     (Status(), "91 0e"),
     (
-        StatusReport("node1", "0.1.0", 3, "00000001", ["node2"], 5, 4096, 1.5),
-        "99 0f a56e6f646531 a5302e312e30 03 a83030303030303031 91a56e6f646532 05 cd1000 cb3ff8000000000000",
+        StatusReport("node1", "0.1.0", 3, "00000001", ["node2"], 5, 4096, 1.5, [NEWS]),
+        (
+            "9a 0f a56e6f646531 a5302e312e30 03 a83030303030303031 91a56e6f646532 05 cd1000 cb3ff8000000000000"
+            "91 94 a56e6f646532 01 07 a56e6f646531"
+        ),
     ),
     (Probe([NEWS]), "92 10 91 94 a56e6f646532 01 07 a56e6f646531"),
     (ProbeAck([NEWS]), "92 11 91 94 a56e6f646532 01 07 a56e6f646531"),
@@ -123,6 +126,11 @@ OLDER: list[tuple[Message, str]] = [
     (Fetch("carts", b"k"), "93 03 a56361727473 c4016b"),
     (Store("carts", b"k", b"rec"), "94 05 a56361727473 c4016b c403726563"),
     (ShareBuckets([]), "92 0b 90"),
+    (
+        StatusReport("node1", "0.1.0", 3, "00000001", ["node2"], 5, 4096, 1.5),
+        "99 0f a56e6f646531 a5302e312e30 03 a83030303030303031 91a56e6f646532 05 cd1000 cb3ff8000000000000",
+    ),
+    (Probe([MemberState("node2", 1, 7)]), "92 10 91 93 a56e6f646532 01 07"),
     (MayReap([DEAD]), "92 19 91 93 a56361727473 c4016b ccff"),
     (ReapVotes([True, False]), "92 1b 92 c3 c2"),
     (Refused("internal", "why"), "93 0d a8696e7465726e616c a3776879"),
