@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from dynamo.daemons.audit_notes import NotesAudit
+from dynamo.daemons.audit_pace import PAGE, PAGE_PAUSE_S
 from dynamo.daemons.daemon import pause
 from dynamo.errors import CorruptValue
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
@@ -36,10 +38,6 @@ from dynamo.versioning.record import decode, digest
 
 log = Log("daemons")
 
-PAGE = 64
-"""Records between two pauses."""
-PAGE_PAUSE_S = 0.005
-"""Reading a page takes about a tenth of it, so that an audit costs a tenth of a core while it runs."""
 LOOK_S = 1.0
 """How often a waiting pass looks whether there is something to do at once."""
 WALK_S_MAX = 30.0
@@ -57,6 +55,7 @@ class Auditor:
         self._book = node.audit
         self._storage = node.storage
         self._section = node.config.audit
+        self._notes = NotesAudit(node)
 
     async def run_once(self) -> None:
         """See to what was found damaged; a whole pass, if one is due or asked for."""
@@ -87,7 +86,7 @@ class Auditor:
                     hurried = await self._wait(began + share * self._section.period_s)
         finally:
             book.running = False
-        await self._audit_others()
+        await self._notes.run()
         book.finish(self._node.clock.wall_ms())
         log.info(
             "audit finished",
@@ -197,9 +196,6 @@ class Auditor:
         self._book.rewritten += len(keys)
         self._node.metrics.audit_leaves_rewritten.value += len(keys)
         self._storage.write([(Keyspace.DIGESTS, key, None) for key in keys], False, _unheeded)  # the port's order
-
-    async def _audit_others(self) -> None:
-        """Hints and what lies in META."""
 
     async def _pages(self, start: bytes, end: bytes | None) -> AsyncIterator[list[tuple[bytes, bytes]]]:
         while page := self._storage.scan(Keyspace.RECORDS, start, end, PAGE):

@@ -13,7 +13,8 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from dynamo.config import BucketsSection
-from dynamo.errors import BucketExists, BucketNotFound, DynamoError, StorageRefused, TooManyBuckets
+from dynamo.errors import BucketExists, BucketNotFound, CorruptValue, DynamoError, StorageRefused, TooManyBuckets
+from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Clock, Storage
 from dynamo.protocol.bucket import NEVER, BucketProperties, Mode, check, check_name, merged
@@ -49,11 +50,30 @@ class BucketBook:
         """Read the book from the store."""
         start, beyond = _META_PREFIX, _META_PREFIX[:-1] + b"0"
         while page := self._storage.scan(Keyspace.META, start, beyond, _SCAN_PAGE):
-            for _, data in page:
-                bucket = _decoder.decode(data)
-                self._book[bucket.name] = bucket
-                self._digest = 0
+            for stored, data in page:
+                self._load(stored.removeprefix(_META_PREFIX).decode(), data)
             start = page[-1][0] + b"\0"
+
+    def _load(self, name: str, data: bytes) -> None:
+        """A damaged entry is left out: the next comparison with another node brings it back."""
+        try:
+            self._book[name] = note.decode(data, _decoder, "bucket")
+            self._digest = 0
+        except CorruptValue as problem:
+            log.warning("a bucket's properties are damaged, other nodes have them", bucket=name, problem=problem.detail)
+
+    def rewrite_damaged(self) -> int:
+        """Write entries anew whose stored bytes are not what this book holds; how many were damaged."""
+        damaged, changes = 0, []
+        for name, bucket in self._book.items():
+            stored = _META_PREFIX + name.encode()
+            data, due = self._storage.read(Keyspace.META, stored), note.encode(bucket)
+            if data != due and data == self._storage.latest(Keyspace.META, stored):
+                damaged += data is None or not note.is_bare(data)
+                changes.append((Keyspace.META, stored, due))
+        if changes:
+            self._storage.write(changes, False, lambda error: _log_failure(_as_dynamo(error)))
+        return damaged
 
     def known(self, name: str) -> BucketProperties | None:
         """A bucket's properties; None if there is no such bucket."""
@@ -141,7 +161,7 @@ class BucketBook:
                 self._book[bucket.name] = both
                 self._digest = 0
                 changed.append(bucket.name)
-                changes.append((Keyspace.META, _META_PREFIX + bucket.name.encode(), msgspec.msgpack.encode(both)))
+                changes.append((Keyspace.META, _META_PREFIX + bucket.name.encode(), note.encode(both)))
 
         def done(error: Exception | None) -> None:
             for name in changed:
@@ -191,7 +211,7 @@ def _as_dynamo(error: Exception | None) -> DynamoError | None:
 
 def _log_failure(error: DynamoError | None) -> None:
     if error is not None:
-        log.warning("a new bucket's properties could not be kept", problem=error.detail)
+        log.warning("a bucket's properties could not be kept", problem=error.detail)
 
 
 def _ignore(_: BucketProperties) -> None:

@@ -12,8 +12,17 @@ import msgspec
 
 from dynamo.config import HintsSection
 from dynamo.errors import CorruptValue, DynamoError, InvalidParameter, StorageFull
+from dynamo.layout import note
 from dynamo.layout.hint import Hint, decode, encode
-from dynamo.layout.keyspaces import Keyspace, hint_key, hint_range, record_key, split_hint_key, split_record_key
+from dynamo.layout.keyspaces import (
+    Keyspace,
+    hint_key,
+    hint_range,
+    record_key,
+    split_hint_key,
+    split_record_key,
+    successor,
+)
 from dynamo.node.records import typed
 from dynamo.node.replica import Replica
 from dynamo.node.unsettled import UnsettledChanges
@@ -28,6 +37,7 @@ from dynamo.versioning import record as records
 log = Log("node")
 
 _TOTALS = b"hints/totals/"
+_PAGE = 100
 _totals_decoder = msgspec.msgpack.Decoder(HintTotals)
 Done = Callable[[DynamoError | None], None]
 
@@ -135,7 +145,39 @@ class HintBook:
     def totals(self, target: str) -> HintTotals:
         """What the hints for a target come to, with what still waits for the disk."""
         data = self._storage.latest(Keyspace.META, _TOTALS + target.encode())
-        return HintTotals() if data is None else _totals_decoder.decode(data)
+        if data is None:
+            return HintTotals()
+        try:
+            return note.decode(data, _totals_decoder, "total of hints")
+        except CorruptValue as damage:
+            log.warning("the total of the hints for a node is damaged", target=target, problem=damage.detail)
+            return self._counted(target)
+
+    def _counted(self, target: str) -> HintTotals:
+        """The totals, from the durable hints themselves."""
+        totals, start = HintTotals(), b""
+        while page := self.page(target, start, _PAGE):
+            for stored, data in page:
+                totals = totals.changed(stored, None, data, _first_failed_ms(data))
+            start = successor(page[-1][0])
+        return totals
+
+    def correct(self, target: str, count: int, size_bytes: int) -> bool:
+        """All hints for the target were counted. Whether the totals had to be put right.
+
+        Not while a change of them waits for the disk: it was computed from something that was not counted.
+        """
+        stored = _TOTALS + target.encode()
+        totals = self.totals(target)
+        waits = self._storage.read(Keyspace.META, stored) != self._storage.latest(Keyspace.META, stored)
+        if waits or (totals.count, totals.size_bytes) == (count, size_bytes):
+            return False
+        oldest_ms = totals.oldest_ms if count else 0
+        self._storage.write(
+            [_totals_change(target, HintTotals(count, size_bytes, oldest_ms))], False, typed(self._note)
+        )
+        self._targets[target] = None
+        return True
 
     def page(self, target: str, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Durable hints for a target in the order of their stored keys, from `start` (empty: the first)."""
@@ -216,6 +258,14 @@ class HintBook:
             )
 
 
+def _first_failed_ms(data: bytes) -> int:
+    """When a hint began to wait; for ever, as far as a damaged one can tell."""
+    try:
+        return decode(data).first_failed_ms
+    except CorruptValue:
+        return 0
+
+
 def _totals_change(target: str, totals: HintTotals) -> Change:
-    data = msgspec.msgpack.encode(totals) if totals.count else None
+    data = note.encode(totals) if totals.count else None
     return (Keyspace.META, _TOTALS + target.encode(), data)

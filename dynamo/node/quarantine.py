@@ -17,7 +17,7 @@ from dynamo.errors import CorruptValue
 from dynamo.layout import damage
 from dynamo.layout.damage import Damaged, damage_key
 from dynamo.layout.keyspaces import Keyspace, split_record_key
-from dynamo.ports import Clock, Storage
+from dynamo.ports import Change, Clock, Storage
 from dynamo.telemetry.logs import QUIET_S, Log
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.record import is_sound
@@ -113,14 +113,14 @@ class Quarantine:
         self.unsure[split_record_key(stored)[:2]] = None
         self._count_open()
         self.on_loss()
-        self._take_out(Keyspace.RECORDS, stored, entry)
+        self._write(Keyspace.RECORDS, stored, entry, [(Keyspace.RECORDS, stored, None)])
         return True
 
-    def found_other(self, space: Keyspace, stored: bytes, data: bytes, fault: str) -> None:
-        """An entry of another keyspace is damaged: take it out. What that means is the caller's business."""
+    def keep(self, space: Keyspace, stored: bytes, data: bytes, fault: str) -> None:
+        """An entry of another keyspace is damaged: keep its bytes. The caller removes it, with what goes with it."""
         entry = self._noted(space, stored, data, fault)
         entry.open = False
-        self._take_out(space, stored, entry)
+        self._write(space, stored, entry, [])
 
     def page_damaged(self, problem: CorruptValue) -> None:
         """The store cannot read a page, so nobody can say which keys were on it. They answer errors, not nothing."""
@@ -165,17 +165,15 @@ class Quarantine:
         self._kept_bytes += len(kept)
         return Damaged(space.value, stored, fault, self._clock.wall_ms(), len(data), kept)
 
-    def _take_out(self, space: Keyspace, stored: bytes, entry: Damaged) -> None:
-        changes = ((space, stored, None), (Keyspace.META, damage_key(space, stored), damage.encode(entry)))
-
+    def _write(self, space: Keyspace, stored: bytes, entry: Damaged, more: list[Change]) -> None:
         def settled(error: Exception | None) -> None:
             if error is not None:
                 self._kept_bytes -= len(entry.kept)
-                log.warning("damage could not be taken out", keyspace=space.value, problem=str(error))
+                log.debug("damage could not be taken out", keyspace=space.value, problem=str(error))
             else:
                 self._metrics.audit_quarantined.value += 1
 
-        self._storage.write(changes, True, settled)  # the port's order
+        self._storage.write([(Keyspace.META, damage_key(space, stored), damage.encode(entry)), *more], True, settled)
 
     def _count_open(self) -> None:
         self._metrics.audit_in_doubt.value = len(self.open)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from dynamo.errors import CorruptValue
+from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.membership.store_ages import StoreAges
 from dynamo.ports import Change, Identity, Storage
@@ -21,7 +23,6 @@ log = Log("node")
 _PREFIX = b"store-age/"
 _REAPS = b"store-reaps"
 _PAGE = 1000
-_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[StoreAge])
 
 
@@ -41,7 +42,14 @@ class StoreAgeBook:
         """Read what earlier runs noted."""
         self._reaps = self._queued = int.from_bytes(self._storage.read(Keyspace.META, _REAPS) or b"", "big")
         for key, data in self._storage.scan(Keyspace.META, _PREFIX, _PREFIX[:-1] + b"0", _PAGE):
-            self._ages.restore(key[len(_PREFIX) :].decode(), _decoder.decode(data))
+            self._restore(key[len(_PREFIX) :].decode(), data)
+
+    def _restore(self, node: str, data: bytes) -> None:
+        """A damaged note is left out: the others have theirs."""
+        try:
+            self._ages.restore(node, note.decode(data, _decoder, "store age"))
+        except CorruptValue as problem:
+            log.warning("the note of a peer's store is damaged", peer=node, problem=problem.detail)
 
     @property
     def mine(self) -> StoreAge:
@@ -82,7 +90,7 @@ class StoreAgeBook:
         return (Keyspace.META, _REAPS, number.to_bytes(8, "big")), kept, lost
 
     def _keep(self, node: str) -> None:
-        data = _encoder.encode(self._ages.of(node))
+        data = note.encode(self._ages.of(node))
         self._storage.write(((Keyspace.META, _PREFIX + node.encode(), data),), True, _log_failure)
 
 
