@@ -265,6 +265,15 @@ class WriteTimeout(DynamoError):
     retryable = True
 
 
+class HintsPending(DynamoError):
+    """A wait for hints ended before all of them were delivered."""
+
+    code = "hints-pending"
+    title = "Hints were not delivered in time"
+    http_status = 504
+    retryable = True
+
+
 class CorruptValue(DynamoError):
     """Stored bytes fail their checksum or their format."""
 

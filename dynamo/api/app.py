@@ -18,6 +18,7 @@ from dynamo.api.batch import Batch
 from dynamo.api.buckets import BucketPages
 from dynamo.api.call import Call, Handler
 from dynamo.api.facade import Node
+from dynamo.api.hints_admin import Hints
 from dynamo.api.listing import Listing
 from dynamo.api.locate import Map
 from dynamo.api.problems import Refusal, outcome_of, problem
@@ -168,7 +169,7 @@ def client_app(node: Node) -> App:
 
 def operations_app(node: Node) -> App:
     """The API for operators and their machines."""
-    handlers = admin.Operations(node)
+    handlers, hints = admin.Operations(node), Hints(node)
     return App(
         node,
         [
@@ -177,6 +178,11 @@ def operations_app(node: Node) -> App:
             Route("/metrics", {"GET": handlers.metrics}),
             Route("/version", {"GET": handlers.version}),
             Route("/admin/v1/cluster", {"GET": handlers.cluster}),
+            Route("/admin/v1/hints", {"GET": hints.status}),
+            Route("/admin/v1/hints/pause", {"POST": hints.pause}),
+            Route("/admin/v1/hints/resume", {"POST": hints.resume}),
+            Route("/admin/v1/hints/drop", {"POST": hints.drop}),
+            Route("/admin/v1/hints/wait", {"GET": hints.wait, "POST": hints.wait}),
         ],
     )
 

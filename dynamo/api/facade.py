@@ -8,6 +8,7 @@ from typing import Protocol
 from dynamo.config import Config
 from dynamo.errors import DynamoError
 from dynamo.node.admission import Admission
+from dynamo.node.hint_desk import HintStatus
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.messages import StatusReport
@@ -26,6 +27,30 @@ class Buckets(Protocol):
         """Existing buckets in name order."""
 
 
+class HintDesk(Protocol):
+    """The hints that this node keeps, for operators."""
+
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def inflight(self) -> int: ...
+
+    def status(self) -> Sequence[HintStatus]:
+        """Targets with hints here, in order."""
+
+    async def pause(self) -> None:
+        """Stop the delivery. Raises DynamoError."""
+
+    async def resume(self) -> None:
+        """Deliver again. Raises DynamoError."""
+
+    async def drop(self, target: str) -> int:
+        """Throw away what is kept for a target; how many. Raises InvalidParameter, DynamoError."""
+
+    async def wait(self, deadline: float) -> Sequence[str]:
+        """Return once all that is kept now is delivered; the targets that still have some of it at the deadline."""
+
+
 class Node(Protocol):
     """One node. Deadlines are absolute seconds of the monotonic clock; `done` may be called before the call returns."""
 
@@ -41,6 +66,8 @@ class Node(Protocol):
     def buckets(self) -> Buckets: ...
     @property
     def admission(self) -> Admission: ...
+    @property
+    def hint_desk(self) -> HintDesk: ...
     @property
     def metrics(self) -> Metrics: ...
 

@@ -3,14 +3,23 @@
 It answers at once, like a local read, unless a test holds its answers back or tells it what to fail with.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
 
 from dynamo.api.records import now_ms
 from dynamo.config import Config, MemberSection
-from dynamo.errors import BucketExists, BucketNotEmpty, BucketNotFound, DynamoError, IdempotencyMismatch
+from dynamo.errors import (
+    BucketExists,
+    BucketNotEmpty,
+    BucketNotFound,
+    DynamoError,
+    IdempotencyMismatch,
+    InvalidParameter,
+)
 from dynamo.node.admission import Admission
+from dynamo.node.hint_desk import HintStatus
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.messages import StatusReport
@@ -37,6 +46,45 @@ class Buckets:
         return [self.book[name] for name in sorted(self.book)]
 
 
+class HintDesk:
+    """Hints of which nothing is delivered until a test says so."""
+
+    def __init__(self) -> None:
+        self.paused = False
+        self.inflight = 0
+        self.held = {"node2": 3, "node3": 1}
+        self.delivered = asyncio.Event()
+        self.fail_with: DynamoError | None = None
+
+    def status(self) -> list[HintStatus]:
+        return [HintStatus(t, count, 100 * count, 1.5, t == "node3", "") for t, count in sorted(self.held.items())]
+
+    async def pause(self) -> None:
+        await self._switch(paused=True)
+
+    async def resume(self) -> None:
+        await self._switch(paused=False)
+
+    async def drop(self, target: str) -> int:
+        if target not in self.held:
+            raise InvalidParameter("no hints are kept for it", parameter="target")
+        return self.held.pop(target)
+
+    async def wait(self, deadline: float) -> list[str]:
+        try:
+            async with asyncio.timeout(deadline - asyncio.get_running_loop().time()):
+                await self.delivered.wait()
+        except TimeoutError:
+            return sorted(self.held)
+        self.held = {}
+        return []
+
+    async def _switch(self, *, paused: bool) -> None:
+        if self.fail_with is not None:
+            raise self.fail_with
+        self.paused = paused
+
+
 class FakeNode:
     def __init__(self, config: Config) -> None:
         cluster = msgspec.structs.replace(config.cluster, members=MEMBERS, partitions=16)
@@ -48,6 +96,7 @@ class FakeNode:
         self.admission = Admission(config.limits.inflight_max)
         self.metrics = Metrics(["node2", "node3", "node4"], "test")
         self.buckets = Buckets()
+        self.hint_desk = HintDesk()
         self.records: dict[tuple[str, bytes], Record] = {}
         self.commands: list[ReadCommand | WriteCommand | ListCommand] = []
         self.traces: list[str] = []

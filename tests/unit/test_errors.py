@@ -42,6 +42,7 @@ CONTRACT = {
     "read-timeout": (504, "no"),
     "context-not-reached": (504, "no"),
     "write-timeout": (504, "unknown"),
+    "hints-pending": (504, "no"),
 }
 START_ONLY = {"bad-config", "storage-refused"}
 every_error = pytest.mark.parametrize("error", [CATALOGUE[code] for code in sorted(CATALOGUE)], ids=lambda e: e.code)
