@@ -7,12 +7,8 @@ from typing import Any
 import click
 
 from dynamo.cli.connect import cluster_options
+from dynamo.cli.operations import cluster_document, ops_option
 from dynamo.cli.output import OK, UNHEALTHY, emit, note, size, span, table
-from dynamo.cli.probe import fetch
-from dynamo.errors import NotReady
-
-OPS_OFFSET = 2
-"""A node's operations listener is two above its client listener, unless its configuration says otherwise."""
 
 
 @click.group()
@@ -21,23 +17,11 @@ def cluster() -> None:
 
 
 @cluster.command()
-@click.option("--ops", metavar="HOST:PORT,...", help="Operations listeners [default: --endpoints, ports plus 2].")
+@ops_option
 @cluster_options
 def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Print every node as the first one that answers sees it. Ends with 3 if a node is down."""
-    from dynamo.client.routing import endpoint
-
-    found: dict[str, Any] = {}
-    silent = []
-    for text in (ops or endpoints).split(","):
-        host, _, port = endpoint(text).rpartition(":")
-        reply = fetch(host, int(port) + (0 if ops else OPS_OFFSET), "/admin/v1/cluster", timeout_s)
-        if reply.status == 200 and isinstance(reply.document.get("nodes"), list):
-            found = reply.document
-            break
-        silent.append(f"{host}:{int(port) + (0 if ops else OPS_OFFSET)}: {reply.text.strip() or reply.status}")
-    if not found:
-        raise NotReady(f"no operations listener answered: {'; '.join(silent)}")
+    found = cluster_document(ops, endpoints, timeout_s)
     down = [node for node in found["nodes"] if node.get("state") != "up"]
     if as_json:
         emit(found)

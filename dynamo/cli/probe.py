@@ -23,11 +23,11 @@ class Reply(NamedTuple):
         return found if isinstance(found, dict) else {}
 
 
-def fetch(host: str, port: int, path: str, timeout_s: float) -> Reply:
-    """GET of a path."""
+def fetch(host: str, port: int, path: str, timeout_s: float, method: str = "GET") -> Reply:
+    """What a path answers."""
     connection = http.client.HTTPConnection(host.strip("[]"), port, timeout=timeout_s)
     try:
-        connection.request("GET", path)
+        connection.request(method, path)
         response = connection.getresponse()
         return Reply(response.status, response.read().decode("utf-8", "replace"))
     except (OSError, http.client.HTTPException) as problem:
