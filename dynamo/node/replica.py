@@ -15,9 +15,8 @@ from dynamo.errors import (
     InvalidParameter,
     PreconditionRequired,
     StorageRefused,
-    TooManySiblings,
-    ValueTooLarge,
 )
+from dynamo.node.authoring import Author
 from dynamo.node.buckets import BucketBook
 from dynamo.node.minting import Mint
 from dynamo.node.records import Base, Records
@@ -29,12 +28,7 @@ from dynamo.protocol.commands import WriteCommand
 from dynamo.protocol.messages import Scan, Scanned, Store
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning import siblings
-from dynamo.versioning.clock import Clock as VersionClock
-from dynamo.versioning.clock import merge
-from dynamo.versioning.hybrid_time import HybridClock
-from dynamo.versioning.record import Record, Sibling, decode, encode
-
-_EXPIRES_MS_MAX = 2**63 - 1
+from dynamo.versioning.record import Record, decode, encode
 
 
 class Minted:
@@ -55,17 +49,16 @@ class Replica:
     def __init__(
         self, config: Config, clock: Clock, identity: Identity, records: Records, buckets: BucketBook, metrics: Metrics
     ) -> None:
-        self._limits = config.limits
         self._partitions = config.cluster.partitions
         self._clock = clock
         self._records = records
         self._buckets = buckets
         self._metrics = metrics
-        self._hybrid = HybridClock(config.requests.clock_drift_max_ms)
         self._repeats = Repeats(config.requests.repeats_remembered)
         self._unsettled = UnsettledChanges()
         self._lost = ""
         """Why nothing can be stored any more, if so. What `latest` shows is then no base to mint upon."""
+        self.author = Author(config, clock)
         self.mint = Mint(config.node.id, clock, identity, metrics)
         records.quarantine.on_loss = self.mint.lost
 
@@ -86,9 +79,9 @@ class Replica:
             return self._repeated(base, durable=durable)
         if bucket.require_context and command.context is None and base.data:
             raise PreconditionRequired("this bucket wants the Dynamo-Context of a read with every write to a known key")
-        record = self._written(base, command, bucket)
-        data = encode(record)
-        self._check_size(record, data)
+        if command.context is not None:
+            self.mint.check(command.context)
+        record, data = self.author.compose(base.record, command, bucket, self.mint.dot)
         minted = Minted(data, repeated=False)
         noted = self._repeats.remember(record)
         self._unsettled.carry_away(base.stored_key)
@@ -153,7 +146,7 @@ class Replica:
         self.mint.check(incoming.clock)
         lww = self._is_lww(bucket)
         if lww:
-            self._hybrid.observe(incoming.hybrid_max(), self._clock.wall_ms())
+            self.author.observe(incoming.hybrid_max())
         return lww
 
     def lost_batch(self, error: DynamoError) -> None:
@@ -187,39 +180,6 @@ class Replica:
             self._metrics.lww_discarded.value += discarded
         return record
 
-    def _written(self, base: Base, command: WriteCommand, bucket: BucketProperties) -> Record:
-        now_ms = self._clock.wall_ms()
-        stamp = self._stamp(base, command, bucket, now_ms)
-        if command.context is not None:
-            self.mint.check(command.context)
-        actor, counter = self.mint.dot(base.record.clock)
-        ttl_ms = bucket.ttl_s * 1000 if command.ttl_ms is None else command.ttl_ms
-        new = Sibling(
-            actor=actor,
-            counter=counter,
-            hybrid=stamp,
-            value=command.value,
-            content_type=command.content_type,
-            meta=command.meta,
-            expires_ms=min(now_ms + ttl_ms, _EXPIRES_MS_MAX) if ttl_ms and command.value is not None else 0,
-            request=command.request,
-        )
-        alive = siblings.living(base.record, now_ms)
-        return siblings.written(alive, _seen(base.record, command, bucket), new)
-
-    def _stamp(self, base: Base, command: WriteCommand, bucket: BucketProperties, now_ms: int) -> int:
-        """Greater than all that the write has seen.
-
-        In a siblings bucket, where stamps decide nothing, one that lies too far ahead is passed over: it must not carry
-        away this node's clock, and the lww buckets with it.
-        """
-        above = max(base.record.hybrid_max(), command.context_hybrid)
-        if bucket.mode is Mode.LWW:
-            self._hybrid.observe(command.context_hybrid, now_ms)
-        elif self._hybrid.is_too_far_ahead(above, now_ms):
-            above = 0
-        return self._hybrid.tick(now_ms, above)
-
     def _repeated(self, base: Base, *, durable: bool) -> Minted:
         self._metrics.repeated_requests.value += 1
         minted = Minted(base.data, repeated=True)
@@ -234,33 +194,9 @@ class Replica:
         self._records.barrier(settled, durable=durable)
         return minted
 
-    def _check_size(self, record: Record, data: bytes) -> None:
-        if len(record.siblings) > self._limits.siblings_max:
-            raise TooManySiblings(
-                f"the key has {len(record.siblings) - 1} concurrent values, {self._limits.siblings_max} are allowed; "
-                "read it, merge them, and write the result with the Dynamo-Context of the read",
-                limit=self._limits.siblings_max,
-            )
-        if len(data) > self._limits.object_bytes_max:
-            raise ValueTooLarge(
-                f"the key with all its concurrent values would take {len(data)} bytes, "
-                f"{self._limits.object_bytes_max} are allowed; merge them first",
-                limit=self._limits.object_bytes_max,
-            )
-
     def _is_lww(self, name: str) -> bool:
         bucket = self._buckets.known(name)
         return bucket is not None and bucket.mode is Mode.LWW
-
-
-def _seen(base: Record, command: WriteCommand, bucket: BucketProperties) -> VersionClock:
-    """What the write supersedes: all that the client has seen; for last-write-wins, and for a delete that names no
-    context, all that this replica knows as well.
-    """
-    seen = command.context or {}
-    if bucket.mode is Mode.LWW or (command.value is None and command.context is None):
-        return merge(base.clock, seen)
-    return seen
 
 
 def _nobody(_: DynamoError | None) -> None:

@@ -1,21 +1,32 @@
 """QuorumRead: one key from R of its N replicas.
 
-The nearest R are asked (all N for a sampled share), another one for each that fails. At R answers they are merged. If
-they differ and the read is a majority read, the stale ones are repaired *before* the answer: a later majority read then
-cannot go backwards. Otherwise, and for answers that come after the decision, repair happens behind the client's back.
+The nearest R are asked (all N for a sampled share), another one for each that fails, and one more if the slowest answer
+is late. At R answers they are merged. If they differ and the read is a majority read, the stale ones are repaired
+*before* the answer: a later majority read then cannot go backwards. Otherwise, and for answers that come after the
+decision, repair happens behind the client's back.
+
+In a sloppy read a fallback answers for a primary that cannot, with the hint that it keeps for it. That it keeps none is
+an answer only beside that of a primary. PR counts primaries alone.
 
 A context demands an answer at least that new: as long as the merge has not seen it, the rest is asked, then all again
 after a pause, until the deadline. A missing key is an answer, not a failure.
+
+Paper: DeCandia et al. 2007, sections 4.5 and 4.6.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from math import inf
+
 from dynamo.errors import ContextNotReached, CorruptValue, DynamoError, ReadTimeout
 from dynamo.protocol.commands import ReadOutcome
-from dynamo.protocol.effects import Effects, Finish, PeerError, Send, WakeAt
-from dynamo.protocol.messages import Fetch, Fetched, Message, Store, Stored
+from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
+from dynamo.protocol.messages import Fetched, Message, Stored
+from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum
 from dynamo.replication.read_repair import Reconciled, Resolve
+from dynamo.replication.sources import Sources
 from dynamo.versioning.clock import Clock, descends
 from dynamo.versioning.record import Record
 
@@ -24,24 +35,29 @@ RETRY_PAUSE_MAX_S = 0.5
 
 
 class QuorumRead:
-    """Machine. `replicas` are the live primaries, nearest first; the caller has checked that there are enough."""
+    """Machine. The caller has checked that there are enough sources."""
 
     __slots__ = (
         "_answers",
+        "_asked_at",
         "_behind",
         "_chosen",
         "_context",
         "_corrupt",
+        "_damaged",
         "_deadline",
-        "_fetch",
+        "_extra",
+        "_forgettable",
+        "_hedge_at",
+        "_hedging",
         "_holders",
         "_pause_s",
         "_pending",
         "_quorum",
         "_repaired",
         "_repairing",
-        "_replicas",
-        "_unasked",
+        "_sources",
+        "hedge",
         "mismatched",
         "outcome",
         "repaired_later",
@@ -49,34 +65,49 @@ class QuorumRead:
 
     def __init__(
         self,
-        replicas: tuple[str, ...],
-        fetch: Fetch,
+        sources: Sources,
         quorum: ReadQuorum,
         resolve: Resolve,
         deadline: float,
         *,
         ask_all: bool = False,
         context: Clock | None = None,
+        forgettable: bool = False,
+        hedging: Hedging | None = None,
     ) -> None:
-        assert len(replicas) >= quorum.needed, "too few replicas must be refused before"
-        first = len(replicas) if ask_all else quorum.needed
-        self._replicas = replicas
-        self._unasked = list(replicas[first:])
-        self._pending: dict[str, bytes] = dict.fromkeys(replicas[:first], b"")
-        """Peers that owe an answer; with the bytes they are to store, if it is a repair."""
+        primaries, nodes = sources.reach()
+        assert primaries >= quorum.primaries, "too few primaries must be refused before"
+        assert nodes >= quorum.needed, "too few replicas must be refused before"
+        self._sources = sources
+        self._pending: dict[str, bytes] = {}
+        """Nodes that owe an answer; with the bytes they are to store, if it is a repair."""
         self._answers = Reconciled(resolve)
-        self._fetch = fetch
         self._quorum = quorum
         self._deadline = deadline
         self._context = context
+        self._forgettable = forgettable
+        """Whether the context is so old that what it has seen may have been forgotten everywhere."""
+        self._hedging = hedging
+        self._hedge_at = inf
+        self._asked_at: dict[str, float] = {}
         self._pause_s = RETRY_PAUSE_S
         self._corrupt: CorruptValue | None = None
+        self._damaged: list[str] = []
+        """Primaries whose copy is damaged."""
         self._behind = False
         """Whether a quorum has answered that had not seen the context."""
         self._repairing = b""
         self._chosen: Record | None = None
         self._repaired = 0
-        self._holders = 0
+        self._holders: list[str] = []
+        """Who is known to hold what is to be shown."""
+        for _ in range(quorum.n if ask_all else quorum.needed):
+            node = self._sources.next()
+            if node is not None:
+                self._pending[node] = b""
+        self._extra = ""
+        self.hedge = ""
+        """What came of hedging: `sent`, `won`: the extra answer was among the first R; `refused`: over the budget."""
         self.mismatched = False
         """Whether any two answers differed."""
         self.repaired_later = 0
@@ -88,8 +119,10 @@ class QuorumRead:
         return self.outcome is not None and not self._pending
 
     def start(self, now: float) -> Effects:
-        asks: Effects = [Send(peer, self._fetch) for peer in self._pending]
-        asks.append(WakeAt(self._deadline))
+        asks: Effects = [self._ask(node, now) for node in self._pending]
+        if self._hedging is not None and self._sources.left:
+            self._hedge_at = self._hedging.begin(now)
+        asks.append(WakeAt(min(self._hedge_at, self._deadline)))
         return asks
 
     def on_reply(self, peer: str, message: Message, now: float) -> Effects:
@@ -98,115 +131,78 @@ class QuorumRead:
         if isinstance(message, Stored):
             return self._on_repaired(peer)
         assert isinstance(message, Fetched), message
+        self._measure(peer, now)
         try:
             self._answers.add(peer, message.record)
         except CorruptValue as problem:
-            self._corrupt = problem
-            return self._replace(now)
+            return self._on_damage(peer, problem, now)
         return self._on_answer(peer, now)
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
         if self._pending.pop(peer, None) is None:
             return []
+        if error.failure is PeerFailure.TIMEOUT:
+            self._measure(peer, now)
         if isinstance(error.error, CorruptValue):
-            self._corrupt = error.error
-        return self._replace(now)
+            return self._on_damage(peer, error.error, now)
+        self._sources.failed(peer)
+        return self._make_up(now)
 
     def on_wakeup(self, now: float) -> Effects:
         if self.outcome is not None:
             return []
         if now >= self._deadline:
             return self._finish(self._too_late())
+        if now >= self._hedge_at:
+            self._hedge_at = inf
+            return [*self._ask_extra(now), WakeAt(self._deadline)]
         if not self._pending and not self._repairing:
             return self._ask_again(now)
         return []
 
-    def _on_answer(self, peer: str, now: float) -> Effects:
-        if self.outcome is not None:
-            return self._repair_later()
-        if self._repairing:
-            return self._on_answer_while_repairing(peer)
-        if len(self._answers) < self._quorum.needed:
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def _ask(self, node: str, now: float) -> Send:
+        self._pending[node] = b""
+        self._asked_at[node] = now
+        return Send(node, self._sources.fetch(node))
+
+    def _measure(self, node: str, now: float) -> None:
+        asked_at = self._asked_at.pop(node, None)
+        if self._hedging is not None and asked_at is not None:
+            self._hedging.latencies.observe(node, now - asked_at)
+
+    def _ask_extra(self, now: float) -> Effects:
+        """The slowest answer is late: one more node may be quicker."""
+        assert self._hedging is not None
+        assert self._hedging.budget is not None
+        if not self._sources.left:
             return []
-        if self._context is not None and not descends(self._answers.record.clock, self._context):
-            self._behind = True
-            return self._ask_further(now)
-        self._behind = False
-        stale = self._answers.stale()
-        self.mismatched = self.mismatched or bool(stale)
-        if stale and self._quorum.repairs_first:
-            return self._repair_first(stale)
-        return self._answer()
-
-    def _repair_first(self, stale: list[str]) -> Effects:
-        """Hold the answer until `needed` replicas are known to have what it shows.
-
-        What it shows is fixed now: something newer that a late answer brings may be on too few replicas.
-        """
-        self._repairing = self._answers.data
-        self._chosen = self._answers.record
-        self._holders = len(self._answers) - len(stale)
-        if self._holders >= self._quorum.needed:
-            return self._answer()
-        return [self._repair(peer) for peer in stale]
-
-    def _repair(self, peer: str) -> Send:
-        data = self._repairing or self._answers.data
-        self._pending[peer] = data
-        return Send(peer, Store(self._fetch.bucket, self._fetch.key, data))
-
-    def _on_answer_while_repairing(self, peer: str) -> Effects:
-        """A late answer: this replica is a holder, or becomes one, should the others fail."""
-        if not self._answers.holds(peer, self._repairing):
-            return [self._repair(peer)]
-        self._holders += 1
-        return self._answer() if self._holders >= self._quorum.needed else []
-
-    def _on_repaired(self, peer: str) -> Effects:
-        self._answers.brought_up_to_date(peer, self._repairing)
-        if self.outcome is not None:
-            self.repaired_later += 1
-            return self._repair_later()
-        self._holders += 1
-        self._repaired += 1
-        return self._answer() if self._holders >= self._quorum.needed else []
-
-    def _repair_later(self) -> Effects:
-        """A late answer: once all are in, bring everyone to the merge, without anybody waiting."""
-        if self._pending:
+        if not self._hedging.budget.take():
+            self.hedge = "refused"
             return []
-        stale = self._answers.stale()
-        self.mismatched = self.mismatched or bool(stale)
-        self.repaired_later += len(stale)
-        sends: Effects = [Send(peer, Store(self._fetch.bucket, self._fetch.key, self._answers.data)) for peer in stale]
-        for peer in stale:
-            self._answers.brought_up_to_date(peer, self._answers.data)
-        return sends
+        self.hedge = "sent"
+        self._extra = self._sources.next() or ""
+        return [self._repair(self._extra) if self._repairing else self._ask(self._extra, now)]
 
-    def _replace(self, now: float) -> Effects:
-        """A replica failed: ask (or, while repairing, bring up to date) the next one, or give up."""
+    def _make_up(self, now: float) -> Effects:
+        """Answers are missing that were counted on: ask (or, while repairing, bring up to date) others, or give up."""
         if self.outcome is not None:
             return self._repair_later()
-        if self._unasked:
-            peer = self._unasked.pop(0)
-            if self._repairing:
-                return [self._repair(peer)]
-            self._pending[peer] = b""
-            return [Send(peer, self._fetch)]
+        sends: Effects = []
+        while (lacking := self._lacking()) and (node := self._sources.next(primary=lacking == "primaries")):
+            sends.append(self._repair(node) if self._repairing else self._ask(node, now))
+        if not self._lacking() or sends:
+            return sends
         if self._context is not None and not self._repairing:
             return [] if self._pending else [self._pause(now)]
-        known = self._holders if self._repairing else len(self._answers)
-        if known + len(self._pending) >= self._quorum.needed:
-            return []
         return self._finish(self._corrupt or self._too_late())
 
     def _ask_further(self, now: float) -> Effects:
         """The merge is older than the context: ask who has not been asked, or all again after a pause."""
         more: Effects = []
-        for peer in self._unasked:
-            self._pending[peer] = b""
-            more.append(Send(peer, self._fetch))
-        self._unasked = []
+        while node := self._sources.next():
+            more.append(self._ask(node, now))
         if more or self._pending:
             return more
         return [self._pause(now)]
@@ -217,16 +213,140 @@ class QuorumRead:
 
     def _ask_again(self, now: float) -> Effects:
         self._answers.forget()
-        self._pending = dict.fromkeys(self._replicas, b"")
-        return [Send(peer, self._fetch) for peer in self._pending]
+        return [self._ask(node, now) for node in self._sources.everyone()]
+
+    # -- counting --------------------------------------------------------------------------------------------------
+
+    def _lacking(self) -> str:
+        """What the quorum would lack if all answered who owe an answer: `answers`, `primaries`, or nothing."""
+        known = self._holders if self._repairing else self._answers.by_replica
+        return self._lack([*known, *self._pending])
+
+    def _lack(self, nodes: Collection[str]) -> str:
+        if not self._sources.hint_for:
+            return "answers" if len(nodes) < self._quorum.needed else ""
+        if self._primaries(nodes) < self._quorum.primaries:
+            return "primaries"
+        return "answers" if self._counted(nodes) < self._quorum.needed else ""
+
+    def _primaries(self, nodes: Collection[str]) -> int:
+        return sum(node not in self._sources.hint_for for node in nodes)
+
+    def _counted(self, nodes: Collection[str]) -> int:
+        """How many count: a fallback that has no hint does so beside a primary, or once it was given what is shown."""
+        if self._repairing or self._primaries(nodes):
+            return len(nodes)
+        return sum(node in self._pending or self._answers.shows(node) for node in nodes)
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def _on_answer(self, peer: str, now: float) -> Effects:
+        if self.outcome is not None:
+            return self._repair_later()
+        if self._repairing:
+            return self._on_answer_while_repairing(peer)
+        if self._lack(self._answers.by_replica):
+            return self._make_up(now) if self._sources.hint_for else []
+        if self._context is not None and not descends(self._answers.record.clock, self._context):
+            if self._forgettable and self._all_show_nothing():
+                return self._answer()
+            self._behind = True
+            return self._ask_further(now)
+        self._behind = False
+        stale = self._answers.stale()
+        self.mismatched = self.mismatched or any(map(self._differs, stale))
+        if stale and self._quorum.repairs_first:
+            return self._repair_first(stale)
+        return self._answer()
+
+    def _on_damage(self, peer: str, problem: CorruptValue, now: float) -> Effects:
+        self._corrupt = problem
+        if peer not in self._sources.hint_for:
+            self._damaged.append(peer)
+        self._sources.failed(peer)
+        return self._make_up(now)
+
+    def _all_show_nothing(self) -> bool:
+        return self._primaries(self._answers.by_replica) == self._quorum.n and not self._answers.data
+
+    # -- repair ----------------------------------------------------------------------------------------------------
+
+    def _repair_first(self, stale: list[str]) -> Effects:
+        """Hold the answer until `needed` replicas are known to have what it shows.
+
+        What it shows is fixed now: something newer that a late answer brings may be on too few replicas.
+        """
+        self._repairing = self._answers.data
+        self._chosen = self._answers.record
+        self._holders = [node for node in self._answers.by_replica if node not in stale]
+        if not self._lack(self._holders):
+            return self._answer()
+        return [self._repair(peer) for peer in stale]
+
+    def _repair(self, peer: str) -> Send:
+        data = self._repairing or self._answers.data
+        self._pending[peer] = data
+        return Send(peer, self._sources.store(peer, data))
+
+    def _on_answer_while_repairing(self, peer: str) -> Effects:
+        """A late answer: this replica is a holder, or becomes one, should the others fail."""
+        if not self._answers.holds(peer, self._repairing):
+            return [self._repair(peer)]
+        return self._on_holder(peer)
+
+    def _on_repaired(self, peer: str) -> Effects:
+        self._answers.brought_up_to_date(peer, self._repairing)
+        if self.outcome is not None:
+            self.repaired_later += 1
+            return self._repair_later()
+        self._repaired += 1
+        return self._on_holder(peer)
+
+    def _on_holder(self, peer: str) -> Effects:
+        self._holders.append(peer)
+        return [] if self._lack(self._holders) else self._answer()
+
+    def _differs(self, node: str) -> bool:
+        """Whether a stale answer tells of replicas that differ: not that of a fallback without a hint."""
+        return node not in self._sources.hint_for or self._answers.shows(node)
+
+    def _repair_later(self) -> Effects:
+        """A late answer: once all are in, bring everyone to the merge, without anybody waiting.
+
+        Fallbacks are left out: their hints will be merged where they belong.
+        """
+        if self._pending:
+            return []
+        stale = [node for node in self._answers.stale() if node not in self._sources.hint_for]
+        self.mismatched = self.mismatched or bool(stale)
+        if self._may_replace_damage():
+            stale += self._damaged
+            self._damaged = []
+        self.repaired_later += len(stale)
+        data = self._answers.data
+        for node in stale:
+            self._answers.brought_up_to_date(node, data)
+        return [Send(node, self._sources.store(node, data)) for node in stale]
+
+    def _may_replace_damage(self) -> bool:
+        """A damaged copy may be replaced only by what a majority knows: an acknowledged write that it had is then among
+        it, as R and the other W - 1 overlap. Less would turn an error into a silent loss.
+        """
+        if not self._damaged or not isinstance(self.outcome, ReadOutcome) or not self._answers.data:
+            return False
+        return self._primaries(self._answers.by_replica) > self._quorum.n // 2
+
+    # -- the decision ----------------------------------------------------------------------------------------------
 
     def _answer(self) -> Effects:
         record = self._chosen or (self._answers.record if self._answers.data else None)
+        if self._extra and self._pending and self._extra not in self._pending:
+            self.hedge = "won"
         finished = self._finish(ReadOutcome(record, len(self._answers), self._repaired))
         return finished + self._repair_later()
 
     def _too_late(self) -> DynamoError:
-        got, needed = len(self._answers), self._quorum.needed
+        got, needed = self._counted(self._answers.by_replica), self._quorum.needed
         if self._behind:
             return ContextNotReached(
                 "no answer as new as the given context before the deadline; retry, or read without the context",
@@ -234,9 +354,9 @@ class QuorumRead:
             )
         if self._repairing:
             return ReadTimeout(
-                f"{self._holders} of the {needed} replicas needed hold the newest value found, the others could not be "
-                "brought up to date in time; retry, or lower r",
-                received=self._holders,
+                f"{len(self._holders)} of the {needed} replicas needed hold the newest value found, the others could "
+                "not be brought up to date in time; retry, or lower r",
+                received=len(self._holders),
                 required=needed,
             )
         return ReadTimeout(

@@ -27,11 +27,12 @@ def keep_newest(left: Record, right: Record) -> Record:
 class Reconciled:
     """Answers of replicas merged as they come. A replica that has nothing answers with empty bytes."""
 
-    __slots__ = ("_answers", "_resolve", "data", "record")
+    __slots__ = ("_resolve", "by_replica", "data", "record")
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._answers: dict[str, bytes] = {}
+        self.by_replica: dict[str, bytes] = {}
+        """The answers, in order of arrival."""
         self.record: Record = EMPTY
         self.data = b""
         """The merge in byte form; empty while no replica has shown anything."""
@@ -45,7 +46,7 @@ class Reconciled:
             elif data:
                 self.record = self._resolve(self.record, theirs)
                 self.data = encode(self.record)
-        self._answers[replica] = data
+        self.by_replica[replica] = data
 
     def _begin(self, theirs: Record, data: bytes) -> None:
         """The first record is resolved, too: a replica that had not heard of an lww bucket has kept all siblings."""
@@ -53,20 +54,24 @@ class Reconciled:
         self.data = data if self.record is theirs else encode(self.record)
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self.by_replica)
+
+    def shows(self, replica: str) -> bool:
+        """Whether the replica's answer was a record."""
+        return bool(self.by_replica.get(replica))
 
     def stale(self) -> list[str]:
         """Replicas whose answer is not the merge, in order of arrival."""
-        return [replica for replica, data in self._answers.items() if data != self.data]
+        return [replica for replica, data in self.by_replica.items() if data != self.data]
 
     def holds(self, replica: str, data: bytes) -> bool:
         """Whether the replica's last known answer is `data`."""
-        return self._answers.get(replica) == data
+        return self.by_replica.get(replica) == data
 
     def brought_up_to_date(self, replica: str, data: bytes) -> None:
         """The replica has stored `data` (it may hold more by now; that is for a later read to find)."""
-        self._answers[replica] = data
+        self.by_replica[replica] = data
 
     def forget(self) -> None:
         """Drop the answers, keep what was learnt: another round is about to ask again."""
-        self._answers.clear()
+        self.by_replica.clear()

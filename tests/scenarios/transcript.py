@@ -3,7 +3,10 @@
 A transcript is a list of steps. A step is a command, a line `----`, and what the machine answered, up to an empty line;
 `-` is no answer at all. Lines before a command that begin with `#` tell the story. Commands:
 
-    read a b c [r=2] [all] [lww] [context=a1,b2] [deadline=2]     start a quorum read; replicas nearest first
+    read a b c [r=2] [all] [lww] [context=a1,b2] [deadline=2] [pr=0] [away=c] [spare=d,e] [old] [late=0.01] [budget=1]
+                                                                  start a quorum read; replicas nearest first; `old` is
+                                                                  a context that may be forgotten; an answer is `late`
+                                                                  after so long
     write a b c [w=2] [n=3] [pw=0] [strict] [hints] [spare=d,e] [away=c] [after=0.5] [by=d] [deadline=2]
                                                                   start a quorum write; the first one coordinates, or,
                                                                   where all are away, the node `by`; any of the words
@@ -32,10 +35,12 @@ from dynamo.protocol.commands import ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.effects import Effect, Finish, Machine, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Fetch, Fetched, Forward, Forwarded, Message, Scan, Scanned, Store, Stored
 from dynamo.replication.forward import Forwarding
+from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum, WriteQuorum
 from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import keep_newest, keep_siblings
 from dynamo.replication.scan import QuorumScan, ScanPage
+from dynamo.replication.sources import Sources
 from dynamo.replication.write import Acks, Handoff, QuorumWrite
 from dynamo.versioning.clock import Clock, covers
 from dynamo.versioning.record import Record, Sibling, decode, encode
@@ -220,9 +225,12 @@ def _accounts(machine: Machine[object]) -> str:
     if isinstance(machine, QuorumWrite):
         kept = f", kept: {' '.join(machine.hints)}" if machine.hints else ""
         return kept + (f", nobody keeps {machine.unkept}" if machine.unkept else "")
-    if not isinstance(machine, QuorumRead) or not machine.mismatched:
+    if not isinstance(machine, QuorumRead):
         return ""
-    return f", differed, {machine.repaired_later} repaired later"
+    hedge = f", hedge {machine.hedge}" if machine.hedge else ""
+    differed = ", differed" if machine.mismatched else ""
+    later = machine.mismatched or machine.repaired_later
+    return f"{hedge}{differed}" + (f", {machine.repaired_later} repaired later" if later else "")
 
 
 def _options(words: list[str], **defaults: str) -> tuple[tuple[str, ...], dict[str, str], frozenset[str]]:
@@ -235,15 +243,22 @@ def _options(words: list[str], **defaults: str) -> tuple[tuple[str, ...], dict[s
 
 
 def _read(words: list[str]) -> QuorumRead:
-    peers, options, flags = _options(words, r="2", n="3", deadline="2", context="")
+    peers, options, flags = _options(
+        words, r="2", n="3", pr="0", deadline="2", context="", away="", spare="", late="", budget="1"
+    )
+    hedging = None
+    if options["late"]:
+        hedging = Hedging([], float(options["budget"]))
+        hedging.latencies.late_s = float(options["late"])
     return QuorumRead(
-        peers,
-        Fetch("b", b"k"),
-        ReadQuorum(int(options["n"]), int(options["r"])),
+        Sources(Fetch("b", b"k"), peers, _names(options["away"]), _names(options["spare"])),
+        ReadQuorum(int(options["n"]), int(options["r"]), int(options["pr"]), sloppy=True),
         keep_newest if "lww" in flags else keep_siblings,
         float(options["deadline"]),
         ask_all="all" in flags,
         context=clock_of(options["context"]) or None,
+        forgettable="old" in flags,
+        hedging=hedging,
     )
 
 

@@ -1,14 +1,16 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dynamo.errors import ContextNotReached, CorruptValue, DynamoError, ReadTimeout
 from dynamo.protocol.commands import ReadOutcome
 from dynamo.protocol.effects import Send, WakeAt
 from dynamo.protocol.messages import Fetch, Fetched
+from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum
 from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import Resolve, keep_newest, keep_siblings
+from dynamo.replication.sources import Sources
 from dynamo.versioning.clock import Clock, descends
 from dynamo.versioning.record import Record, Sibling, encode
 from dynamo.versioning.siblings import EMPTY
@@ -18,8 +20,18 @@ from tests.unit.versioning.histories import History, histories
 FETCH = Fetch("b", b"k")
 
 
+def hedging(late_s: float, share: float) -> Hedging:
+    """Hedging that takes an answer for late after so long."""
+    shared = Hedging(list(NODES), share)
+    shared.latencies.late_s = late_s
+    return shared
+
+
+HEDGING = st.one_of(st.none(), st.builds(hedging, st.sampled_from([0.1, 0.5, 9.0]), st.sampled_from([0.0, 0.5, 1.0])))
+
+
 def machine(nodes: tuple[str, ...], needed: int, resolve: Resolve, **more) -> QuorumRead:
-    return QuorumRead(nodes, FETCH, ReadQuorum(len(nodes), needed), resolve, DEADLINE, **more)
+    return QuorumRead(Sources(FETCH, nodes), ReadQuorum(len(nodes), needed), resolve, DEADLINE, **more)
 
 
 @st.composite
@@ -47,7 +59,7 @@ def test_an_answer_is_the_merge_of_enough_replicas(setting, data):
     history, cluster = setting
     nodes = tuple(cluster.replicas)
     needed = data.draw(st.integers(1, len(nodes)))
-    read = machine(nodes, needed, cluster.resolve, ask_all=data.draw(st.booleans()))
+    read = machine(nodes, needed, cluster.resolve, ask_all=data.draw(st.booleans()), hedging=data.draw(HEDGING))
     before = {name: replica.record for name, replica in cluster.replicas.items()}
 
     def check(outcome: object) -> None:
@@ -138,6 +150,91 @@ def test_replicas_that_answer_are_equal_afterwards(setting, data):
     if isinstance(outcome, ReadOutcome):
         assert len({replica.data for replica in cluster.replicas.values()}) == 1
         assert read.mismatched == differed == (outcome.repaired + read.repaired_later > 0)
+
+
+@given(clusters(), st.data())
+def test_a_sloppy_answer_counts_what_it_should(setting, data):
+    """R nodes stand behind an answer, PR of them primaries; fallbacks that have no hint never speak for a key alone.
+
+    At a majority all R hold what is shown, each as the replica or the fallback that it is.
+    """
+    history, cluster = setting
+    primaries = tuple(cluster.replicas)
+    n, draw = len(primaries), data.draw
+    away = tuple(node for node in primaries if draw(st.booleans()))
+    spare = ("f1", "f2", "f3")[: draw(st.integers(0, 3))]
+    for node in spare:
+        states = [draw(st.sampled_from(history.states)).record for _ in away]
+        hints = {target: encode(state) for target, state in zip(away, states, strict=True) if state.clock}
+        cluster.replicas[node] = Replica(b"", hints if draw(st.booleans()) else {})
+    live = tuple(node for node in primaries if node not in away)
+    most = len(live) + min(len(away), len(spare))
+    assume(most)
+    needed = draw(st.integers(1, most))
+    quorum = ReadQuorum(n, needed, draw(st.integers(0, min(needed, len(live)))), sloppy=True)
+    sources = Sources(FETCH, live, away, spare)
+    read = QuorumRead(sources, quorum, cluster.resolve, DEADLINE, ask_all=draw(st.booleans()), hedging=draw(HEDGING))
+
+    def holds(node: str, record: Record) -> bool:
+        replica = cluster.replicas[node]
+        if node in live:
+            return has(replica, record, cluster.resolve)
+        return any(has(Replica(hint), record, cluster.resolve) for hint in replica.hints.values())
+
+    def check(outcome: object) -> None:
+        if not isinstance(outcome, ReadOutcome):
+            assert isinstance(outcome, ReadTimeout | CorruptValue)
+            return
+        assert live or outcome.record is not None, "nobody who would know of the key has answered"
+        shown = outcome.record
+        if shown is not None and quorum.repairs_first:
+            assert sum(holds(node, shown) for node in (*live, *spare)) >= needed
+            assert sum(holds(node, shown) for node in live) >= quorum.primaries
+
+    cluster.at_finish = check
+    cluster.run(read)
+
+
+@given(clusters(), st.data())
+def test_what_all_replicas_have_forgotten(setting, data):
+    """A context so old that its key may be forgotten is answered with nothing once all N hold nothing; never before."""
+    _, cluster = setting
+    cluster.failures = st.just("arrives")
+    nodes = tuple(cluster.replicas)
+    empty = data.draw(st.booleans())
+    if empty:
+        for replica in cluster.replicas.values():
+            replica.data = b""
+    read = machine(
+        nodes, data.draw(st.integers(1, len(nodes))), cluster.resolve, context={"never": 1}, forgettable=True
+    )
+    outcome = cluster.run(read)
+    if isinstance(outcome, ReadOutcome):
+        assert outcome.record is None
+        assert not any(replica.data for replica in cluster.replicas.values())
+    else:
+        assert isinstance(outcome, DynamoError)
+
+
+def test_a_late_answer_costs_one_more_request():
+    """And only within the budget: of a hundred reads that all wait for a slow replica, five ask another one."""
+    shared = hedging(0.01, 0.05)
+    outcomes: list[object] = []
+    extra = 0
+    for _ in range(100):
+        read = machine(("a", "b", "c"), 2, keep_siblings, hedging=shared)
+        assert WakeAt(0.01) in read.start(0.0)
+        read.on_reply("a", Fetched(b""), 0.001)
+        sent = [effect for effect in read.on_wakeup(0.01) if isinstance(effect, Send)]
+        extra += len(sent)
+        if sent:
+            read.on_reply("c", Fetched(b""), 0.011)
+            assert read.outcome is not None
+        read.on_reply("b", Fetched(b""), 0.2)
+        outcomes.append(read.outcome)
+        assert read.hedge == ("won" if sent else "refused")
+    assert extra == 5
+    assert None not in outcomes
 
 
 def test_a_read_asks_only_as_many_as_it_needs():

@@ -1,0 +1,98 @@
+"""What a write makes of a key: its new sibling, with stamp and time to live, over what the writer has seen.
+
+Whoever mints, this node as a replica or as one that stands in for replicas, composes the record here. Stamps come from
+the one hybrid clock of the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynamo.config import Config
+from dynamo.errors import TooManySiblings, ValueTooLarge
+from dynamo.ports import Clock
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.commands import WriteCommand
+from dynamo.versioning import siblings
+from dynamo.versioning.clock import Clock as VersionClock
+from dynamo.versioning.clock import Dot, merge
+from dynamo.versioning.hybrid_time import HybridClock
+from dynamo.versioning.record import Record, Sibling, encode
+
+_EXPIRES_MS_MAX = 2**63 - 1
+
+
+class Author:
+    """One per node."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._limits = config.limits
+        self._clock = clock
+        self._hybrid = HybridClock(config.requests.clock_drift_max_ms)
+
+    def observe(self, hybrid: int) -> None:
+        """Take in a stamp of another node. Raises ClockDrift."""
+        self._hybrid.observe(hybrid, self._clock.wall_ms())
+
+    def compose(
+        self, base: Record, command: WriteCommand, bucket: BucketProperties, mint: Callable[[VersionClock], Dot]
+    ) -> tuple[Record, bytes]:
+        """The record after the command, and its byte form; `mint` gives the dot of a write over a clock.
+
+        Raises TooManySiblings, ValueTooLarge, ClockDrift, and what `mint` raises.
+        """
+        now_ms = self._clock.wall_ms()
+        stamp = self._stamp(base, command, bucket, now_ms)
+        actor, counter = mint(base.clock)
+        ttl_ms = bucket.ttl_s * 1000 if command.ttl_ms is None else command.ttl_ms
+        new = Sibling(
+            actor=actor,
+            counter=counter,
+            hybrid=stamp,
+            value=command.value,
+            content_type=command.content_type,
+            meta=command.meta,
+            expires_ms=min(now_ms + ttl_ms, _EXPIRES_MS_MAX) if ttl_ms and command.value is not None else 0,
+            request=command.request,
+        )
+        record = siblings.written(siblings.living(base, now_ms), _seen(base, command, bucket), new)
+        data = encode(record)
+        self._check_size(record, data)
+        return record, data
+
+    def _stamp(self, base: Record, command: WriteCommand, bucket: BucketProperties, now_ms: int) -> int:
+        """Greater than all that the write has seen.
+
+        In a siblings bucket, where stamps decide nothing, one that lies too far ahead is passed over: it must not carry
+        away this node's clock, and the lww buckets with it.
+        """
+        above = max(base.hybrid_max(), command.context_hybrid)
+        if bucket.mode is Mode.LWW:
+            self._hybrid.observe(command.context_hybrid, now_ms)
+        elif self._hybrid.is_too_far_ahead(above, now_ms):
+            above = 0
+        return self._hybrid.tick(now_ms, above)
+
+    def _check_size(self, record: Record, data: bytes) -> None:
+        if len(record.siblings) > self._limits.siblings_max:
+            raise TooManySiblings(
+                f"the key has {len(record.siblings) - 1} concurrent values, {self._limits.siblings_max} are allowed; "
+                "read it, merge them, and write the result with the Dynamo-Context of the read",
+                limit=self._limits.siblings_max,
+            )
+        if len(data) > self._limits.object_bytes_max:
+            raise ValueTooLarge(
+                f"the key with all its concurrent values would take {len(data)} bytes, "
+                f"{self._limits.object_bytes_max} are allowed; merge them first",
+                limit=self._limits.object_bytes_max,
+            )
+
+
+def _seen(base: Record, command: WriteCommand, bucket: BucketProperties) -> VersionClock:
+    """What the write supersedes: all that the client has seen; for last-write-wins, and for a delete that names no
+    context, all that is known here as well.
+    """
+    seen = command.context or {}
+    if bucket.mode is Mode.LWW or (command.value is None and command.context is None):
+        return merge(base.clock, seen)
+    return seen
