@@ -56,6 +56,8 @@ class Bucket(msgspec.Struct, tag_field="event", tag="bucket", frozen=True):
     name: str
     mode: Literal["siblings", "lww"]
     n: int
+    strict: bool = True
+    """Whether only the N replicas of a key count; where fallbacks do, quorums need not overlap."""
 
 
 class Run(msgspec.Struct, tag_field="event", tag="run", frozen=True):

@@ -1,8 +1,9 @@
 """Turns a client's command into a machine: which replicas, how many, in which order; then lets the driver run it.
 
 Reads may be coordinated by any node. Writes are coordinated by a replica of the key, because only a replica can mint a
-dot without guessing; a node that is none forwards. Nothing here lowers R or W: too few replicas alive is an error
-before anything is sent.
+dot without guessing; a node that is none forwards. Only where no replica is alive, and the write is sloppy, a fallback
+coordinates instead (`node/stand_in.py`). Nothing here lowers R or W: too few nodes alive is an error before anything is
+sent.
 """
 
 from __future__ import annotations
@@ -12,24 +13,27 @@ from collections.abc import Callable
 import msgspec
 
 from dynamo.config import Config
-from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, QuorumUnavailable, WrongEpoch
+from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, WrongEpoch
 from dynamo.node.buckets import BucketBook
+from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.driver import Driver, Run
-from dynamo.node.liveness import Liveness
 from dynamo.node.replica import Replica
+from dynamo.node.stand_in import StandIn
 from dynamo.ports import Randomness
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ListCommand, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import Fetch, Forward, Scan, Store, Stored
 from dynamo.replication.forward import Forwarding
-from dynamo.replication.quorum import read_quorum, write_quorum
+from dynamo.replication.hedge import Hedging
+from dynamo.replication.quorum import WriteQuorum, read_quorum, write_quorum
 from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import Reconciled, Resolve, keep_newest, keep_siblings
 from dynamo.replication.scan import QuorumScan, ScanPage
-from dynamo.replication.write import Acks, QuorumWrite
-from dynamo.ring.preference_list import PreferenceLists
+from dynamo.replication.sources import Sources
+from dynamo.replication.write import Acks, Handoff, QuorumWrite
 from dynamo.telemetry.metrics import Metrics
+from dynamo.versioning.hybrid_time import wall_ms
 from dynamo.versioning.siblings import EMPTY
 
 ReadDone = Callable[[ReadOutcome | DynamoError], None]
@@ -43,21 +47,26 @@ class Coordinator:
     def __init__(
         self,
         config: Config,
-        preference: PreferenceLists,
+        chooser: Chooser,
         buckets: BucketBook,
         replica: Replica,
+        stand_in: StandIn,
         driver: Driver,
-        liveness: Liveness,
         randomness: Randomness,
         metrics: Metrics,
     ) -> None:
         self._node = config.node.id
         self._read_all_share = config.requests.read_all_share
-        self._preference = preference
+        self._hints = config.hints
+        self._reap_age_ms = int(config.tombstones.age_min_s * 1000)
+        self._chooser = chooser
         self._buckets = buckets
         self._replica = replica
+        self._stand_in = stand_in
         self._driver = driver
-        self._liveness = liveness
+        self._hedging = Hedging(
+            [m.id for m in config.cluster.members if m.id != self._node], config.requests.hedge_share
+        )
         self._randomness = randomness
         self._metrics = metrics
 
@@ -66,51 +75,60 @@ class Coordinator:
         try:
             bucket = _plain(self._buckets.for_reading(command.bucket))
             quorum = read_quorum(bucket, command)
-            partition = self._preference.partition(command.bucket, command.key)
-            replicas = self._live(self._primaries(partition, bucket), quorum.needed)
+            partition = self._chooser.preference.partition(command.bucket, command.key)
+            chosen = self._chooser.choose(partition, bucket.n, fallbacks=quorum.sloppy)
+            chosen.check(quorum.needed, quorum.primaries, sloppy=quorum.sloppy)
         except DynamoError as error:
             done(error)
             return
-        ask_all = self._randomness.random() < self._read_all_share and len(replicas) > 1
-        if quorum.needed == 1 and not ask_all and command.context is None and replicas[0] == self._node:
+        live = chosen.live
+        ask_all = self._randomness.random() < self._read_all_share and len(live) > 1
+        if quorum.needed == 1 and not ask_all and command.context is None and live and live[0] == self._node:
             outcome = self._read_here(command, _resolver(bucket))
             if outcome is not None:
                 done(outcome)
                 return
+        if len(live) > quorum.needed:
+            live = self._nearest_first(live)
         machine = QuorumRead(
-            replicas,
-            Fetch(command.bucket, command.key),
+            Sources(Fetch(command.bucket, command.key), live, chosen.away, chosen.spare),
             quorum,
             _resolver(bucket),
             deadline,
             ask_all=ask_all,
             context=command.context,
+            forgettable=self._is_forgettable(command),
+            hedging=self._hedging,
         )
-        self._driver.run(machine, deadline, trace, done, lambda: self._account(machine))
+        self._driver.run(machine, deadline, trace, done, lambda: self._account_read(machine))
 
     def write(
         self, command: WriteCommand, deadline: float, trace: str, done: WriteDone, *, forwarded: bool = False
     ) -> None:
-        """A quorum write; forwarded, once, to a replica if this node is none."""
+        """A quorum write; forwarded, once, if this node may not coordinate it."""
         try:
             bucket = _plain(self._buckets.for_reading(command.bucket))
             quorum = write_quorum(bucket, command)
-            partition = self._preference.partition(command.bucket, command.key)
-            primaries = self._primaries(partition, bucket)
-            live = self._live(primaries, quorum.needed)
-            if self._node not in primaries:
+            partition = self._chooser.preference.partition(command.bucket, command.key)
+            chosen = self._chooser.choose(partition, bucket.n, fallbacks=True)
+            chosen.check(quorum.needed, quorum.primaries, sloppy=quorum.sloppy)
+            target = self._target(chosen)
+            if target is None:
                 _refuse_second_hop(self._node, forwarded=forwarded)
-                self._forward(command, live, deadline, trace, done)
+                self._forward(command, chosen.live or chosen.spare, deadline, trace, done)
                 return
             if _deletes_blindly(command, bucket) and quorum.needed > 1:
-                self._look_first(command, quorum.needed, deadline, trace, done, forwarded=forwarded)
+                self._look_first(command, quorum, deadline, trace, done, forwarded=forwarded)
                 return
             # Only now: a request that is refused makes no bucket.
             bucket = self._buckets.for_writing(command.bucket)
-            minted = self._replica.write(command, bucket, durable=quorum.durable > 0)
+            if target == self._node:
+                minted = self._replica.write(command, bucket, durable=quorum.durable > 0)
+            else:
+                minted = self._stand_in.write(command, bucket, target)
         except CorruptValue as damage:
             # A dot minted here could hide what the others still have; each of them can mint one that does not.
-            others = tuple(node for node in live if node != self._node)
+            others = tuple(node for node in chosen.live if node != self._node)
             if forwarded or not others:
                 done(damage)
             else:
@@ -120,19 +138,49 @@ class Coordinator:
             done(error)
             return
         store = Store(command.bucket, command.key, minted.data, quorum.durable > 0)
-        machine = QuorumWrite(self._node, primaries, store, quorum, deadline)
+        machine = QuorumWrite(self._node, chosen.primaries, store, quorum, deadline, self._handoff(chosen, target))
 
         def decided(outcome: Acks | DynamoError) -> None:
             if isinstance(outcome, DynamoError):
                 done(outcome)
-            else:
-                done(WriteOutcome(minted.data, outcome.primaries, outcome.fallbacks, self._node, minted.repeated))
+                return
+            if outcome.primaries < quorum.needed:
+                self._metrics.sloppy_writes.value += 1
+            done(WriteOutcome(minted.data, outcome.primaries, outcome.fallbacks, self._node, minted.repeated))
 
-        run = self._driver.run(machine, deadline, trace, decided)
+        run = self._driver.run(machine, deadline, trace, decided, lambda: self._account_write(machine))
         minted.on_settled = _settling(self._node, run)
 
+    def _target(self, chosen: Chosen) -> str | None:
+        """Whose share of a write this node stores when it coordinates: its own, or, where no primary is alive, that of
+        the one that it stands in for. None if others are to coordinate.
+        """
+        if self._node in chosen.primaries:
+            return self._node
+        if chosen.live or self._node not in chosen.spare:
+            return None
+        place = chosen.spare.index(self._node)
+        return chosen.away[place] if place < len(chosen.away) else None
+
+    def _handoff(self, chosen: Chosen, target: str) -> Handoff | None:
+        """What is done for primaries that do not take their share."""
+        if not self._hints.enabled:
+            return None
+        if target == self._node:
+            return Handoff(chosen.spare, chosen.away, self._hints.after_s)
+        spare = tuple(node for node in chosen.spare if node != self._node)
+        others = tuple(node for node in chosen.away if node != target)
+        return Handoff(spare, (target, *others), self._hints.after_s)
+
     def _look_first(
-        self, command: WriteCommand, replicas: int, deadline: float, trace: str, done: WriteDone, *, forwarded: bool
+        self,
+        command: WriteCommand,
+        quorum: WriteQuorum,
+        deadline: float,
+        trace: str,
+        done: WriteDone,
+        *,
+        forwarded: bool,
     ) -> None:
         """A delete whose client names no context means what is there: read as many replicas as are to be written.
 
@@ -147,7 +195,8 @@ class Coordinator:
             aware = msgspec.structs.replace(command, context=record.clock, context_hybrid=record.hybrid_max())
             self.write(aware, deadline, trace, done, forwarded=forwarded)
 
-        self.read(ReadCommand(bucket=command.bucket, key=command.key, r=replicas, pr=0), deadline, trace, seen)
+        look = ReadCommand(bucket=command.bucket, key=command.key, r=quorum.needed, pr=0, sloppy=quorum.sloppy)
+        self.read(look, deadline, trace, seen)
 
     def scan(
         self,
@@ -163,12 +212,13 @@ class Coordinator:
         try:
             bucket = _plain(self._buckets.for_reading(command.bucket))
             needed = read_quorum(bucket, command).needed
-            replicas = self._live(self._primaries(partition, bucket), needed)
+            chosen = self._chooser.choose(partition, bucket.n, fallbacks=False)
+            chosen.check(needed, needed, sloppy=False)
         except DynamoError as error:
             done(error)
             return
         message = Scan(command.bucket, partition, start, command.end, command.prefix, limit, command.values)
-        machine = QuorumScan(replicas, message, needed, _resolver(bucket), deadline)
+        machine = QuorumScan(chosen.live, message, needed, _resolver(bucket), deadline)
         self._driver.run(machine, deadline, trace, done)
 
     def _read_here(self, command: ReadCommand, resolve: Resolve) -> ReadOutcome | None:
@@ -183,25 +233,16 @@ class Coordinator:
             return None
         return ReadOutcome(answers.record if answers.data else None, 1)
 
-    def _primaries(self, partition: int, bucket: BucketProperties) -> tuple[str, ...]:
-        primaries = self._preference.primaries(partition, bucket.n)
-        assert len(dict.fromkeys(primaries)) == len(primaries), "a preference list names N distinct nodes"
-        return primaries
+    def _nearest_first(self, live: tuple[str, ...]) -> tuple[str, ...]:
+        """By how fast they answered lately; this node, which needs no asking, first. Equals keep their order."""
+        own = live[:1] if live[0] == self._node else ()
+        return (*own, *sorted(live[len(own) :], key=self._hedging.latencies.ranks.__getitem__))
 
-    def _live(self, primaries: tuple[str, ...], needed: int) -> tuple[str, ...]:
-        """The primaries that can be reached now, this node first. Raises QuorumUnavailable if they are too few."""
-        is_alive = self._liveness.is_alive
-        live = tuple(node for node in primaries if node != self._node and is_alive(node))
-        if self._node in primaries:
-            live = (self._node, *live)
-        if len(live) < needed:
-            raise QuorumUnavailable(
-                f"{len(live)} of the key's {len(primaries)} replicas are alive and {needed} are needed; nothing was "
-                "sent. Retry later, or ask for fewer",
-                required=needed,
-                alive=len(live),
-            )
-        return live
+    def _is_forgettable(self, command: ReadCommand) -> bool:
+        """Whether a key may have been deleted and reaped since its context was given out."""
+        if not command.context_hybrid:
+            return False
+        return wall_ms(command.context_hybrid) + self._reap_age_ms <= self._driver.clock.wall_ms()
 
     def _forward(
         self, command: WriteCommand, live: tuple[str, ...], deadline: float, trace: str, done: WriteDone
@@ -209,12 +250,21 @@ class Coordinator:
         self._metrics.forwarded_requests.value += 1
         self._driver.run(Forwarding(live, Forward(command), deadline), deadline, trace, done)
 
-    def _account(self, machine: QuorumRead) -> None:
+    def _account_read(self, machine: QuorumRead) -> None:
+        if machine.hedge:
+            self._metrics.hedges["sent" if machine.hedge == "won" else machine.hedge].value += 1
+            if machine.hedge == "won":
+                self._metrics.hedges["won"].value += 1
         if machine.mismatched:
             self._metrics.replica_mismatches.value += 1
             if isinstance(machine.outcome, ReadOutcome):
                 self._metrics.repairs_before_answer.value += machine.outcome.repaired
             self._metrics.repairs_after_answer.value += machine.repaired_later
+
+    def _account_write(self, machine: QuorumWrite) -> None:
+        for reason in machine.hints:
+            self._metrics.write_hints[reason].value += 1
+        self._metrics.unkept_shares.value += machine.unkept
 
 
 def _settling(node: str, run: Run[Acks]) -> Callable[[DynamoError | None], None]:

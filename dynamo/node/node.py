@@ -17,6 +17,7 @@ from dynamo.node.asking import ask
 from dynamo.node.audit_book import AuditBook
 from dynamo.node.bucket_changes import BucketChanges
 from dynamo.node.buckets import BucketBook
+from dynamo.node.choosing import Chooser
 from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
 from dynamo.node.driver import Driver
 from dynamo.node.hint_book import HintBook
@@ -27,6 +28,7 @@ from dynamo.node.probing import Probing, detector_of
 from dynamo.node.quarantine import Quarantine
 from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
+from dynamo.node.stand_in import StandIn
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
@@ -109,7 +111,14 @@ class Node:
         self.hint_desk = HintDesk(self.hints, clock, storage, self.liveness.is_alive, metrics)
         driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = Coordinator(
-            config, self.preference, self.buckets, self.replica, driver, self.liveness, randomness, metrics
+            config,
+            Chooser(self.id, self.preference, self.liveness, stands_in=config.hints.enabled),
+            self.buckets,
+            self.replica,
+            StandIn(self.id, identity, randomness, self.hints, self.replica, metrics),
+            driver,
+            randomness,
+            metrics,
         )
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)

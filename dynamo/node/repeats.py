@@ -9,7 +9,7 @@ from __future__ import annotations
 from xxhash import xxh3_64_intdigest
 
 from dynamo.errors import IdempotencyMismatch
-from dynamo.versioning.record import Record, Sibling
+from dynamo.versioning.record import Record
 
 
 class Repeats:
@@ -40,20 +40,23 @@ class Repeats:
 
     def is_repeat(self, record: Record, request: bytes, value: bytes | None, content_type: str) -> bool:
         """Whether the request was applied before. Raises IdempotencyMismatch if it wrote something else then."""
-        earlier = self._find(record.siblings, request)
-        if earlier is None:
-            return False
-        if earlier != fingerprint(value, content_type):
-            raise IdempotencyMismatch(
-                "this Idempotency-Key was used for another write of this key; use a new one for a new write"
-            )
-        return True
+        return is_shown(record, request, value, content_type) or _is_same(self._seen.get(request), value, content_type)
 
-    def _find(self, siblings: list[Sibling], request: bytes) -> int | None:
-        for sibling in siblings:
-            if sibling.request == request:
-                return fingerprint(sibling.value, sibling.content_type)
-        return self._seen.get(request)
+
+def is_shown(record: Record, request: bytes, value: bytes | None, content_type: str) -> bool:
+    """Whether a value of the record is the request's. Raises IdempotencyMismatch if it wrote something else."""
+    for sibling in record.siblings:
+        if sibling.request == request:
+            return _is_same(fingerprint(sibling.value, sibling.content_type), value, content_type)
+    return False
+
+
+def _is_same(earlier: int | None, value: bytes | None, content_type: str) -> bool:
+    if earlier is not None and earlier != fingerprint(value, content_type):
+        raise IdempotencyMismatch(
+            "this Idempotency-Key was used for another write of this key; use a new one for a new write"
+        )
+    return earlier is not None
 
 
 def fingerprint(value: bytes | None, content_type: str) -> int:

@@ -26,7 +26,8 @@ from dynamo.config import (
     TombstonesSection,
 )
 from dynamo.daemons.supervisor import Supervisor
-from dynamo.layout.keyspaces import Keyspace, record_key
+from dynamo.layout import hint
+from dynamo.layout.keyspaces import Keyspace, hint_key, record_key
 from dynamo.node.node import Node
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, Ring, first_ring
@@ -224,11 +225,23 @@ class Cluster:
         """The nodes that hold a key."""
         return self._preference.primaries(self._preference.partition(bucket, key), N)
 
-    def holders(self, bucket: str, key: bytes, clock: Clock) -> int:
-        """How many primaries have a version on disk that has seen all of `clock`; a crash now would not change it."""
+    def holders(self, bucket: str, key: bytes, clock: Clock, *, hints: bool = False) -> int:
+        """How many primaries have a version on disk that has seen all of `clock`; a crash now would not change it.
+
+        With `hints`, how many nodes: any of them may keep it for a primary.
+        """
         stored = record_key(self._preference.partition(bucket, key), bucket, key)
-        kept = [self.platters[node].synced[Keyspace.RECORDS].get(stored) for node in self.primaries(bucket, key)]
-        return sum(data is not None and descends(decode(data).clock, clock) for data in kept)
+        primaries = self.primaries(bucket, key)
+        found = 0
+        for node in self.ids:
+            forms = [self.platters[node].synced[Keyspace.RECORDS].get(stored)] if node in primaries else []
+            forms += self._hints(node, stored) if hints else []
+            found += any(form is not None and descends(decode(form).clock, clock) for form in forms)
+        return found
+
+    def _hints(self, node: str, stored: bytes) -> list[bytes | None]:
+        kept = self.platters[node].synced[Keyspace.HINTS]
+        return [hint.decode(kept[key]).record for key in (hint_key(each, stored) for each in self.ids) if key in kept]
 
     def _end(self, running: Running) -> None:
         running.life.alive = False

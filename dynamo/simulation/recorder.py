@@ -176,7 +176,9 @@ class Recorder:
     def _held_by(self, call: Call, record: Record | None) -> int | None:
         if record is None:
             return None
-        return self._cluster.holders(call.bucket, call.key.encode(), record.clock)
+        bucket = self.history.buckets.get(call.bucket)
+        sloppy = bucket is not None and not bucket.strict
+        return self._cluster.holders(call.bucket, call.key.encode(), record.clock, hints=sloppy)
 
     def _is_read_held(self, call: Call) -> bool:
         """Weaker reads merge without repairing; and without syncing, what is read need not be on disk."""

@@ -139,7 +139,7 @@ class _Simulation:
             while not await self._made(wanted):
                 await self.world.sleep(1.0)
             self.history.add(Bucket(name, "lww" if mode is Mode.LWW else "siblings", N))
-        self.history.add(Bucket(LOOSE, "siblings", N))
+        self.history.add(Bucket(LOOSE, "siblings", N, strict=False))
         await self.world.sleep(5.0)
         self.cluster.network.weather = stormy
 

@@ -32,6 +32,10 @@ PEER_FAILURES = ("down", "lost", "timeout", "refused")
 """Spelt as in `protocol.effects.PeerFailure`."""
 PROBE_RESULTS = ("direct", "indirect", "failed", "late")
 """Spelt as in `membership.probe.Result`."""
+HINT_REASONS = ("down", "failed", "silent")
+"""Spelt as in `replication.write`."""
+HEDGE_RESULTS = ("sent", "won", "refused")
+"""`won`: of those sent, where the extra answer was among the first R; `refused`: the budget was used up."""
 HINT_EVENTS = ("created", "merged", "delivered", "handed_over", "dropped", "refused", "damaged")
 """`handed_over`: to another replica, for age or because the target is none any more; `dropped`: by an operator or with
 its bucket; `refused`: none was taken, for want of room.
@@ -147,6 +151,7 @@ class Metrics:
         self._make_store()
         self._make_replication()
         self._make_membership(peers)
+        self._make_quorums()
         self._make_hints(peers)
         self._make_audit()
         self._process = CollectorRegistry()
@@ -271,6 +276,27 @@ class Metrics:
         self.audit_finished = self._gauge(
             "dynamo_audit_finished_timestamp_seconds", "When the last whole audit ended; 0 before the first."
         )
+
+    def _make_quorums(self) -> None:
+        hints = "Shares of this node's writes that others keep for a replica, by why it did not take them itself."
+        self.write_hints = {
+            reason: self._counter("dynamo_write_hints_total", hints, reason=reason) for reason in HINT_REASONS
+        }
+        """By reason: one of HINT_REASONS."""
+        self.unkept_shares = self._counter(
+            "dynamo_write_hints_unkept_total", "Shares that a replica did not take and nobody would keep for it."
+        )
+        self.sloppy_writes = self._counter(
+            "dynamo_sloppy_writes_total", "Writes acknowledged with the help of fallbacks: too few replicas had them."
+        )
+        self.stand_in_writes = self._counter(
+            "dynamo_stand_in_writes_total", "Writes that this node coordinated while no replica of their key was alive."
+        )
+        hedges = "Reads whose slowest answer was late, by whether one more replica was asked, and whether that helped."
+        self.hedges = {
+            result: self._counter("dynamo_hedged_reads_total", hedges, result=result) for result in HEDGE_RESULTS
+        }
+        """By result: one of HEDGE_RESULTS."""
 
     def on_scrape(self, refresh: Callable[[], None]) -> None:
         """Call `refresh` before each rendering: for gauges that are cheaper to read than to keep."""

@@ -355,9 +355,9 @@ def test_an_error_comes_back_through_the_forwarder(wide):
     _, second, third = wide.primaries(KEY)
     at = stranger(wide)
     wide.network.down = {second, third}
-    outcome = wide.write(at, KEY, b"x", w=1)
+    outcome = wide.write(at, KEY, b"x", w=1, sloppy=False)
     assert isinstance(outcome, WriteOutcome)
-    outcome = wide.write(at, KEY, b"x")
+    outcome = wide.write(at, KEY, b"x", sloppy=False)
     assert isinstance(outcome, QuorumUnavailable)
     assert outcome.members == {"required": 2, "alive": 1}
 
