@@ -109,17 +109,7 @@ class Node:
         self.probing = Probing(self.detector, clock, peers, metrics, config.membership.probe_timeout_s)
         self.liveness = Liveness(self.id, peers, self.detector)
         self.hint_desk = HintDesk(self.hints, clock, storage, self.liveness.is_alive, metrics)
-        driver = Driver(self.id, clock, peers, self.wakeups, self._local)
-        self._coordinator = Coordinator(
-            config,
-            Chooser(self.id, self.preference, self.liveness, stands_in=config.hints.enabled),
-            self.buckets,
-            self.replica,
-            StandIn(self.id, identity, randomness, self.hints, self.replica, metrics),
-            driver,
-            randomness,
-            metrics,
-        )
+        self._coordinator = self._make_coordinator()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
         self._started_at = clock.monotonic()
@@ -135,6 +125,18 @@ class Node:
             Ping: self._on_ping,
             Status: self._on_status,
         }
+
+    def _make_coordinator(self) -> Coordinator:
+        return Coordinator(
+            self.config,
+            Chooser(self.id, self.preference, self.liveness, stands_in=self.config.hints.enabled),
+            self.buckets,
+            self.replica,
+            StandIn(self.id, self.identity, self.randomness, self.hints, self.replica, self.metrics),
+            Driver(self.id, self.clock, self.peers, self.wakeups, self._local),
+            self.randomness,
+            self.metrics,
+        )
 
     def start(self) -> None:
         """Load what is kept beside the records; from here on requests may come."""
