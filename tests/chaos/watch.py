@@ -1,0 +1,126 @@
+"""What is measured while it happens: once a second the nodes' metrics and stores, for the time line and convergence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from dynamo.checker.history import Place
+from dynamo.ring.preference_list import PreferenceLists
+from tests.chaos import stores
+from tests.chaos.nodes import N, ChaosNode
+
+EVERY_S = 1.0
+SCRAPE_S = 0.5
+SETTLED_S = 4.0
+"""A key that was written to so lately may differ: its write is still on the way."""
+REPAIRERS: dict[str, tuple[str, ...]] = {
+    "hints": ('dynamo_hints_total{event="delivered"}', 'dynamo_hints_total{event="handed_over"}'),
+    "read repair": (
+        'dynamo_read_repairs_total{trigger="before_answer"}',
+        'dynamo_read_repairs_total{trigger="after_answer"}',
+    ),
+    "anti-entropy": ("dynamo_anti_entropy_repairs_total",),
+}
+"""Who mends what differs, and the series that say so."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """One look at everything."""
+
+    at_s: float
+    up: int
+    """Nodes that answered."""
+    hints: int
+    """Kept by all nodes together."""
+    differing: int
+    """Keys whose replicas differ, though nobody wrote to them lately."""
+    repaired: dict[str, int]
+    """By mechanism, since the run began."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """One per run."""
+
+    nodes: Sequence[ChaosNode]
+    lists: PreferenceLists
+    now: Callable[[], float]
+    written_at: Mapping[Place, float]
+    samples: list[Sample] = field(default_factory=list)
+    _counted: dict[tuple[str, str], float] = field(default_factory=dict)
+    _repaired: dict[str, float] = field(default_factory=lambda: dict.fromkeys(REPAIRERS, 0.0))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SCRAPE_S)) as session:
+            while True:
+                began = time.monotonic()
+                await self.look(session)
+                await asyncio.sleep(max(0.1, EVERY_S - (time.monotonic() - began)))
+
+    async def look(self, session: aiohttp.ClientSession) -> Sample:
+        """One sample."""
+        pages = await asyncio.gather(*(self._page(session, node) for node in self.nodes))
+        for node, page in zip(self.nodes, pages, strict=True):
+            self._count(node.id, page or "")
+        hints, differing = await asyncio.to_thread(self._stores)
+        repaired = {name: round(count) for name, count in self._repaired.items()}
+        sample = Sample(self.now(), sum(page is not None for page in pages), hints, differing, repaired)
+        self.samples.append(sample)
+        return sample
+
+    async def _page(self, session: aiohttp.ClientSession, node: ChaosNode) -> str | None:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            async with session.get(f"{node.operations}/metrics") as answer:
+                return await answer.text()
+        return None
+
+    def _count(self, node: str, page: str) -> None:
+        """Add up what the counters grew by; one that fell belongs to a process that was started anew."""
+        for mechanism, names in REPAIRERS.items():
+            for series, value in series_of(page, names):
+                before = self._counted.get((node, series), 0.0)
+                self._repaired[mechanism] += value - before if value >= before else value
+                self._counted[node, series] = value
+
+    def _stores(self) -> tuple[int, int]:
+        contents = {node.id: stores.content(node.data) for node in self.nodes}
+        settled = time.monotonic() - SETTLED_S
+        differing = stores.diverged(contents, self.lists, N, lambda place: self.written_at.get(place, 0.0) < settled)
+        return sum(len(each.hints) for each in contents.values()), len(differing)
+
+
+def series_of(page: str, names: Sequence[str]) -> list[tuple[str, float]]:
+    """These series of a page of Prometheus text."""
+    found = []
+    for line in page.splitlines():
+        series, _, value = line.rpartition(" ")
+        if series in names:
+            found.append((series, float(value)))
+    return found
+
+
+def recovery_s(samples: Sequence[Sample], from_s: float) -> dict[str, float | None]:
+    """Seconds from a moment until no hint was left, and until all replicas were equal, and stayed so. None: never."""
+    after = [sample for sample in samples if sample.at_s >= from_s]
+    return {
+        "hints delivered": _until(after, from_s, lambda sample: sample.hints == 0),
+        "replicas equal": _until(after, from_s, lambda sample: sample.differing == 0),
+    }
+
+
+def _until(samples: Sequence[Sample], from_s: float, holds: Callable[[Sample], bool]) -> float | None:
+    since: float | None = None
+    for sample in samples:
+        if not holds(sample):
+            since = None
+        elif since is None:
+            since = sample.at_s
+    return None if since is None else round(since - from_s, 1)
