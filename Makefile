@@ -2,7 +2,7 @@
 # Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
 #
 #   PYTHON=/path/to/python   the interpreter to build .venv with
-#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, BENCH_ARGS   passed on to the command
+#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, BENCH_ARGS, CHAOS_ARGS   passed on to the command
 #   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ UV_VERSION := 0.13.9
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: help up test check lint types architecture simulate mutants bench env lock clean FORCE
+.PHONY: help up test check lint types architecture simulate mutants bench chaos env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
 
 bench: $(VENV)/.package ## run the benchmark
 	@exec $(BIN)/dynamo bench $(BENCH_ARGS)
+
+chaos: $(VENV)/.dev ## five real nodes under real faults: ten minutes, a report in ./chaos-results
+	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 # -- checking ------------------------------------------------------------------------------------------------------
 

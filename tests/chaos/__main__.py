@@ -10,7 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.chaos import hosts, report, schedule
+import click
+
+from tests.chaos import hosts, nodes, report, schedule
 from tests.chaos.run import AROUND_S, NODES, RECOVERY_S, WARM_S, Outcome, Run, summary_text
 
 LIMIT_S = 240.0
@@ -21,24 +23,28 @@ SECONDS_MIN = WARM_S + RECOVERY_S + schedule.LASTS_S[1]
 def main(arguments: list[str]) -> int:
     """0: all promises held; 1: not; 2: misused, or the run broke down."""
     options = _parser().parse_args(arguments)
-    if not hosts.enter("tests.chaos", arguments):
-        place: hosts.Hosts = hosts.Loopback(NODES)
-    else:
-        place = hosts.Namespaces(NODES)
-    kinds = schedule.kinds_of(options.faults, can_cut=place.can_cut)
+    inside = options.hosts != "loopback" and hosts.enter("tests.chaos", arguments)
+    place: hosts.Hosts = hosts.Namespaces(NODES) if inside else hosts.Loopback(NODES)
+    kinds = schedule.kinds_of(options.faults, impossible(place))
     load_s = max(SECONDS_MIN, options.minutes * 60 - AROUND_S)
     folder = _emptied(options.output)
-    print(f"seed {options.seed}; results in {folder}", flush=True)
-    run = Run(place, folder, options.seed, lambda text: print(text, flush=True))
+    click.echo(f"seed {options.seed}; results in {folder}")
+    run = Run(place, folder, options.seed, click.echo)
     try:
         outcome = asyncio.run(_bounded(run, kinds, load_s))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print("broken off: all nodes were ended", file=sys.stderr)
+        click.echo("broken off: all nodes were ended", err=True)
         return 2
     (folder / "summary.json").write_text(summary_text(outcome))
     (folder / "report.html").write_text(report.page(outcome))
     _tell(outcome, folder)
     return 0 if outcome.passed else 1
+
+
+def impossible(place: hosts.Hosts) -> frozenset[str]:
+    """The faults that cannot be made here."""
+    clock = frozenset() if nodes.faketime() else frozenset({"clock"})
+    return clock if place.can_cut else clock | frozenset(schedule.NETWORK)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6), help="of the schedule")
     words = ", ".join((*schedule.ALIASES, *schedule.KINDS))
     parser.add_argument("--faults", default="all", help=f"comma-separated: {words} (default: all)")
+    places = ("auto", "loopback")
+    parser.add_argument("--hosts", choices=places, default="auto", help="auto: namespaces where they are allowed")
     parser.add_argument("--output", type=Path, default=Path("chaos-results"), help="folder; it is emptied first")
     return parser
 
@@ -64,6 +72,7 @@ def _emptied(folder: Path) -> Path:
     """The folder, without what an earlier run left; a folder that holds anything else is not touched."""
     known = {"report.html", "summary.json", "history.jsonl", "nodes", "stores"}
     if folder.exists():
+        nodes.end_leftovers(folder / "nodes")
         strange = sorted({entry.name for entry in folder.iterdir()} - known)
         if strange:
             sys.exit(f"{folder} holds {', '.join(strange)}, which no run has made; name another folder with --output")
@@ -74,13 +83,15 @@ def _emptied(folder: Path) -> Path:
 
 def _tell(outcome: Outcome, folder: Path) -> None:
     for name, count in outcome.verdict.checked.items():
-        print(f"{count:8,} {name}")
+        click.echo(f"{count:8,} {name}")
     for name, seconds in outcome.recovery.items():
-        print(f"{name} {f'{seconds:g} s after the last fault' if seconds is not None else 'never'}")
+        click.echo(f"{name} {f'{seconds:g} s after the last fault' if seconds is not None else 'never'}")
     for violation in outcome.verdict.violations[:20]:
-        print(f"  {violation}")
-    print(f"{len(outcome.verdict.violations)} violations" if outcome.verdict.violations else "all promises were kept")
-    print(f"report: {folder / 'report.html'}")
+        click.echo(f"  {violation}")
+    click.echo(
+        f"{len(outcome.verdict.violations)} violations" if outcome.verdict.violations else "all promises were kept"
+    )
+    click.echo(f"report: {folder / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The load: clients with keys of their own and shared ones, each call at one node, once, and written down.
 
 Levels are mixed, writes are blind or name what their client (or another one) has seen, reads may demand a context. The
-keys in use change every few seconds: a key that nobody writes any more can only be mended by the store itself. No call is
-repeated, so that each has one meaning; a client leaves a node that did not answer alone for a while, as ours does.
+keys in use change every few seconds: a key that nobody writes any more can only be mended by the store itself. No call
+is repeated, so that each has one meaning; a client leaves a node that did not answer alone for a while, as ours does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.chaos.journal import Asked, Journal
 
 CARTS, NAMES, LEDGER = "carts", "names", "ledger"
 """Siblings with sloppy quorums; last-write-wins with sloppy quorums; siblings with strict quorums, and no deletes."""
-BUCKETS: dict[str, dict[str, object]] = {
+BUCKETS: dict[str, wire.BucketOptions] = {
     CARTS: {"mode": "siblings"},
     NAMES: {"mode": "lww"},
     LEDGER: {"mode": "siblings", "sloppy": False},
@@ -34,7 +34,7 @@ BUCKETS: dict[str, dict[str, object]] = {
 N = 3
 WINDOW_S = 15.0
 SHARED_KEYS = 6
-OWN_KEYS = 2
+OWN_KEYS = 1
 OLD_SHARE = 0.1
 """Of reads: of a key of some earlier window, or of whatever it was."""
 TIMEOUT_S = 2.0
@@ -48,8 +48,9 @@ Kind = Literal["get", "put", "delete"]
 class Habits:
     """How the clients behave. Shares are probabilities."""
 
-    clients: int = 12
-    pause_s: float = 0.09
+    clients: int = 36
+    """So many that a node which does not answer holds up few of them."""
+    pause_s: float = 0.27
     """Mean pause between two calls of a client."""
     write_share: float = 0.55
     delete_share: float = 0.12
@@ -163,7 +164,7 @@ class _Client:
     async def _read(self, place: Place) -> None:
         level = self._level()
         token = self._token(place) if self._dice.random() < self._crowd.habits.demand_share else None
-        request = wire.read(place[0], place[1].encode(), token and token.text, {"r": level})
+        request = wire.read(place[0], place[1].encode(), None if token is None else token.text, {"r": level})
         clock = None if token is None else token.context.clock
         await self._make(request, self._asked(place, "get", level, clock))
 
@@ -178,7 +179,7 @@ class _Client:
             None if token is None else token.context.superseded,
             token,
         )
-        text, key = token and token.text, place[1].encode()
+        text, key = None if token is None else token.text, place[1].encode()
         if asked.value is None:
             request = wire.delete(place[0], key, text, {"w": level, "idempotency_key": asked.request})
         else:
@@ -284,5 +285,3 @@ def _failed(asked: Asked, error: DynamoError, now: float) -> Return:
     is_certain = asked.kind == "get" or Applied(str(said)) is Applied.NO
     outcome: Outcome = "fail" if is_certain else "unknown"
     return Return(asked.op, now, outcome, error=error.code)
-
-

@@ -5,7 +5,7 @@ machine, and nothing is left of it however it ends: when the run's first process
 below it, and with them the mounts, links and rules. Within, each node has a network namespace, one end of a virtual
 link, and a small file system in memory. Without root this works where the machine allows user namespaces.
 
-Where neither is allowed, the nodes listen on loopback addresses and there are fewer kinds of fault: links cannot be cut.
+Where neither is allowed, the nodes listen on loopback addresses and there are fewer faults: links cannot be cut.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def way_in() -> list[str] | None:
 
 
 def enter(module: str, arguments: Sequence[str]) -> bool:
-    """Start this program again inside namespaces, in place of this process; True if it is inside, False if it cannot."""
+    """Start this program again inside namespaces, in place of this process. True: it is inside; False: it cannot be."""
     if INSIDE in os.environ:
         return True
     command = way_in()
@@ -62,6 +62,7 @@ def enter(module: str, arguments: Sequence[str]) -> bool:
         return False
     environment = {**os.environ, INSIDE: "1"}
     os.execvpe(command[0], [*command, sys.executable, "-m", module, *arguments], environment)
+    raise AssertionError("the line above does not return")
 
 
 class Hosts(Protocol):
@@ -158,7 +159,7 @@ class Namespaces:
 class Loopback:
     """Addresses 127.0.77.1 and on. No link can be cut; a full disk is a limit on the size of the node's files."""
 
-    kind = "loopback addresses, because this machine allows no namespaces: no link can be cut"
+    kind = "loopback addresses, without namespaces: no link can be cut"
     can_cut = False
 
     def __init__(self, nodes: Sequence[str]) -> None:

@@ -1,13 +1,12 @@
-"""What the clients did and saw, in the checker's own format, with one thing more: which values a context had shown.
+"""What the clients did and saw, in the checker's own format, and one more thing: what contexts had shown.
 
-A node that answers over HTTP tells clocks (in the context tokens) but not the dots of the values it shows. So a write is
-known by its value, which is unique, and what a writer had seen by the values that it was shown: those of the answer
+Over HTTP a node tells clocks (in the context tokens) but not the dots of the values it shows. So a write is known by
+its value, which is unique, and what a writer had seen by the values that it was shown: those of the answer
 that its context came from, and for the answer to a write its own value and what that write had seen.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -91,8 +90,3 @@ def seen_by(operation: Operation, *, for_certain: bool) -> tuple[str, ...]:
 def writes(operations: Iterable[Operation]) -> Iterator[Operation]:
     """Puts and deletes."""
     return (operation for operation in operations if operation.call.kind != "get")
-
-
-def summary_text(facts: dict[str, object]) -> str:
-    """The machine's summary of a run."""
-    return json.dumps(facts, indent=2, default=str) + "\n"

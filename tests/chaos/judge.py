@@ -197,10 +197,10 @@ def _forgotten(ledger: _Ledger, place: Place, operations: list[Operation]) -> It
     clock = ledger.final.get(place, NOTHING).clock
     for operation in operations:
         last = operation.last
-        if last is not None and last.outcome == "ok" and last.version is not None:
-            if not descends(clock, last.version.clock):
-                text = f"what a {operation.call.kind} was shown is not part of what the replicas hold in the end"
-                yield Violation("forgotten", place, text, (operation.call.op,))
+        shown = None if last is None or last.outcome != "ok" else last.version
+        if shown is not None and not descends(clock, shown.clock):
+            text = f"what a {operation.call.kind} was shown is not part of what the replicas hold in the end"
+            yield Violation("forgotten", place, text, (operation.call.op,))
 
 
 def _shown(ledger: _Ledger, operation: Operation) -> Iterator[Violation]:

@@ -50,7 +50,10 @@ period_s = 60.0
 """
 """Periods so short that ten minutes show everything."""
 
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+def faketime() -> str | None:
+    """The library that makes a process's clock wrong, where it is installed."""
+    return next((str(file) for file in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
 class ChaosNode:
@@ -99,9 +102,10 @@ class ChaosNode:
         if self.pid is not None:
             return
         environment = {name: text for name, text in os.environ.items() if not name.startswith("DYNAMO")}
-        if Path(FAKETIME).exists():
+        library = faketime()
+        if library is not None:
             environment |= {
-                "LD_PRELOAD": FAKETIME,
+                "LD_PRELOAD": library,
                 "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
                 "FAKETIME_CACHE_DURATION": "1",
                 # What counts seconds goes on as it was; only what tells the time of day is wrong.
@@ -168,6 +172,15 @@ class ChaosNode:
         return found
 
 
+def end_leftovers(folder: Path) -> None:
+    """SIGKILL to the nodes of an earlier run in this folder that still live: one that is stopped ignores its end."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if any(word.startswith(f"{folder.resolve()}/node") and word.endswith("/node.toml") for word in words):
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
 async def wait_ready(session: aiohttp.ClientSession, nodes: Sequence[ChaosNode]) -> None:
     """Until every node says that it is ready. Raises TimeoutError, naming those that are not."""
     deadline = time.monotonic() + READY_S
@@ -184,4 +197,3 @@ async def _is_ready(session: aiohttp.ClientSession, node: ChaosNode) -> bool:
         async with session.get(f"{node.operations}/readyz") as answer:
             return answer.status == 200
     return False
-

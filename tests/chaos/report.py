@@ -78,7 +78,9 @@ def picture(outcome: Outcome) -> str:
 def _bars(band: Band) -> Iterable[Bar]:
     fault = band.fault
     for place, node in enumerate(fault.nodes):
-        yield Bar(node, fault.kind, _role(fault.kind, place, len(fault.nodes), fault.amount), band.began_s, band.ended_s)
+        yield Bar(
+            node, fault.kind, _role(fault.kind, place, len(fault.nodes), fault.amount), band.began_s, band.ended_s
+        )
 
 
 def _role(kind: str, place: int, count: int, amount: int) -> str:

@@ -1,4 +1,4 @@
-"""One run: the cluster comes up, clients work while faults come and go, all faults end, clients stop, replicas converge.
+"""One run: the cluster comes up, clients work while faults come and go, all faults end, clients stop, all converges.
 
 Phases in seconds of the history: faults from WARM_S on; they end RECOVERY_S before the load does, so that the healed
 cluster is seen under load as well; then nobody asks for anything, and within CONVERGE_S every replica must be equal.
@@ -26,7 +26,7 @@ from tests.chaos.clients import LEDGER, Crowd, Habits
 from tests.chaos.faults import Band, Faults
 from tests.chaos.hosts import Hosts
 from tests.chaos.journal import Journal
-from tests.chaos.nodes import SETTINGS, N, ChaosNode, wait_ready
+from tests.chaos.nodes import SETTINGS, ChaosNode, N, wait_ready
 from tests.chaos.schedule import Planned, draw
 from tests.chaos.watch import Sample, Watch, recovery_s
 
@@ -77,7 +77,8 @@ class Run:
 
     def _configured(self) -> Config:
         self._hosts.raise_up({node.id: node.disk for node in self._nodes})
-        return [node.configure(self._nodes, SETTINGS) for node in self._nodes][0]
+        configured = [node.configure(self._nodes, SETTINGS) for node in self._nodes]
+        return configured[0]
 
     async def run(self, kinds: Sequence[str], load_s: float) -> Outcome:
         """The whole run; every process is gone when this returns or raises."""
@@ -167,7 +168,7 @@ class Run:
             if code != 0:
                 self._mishaps.append(f"{node.id} stopped with {code}")
 
-    def _judge(self, converged: bool) -> judge.Verdict:  # noqa: FBT001 - one fact, named at its only caller
+    def _judge(self, converged: bool) -> judge.Verdict:
         contents = {node.id: stores.content(node.data) for node in self._nodes}
         evidence = judge.Evidence(
             self._journal.history,

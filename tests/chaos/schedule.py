@@ -1,12 +1,12 @@
 """What befalls the cluster and when, drawn from a seed.
 
-Kinds are dealt from a shuffled deck, so that each comes up before one comes twice. Most faults stand alone, some overlap
-with the one before, and every gap is long enough to see the cluster mend itself.
+Kinds are dealt from a shuffled deck, so that each comes up before one comes twice. Most faults stand alone, some
+overlap with the one before, and every gap is long enough to see the cluster mend itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -47,15 +47,15 @@ class Planned:
         return f"{self.kind}{f' {self.amount:+d} s' if self.amount else ''}: {' '.join(self.nodes)}"
 
 
-def kinds_of(words: str, *, can_cut: bool) -> tuple[str, ...]:
-    """The kinds that a comma-separated list names, less those that the hosts cannot do. Raises ValueError."""
+def kinds_of(words: str, impossible: Collection[str]) -> tuple[str, ...]:
+    """The kinds that a comma-separated list names, less those that cannot be made. Raises ValueError."""
     named: dict[str, None] = {}
     for word in words.split(","):
         name = word.strip()
         if name not in ALIASES and name not in KINDS:
             raise ValueError(f"there is no fault {name!r}; there are {', '.join((*ALIASES, *KINDS))}")
         named.update(dict.fromkeys(ALIASES.get(name, (name,))))
-    return tuple(kind for kind in named if can_cut or kind not in NETWORK)
+    return tuple(kind for kind in named if kind not in impossible)
 
 
 def draw(seed: int, nodes: Sequence[str], kinds: Sequence[str], begin_s: float, end_s: float) -> list[Planned]:

@@ -42,7 +42,7 @@ def content(data: Path) -> Content:
         environment.close()
 
 
-def _tree(environment: lmdb.Environment[bytes], space: Keyspace) -> dict[bytes, bytes]:
+def _tree(environment: lmdb.Environment, space: Keyspace) -> dict[bytes, bytes]:
     try:
         tree = environment.open_db(space.value.encode(), create=False)
     except lmdb.NotFoundError:
@@ -92,9 +92,7 @@ def all_homes(contents: Mapping[str, Content], lists: PreferenceLists, n: int) -
 def version_of(record: Record) -> Version:
     """A record as the checker knows versions; values by their names."""
     siblings = (
-        Sibling(
-            s.actor, s.counter, None if s.value is None else name_of(s.value), s.request.hex(), s.hybrid, None
-        )
+        Sibling(s.actor, s.counter, None if s.value is None else name_of(s.value), s.request.hex(), s.hybrid, None)
         for s in record.siblings
     )
     return Version(dict(sorted(record.clock.items())), tuple(siblings))

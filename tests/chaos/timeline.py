@@ -11,7 +11,7 @@ from html import escape
 
 WIDTH = 1160
 LEFT, RIGHT = 92, 16
-ROW = 20
+ROW = 22
 PANEL = 88
 GAP = 34
 TICKS_S = (5, 10, 15, 30, 60, 120)
@@ -25,7 +25,7 @@ COLOURS = {
 }
 CUT = "#c2410c"
 """The colour of every kind of partition."""
-LETTER = 6.2
+LETTER = 5.7
 """Width of a letter in a band, in pixels."""
 
 
@@ -119,11 +119,9 @@ def _bands(scale: _Scale, rows: Sequence[str], bars: Sequence[Bar]) -> str:
     for number, row in enumerate(rows):
         y = 26 + number * ROW
         found.append(_text(LEFT - 8, y + 13, row, anchor="end"))
-        found.append(
-            f'<rect x="{LEFT}" y="{y + 1}" width="{WIDTH - LEFT - RIGHT}" height="{ROW - 3}" fill="#ecfdf5"/>'
-        )
+        found.append(f'<rect x="{LEFT}" y="{y + 1}" width="{WIDTH - LEFT - RIGHT}" height="{ROW - 3}" fill="#ecfdf5"/>')
         for depth, bar in _stacked([bar for bar in bars if bar.row == row]):
-            found.append(_bar(scale, bar, y + 1 + depth * 5, ROW - 3 - depth * 5))
+            found.append(_bar(scale, bar, y + 1 + depth * 7, ROW - 3 - depth * 7))
     return "".join(found)
 
 
@@ -131,7 +129,7 @@ def _stacked(bars: Sequence[Bar]) -> list[tuple[int, Bar]]:
     """Bars of one row, each with how many of those before it still last: these are drawn lower."""
     ordered = sorted(bars, key=lambda bar: bar.began_s)
     return [
-        (min(2, sum(other.ended_s > bar.began_s for other in ordered[:number])), bar)
+        (min(1, sum(other.ended_s > bar.began_s for other in ordered[:number])), bar)
         for number, bar in enumerate(ordered)
     ]
 
@@ -146,9 +144,9 @@ def _bar(scale: _Scale, bar: Bar, y: float, height: float) -> str:
         f'stroke="#fff" stroke-width="0.6"><title>{escape(told)}</title></rect>'
     )
     words = bar.words if len(bar.words) * LETTER < width else bar.kind
-    if height < 12 or len(words) * LETTER >= width:
+    if len(words) * LETTER >= width:
         return shape
-    return shape + _text(left + 4, y + 12, words, colour="#fff", size=10)
+    return shape + _text(left + 4, y + height / 2 + 4, words, colour="#fff", size=10)
 
 
 def _panel(scale: _Scale, panel: Panel, top: float) -> str:
@@ -171,9 +169,7 @@ def _panel(scale: _Scale, panel: Panel, top: float) -> str:
     return "".join([*levels, *shapes, frame, _legend(panel, top - 8)])
 
 
-def _area(
-    scale: _Scale, colour: str, below: Sequence[float], above: Sequence[float], roof: float, top: float
-) -> str:
+def _area(scale: _Scale, colour: str, below: Sequence[float], above: Sequence[float], roof: float, top: float) -> str:
     """Steps, one a second, between two lines; nothing where they are the same throughout."""
     if not any(high > low for low, high in zip(below, above, strict=False)):
         return ""
@@ -188,7 +184,7 @@ def _area(
 
 def _legend(panel: Panel, y: float) -> str:
     found = [_text(LEFT, y, panel.title, weight=600)]
-    x = LEFT + 8 + len(panel.title) * 6.6
+    x = LEFT + 16 + len(panel.title) * 6.6
     for series in panel.series:
         words = f"{series.name} {series.total:,.0f}" if panel.totals else series.name
         found.append(f'<rect x="{x}" y="{y - 8}" width="9" height="9" fill="{series.colour}"/>')

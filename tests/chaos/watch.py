@@ -13,7 +13,7 @@ import aiohttp
 from dynamo.checker.history import Place
 from dynamo.ring.preference_list import PreferenceLists
 from tests.chaos import stores
-from tests.chaos.nodes import N, ChaosNode
+from tests.chaos.nodes import ChaosNode, N
 
 EVERY_S = 1.0
 SCRAPE_S = 0.5
