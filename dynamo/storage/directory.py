@@ -108,4 +108,6 @@ def _lock(handle: int, path: Path) -> None:
 def _write_failure(path: Path, problem: OSError) -> DynamoError:
     if problem.errno in NO_ROOM:
         return StorageFull(f"{path} cannot be written ({problem.strerror}): free space on the disk")
+    if problem.errno == errno.EROFS:
+        return StorageFull(f"{path} cannot be written, its disk is read-only: make it writable")
     return StorageRefused(f"{path} cannot be written ({problem.strerror}): check the disk and the permissions")

@@ -31,6 +31,10 @@ from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import StorageSizes
 from dynamo.storage import header
 from dynamo.storage.directory import NO_ROOM, DataDirectory, sync_directory
+from dynamo.storage.set_aside import suspect
+from dynamo.telemetry.logs import Log
+
+log = Log("storage")
 
 ENGINE = "lmdb-0.9"
 """Recorded in the identity file. Part of the disk format."""
@@ -42,7 +46,8 @@ _RESERVE_SHARE = 16
 _RESERVE_BYTES_MIN = 256 * 2**10
 _RESERVE_BYTES_MAX = 64 * 2**20
 
-_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError)
+DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError)
+_DAMAGE_AT_OPEN = (*DAMAGE, lmdb.InvalidError, lmdb.IncompatibleError, lmdb.BadTxnError)
 
 Changes = dict[Keyspace, dict[bytes, bytes | None]]
 """Final state of the keys that change: a value, or None for removed."""
@@ -63,6 +68,7 @@ class Environment:
         assert directory.locked, "a store is opened by the owner of its directory"
         self.directory = directory
         self.lazy = lazy
+        self._suspect = False
         file = directory.store / "data.mdb"
         header.check(file)
         try:
@@ -75,7 +81,9 @@ class Environment:
         except (lmdb.Error, OSError) as problem:
             if code(problem) in NO_ROOM:
                 raise StorageFull(f"the store in {directory.path} cannot be opened: free disk space") from problem
-            raise header.refusal(file, str(problem)) from problem
+            if isinstance(problem, _DAMAGE_AT_OPEN):
+                raise header.Damaged(file, str(problem)) from problem
+            raise header.unreadable(file, str(problem)) from problem
 
     def _prepare(self, file: Path) -> None:
         self.opened_version = self.version
@@ -107,7 +115,7 @@ class Environment:
         """The value of a key. Raises CorruptValue if the page that should hold it is damaged."""
         try:
             return self._get(key, None, self._trees[space])
-        except _DAMAGE as problem:
+        except DAMAGE as problem:
             raise self._damaged(space, problem) from problem
 
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
@@ -125,14 +133,26 @@ class Environment:
                     found.append(pair)
                     if len(found) == limit:
                         break
-        except _DAMAGE as problem:
+        except DAMAGE as problem:
             raise self._damaged(space, problem) from problem
         return found
 
     def _damaged(self, space: Keyspace, problem: lmdb.Error) -> CorruptValue:
         # The engine gives up a snapshot that met damage. The new one may show a commit that is about to be reported.
         self.refresh()
-        return CorruptValue(f"a page of {space.value} cannot be read: {problem}")
+        if not self._suspect:
+            self._suspect = True
+            suspect(self.directory, str(problem))
+            log.error(
+                "a page of the store is damaged",
+                keyspace=space.value,
+                problem=str(problem),
+                advice='requests that need it go to other replicas; restart with storage.on_damage = "set-aside"',
+            )
+        return CorruptValue(
+            f"a page of {space.value} cannot be read: {problem}. Other replicas answer for it; restart this node with "
+            'storage.on_damage = "set-aside" to have it filled by them'
+        )
 
     @property
     def version(self) -> int:

@@ -38,20 +38,32 @@ class Header(NamedTuple):
     transaction: int
 
 
+class Damaged(StorageRefused):
+    """The file is truncated, or its pages make no sense. `reason` says how it was noticed."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(
+            f"the data file {file} is damaged or foreign: {reason}. Move the data directory away and put back a copy "
+            'of it, or set storage.on_damage = "set-aside": the node then moves the store aside, begins empty, and the '
+            "other nodes fill it. `python -m lmdb verify` tells more"
+        )
+        self.reason = reason
+
+
 def check(file: Path) -> None:
-    """Do nothing if the file is missing, empty or sound as far as the headers tell. Raises StorageRefused."""
+    """Do nothing if the file is missing, empty or sound as far as the headers tell. Raises Damaged, StorageRefused."""
     try:
         size = file.stat().st_size
         headers = _both(file) if size else []
     except FileNotFoundError:
         return
     except OSError as problem:
-        raise refusal(file, f"it cannot be read ({problem.strerror})") from problem
+        raise unreadable(file, problem.strerror or str(problem)) from problem
     if headers:
         newest = max(headers, key=lambda header: header.transaction)
         expected = (newest.last_page + 1) * newest.page_bytes
         if size < expected:
-            _walk(file, f"it has {size} bytes of {expected}")
+            walk(file, f"it has {size} bytes of {expected}")
 
 
 def _both(file: Path) -> list[Header]:
@@ -63,30 +75,30 @@ def _both(file: Path) -> list[Header]:
 
 def _header(file: Path, data: bytes) -> Header:
     if len(data) < _LAYOUT.size:
-        raise refusal(file, "it ends within its header")
+        raise Damaged(file, "it ends within its header")
     header = Header(*_LAYOUT.unpack(data))
     if header.magic != _MAGIC or not header.flags & _META_PAGE:
-        raise refusal(file, "it does not begin as an LMDB file of this kind of machine does")
+        raise Damaged(file, "it does not begin as an LMDB file of this kind of machine does")
     if header.version != _DATA_VERSION:
-        raise refusal(file, f"it has LMDB data format {header.version}, and this store uses {_DATA_VERSION}")
+        raise unreadable(file, f"it has LMDB data format {header.version}, and this store uses {_DATA_VERSION}")
     if not 256 <= header.page_bytes <= 65536 or header.page_bytes & (header.page_bytes - 1):
-        raise refusal(file, f"its header names a page size of {header.page_bytes} bytes")
+        raise Damaged(file, f"its header names a page size of {header.page_bytes} bytes")
     return header
 
 
-def _walk(file: Path, suspicion: str) -> None:
+def walk(file: Path, suspicion: str) -> None:
+    """Read every page. Raises Damaged, with the suspicion and what was found."""
     try:
         problems = verify.verify(os.fspath(file), subdir=False)  # type: ignore[no-untyped-call]
     except verify.VerifyError as problem:
         problems = [str(problem)]
     if problems:
-        raise refusal(file, f"{suspicion}, and {problems[0]}")
+        raise Damaged(file, f"{suspicion}, and {problems[0]}")
 
 
-def refusal(file: Path, reason: str) -> StorageRefused:
-    """The error for a file that cannot be opened for `reason`, with what to do about it."""
+def unreadable(file: Path, reason: str) -> StorageRefused:
+    """The error for a file that cannot be opened although it may be sound."""
     return StorageRefused(
-        f"the data file {file} is damaged or foreign: {reason}. Move the data directory away and put back a copy of "
-        "it, or start with an empty one, which reads of every key at consistency=all then fill. "
-        "`python -m lmdb verify` tells more"
+        f"the data file {file} cannot be opened: {reason}. Nothing was changed; check the disk, how it is mounted and "
+        "the permissions, and start again"
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from dynamo.config import Config
 from dynamo.errors import DynamoError
 from dynamo.ring.ring import Ring
-from dynamo.storage import identity
+from dynamo.storage import identity, set_aside
 from dynamo.storage.directory import DataDirectory
 from dynamo.storage.engine import LmdbStorage
 from dynamo.storage.environment import ENGINE, Environment
@@ -51,7 +51,12 @@ def _opened(directory: DataDirectory, config: Config, ring: Ring) -> tuple[Envir
     known = identity.load(directory)
     if known is not None:
         identity.check(known, expected, directory)
-    environment = Environment(directory, config.storage.map_size_bytes, lazy=config.storage.durability == "async")
+    section = config.storage
+    environment = set_aside.opened(
+        directory,
+        section.on_damage,
+        lambda: Environment(directory, section.map_size_bytes, lazy=section.durability == "async"),
+    )
     try:
         who = identity.settle(
             directory,

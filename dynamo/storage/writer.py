@@ -3,6 +3,7 @@
 What an error means for the groups that follow:
 - No room (map full, disk full, quota): the transaction was undone, nothing refers to it, and a later one may fit.
   LMDB reports a write that fell short as EIO; it is taken for a full disk, if no sync failed with it.
+- A disk that has become read-only: the same, if no sync failed with it.
 - Anything else, above all a sync that failed: the kernel may have dropped what it could not write and call the next
   sync a success. So nothing may be acknowledged any more, and no sync is repeated: the writer answers StorageRefused,
   for good.
@@ -23,7 +24,8 @@ import lmdb
 from dynamo.errors import DynamoError, StorageFull, StorageRefused
 from dynamo.ports import Change
 from dynamo.storage.directory import NO_ROOM
-from dynamo.storage.environment import Changes, Environment, code, no_changes
+from dynamo.storage.environment import DAMAGE, Changes, Environment, code, no_changes
+from dynamo.storage.set_aside import suspect
 
 IDLE_SYNC_S = 0.05
 """In lazy mode: how long the last transaction may wait for another one to carry it to the disk."""
@@ -140,6 +142,8 @@ class Writer:
             return StorageFull(
                 f"the map of the store in {path} is full: raise storage.map_size_bytes and restart, or delete"
             )
+        if code(problem) == errno.EROFS and not self._environment.lost_writes():
+            return StorageFull(f"the disk of {path} has become read-only: once it is writable again, writes go on")
         if (code(problem) in NO_ROOM or code(problem) == errno.EIO) and not self._environment.lost_writes():
             return StorageFull(f"the disk of {path} takes no more ({problem}): free space on it")
         return self._broken(problem)
@@ -147,6 +151,8 @@ class Writer:
     def _broken(self, problem: Exception) -> StorageRefused:
         path = self._environment.directory.path
         self._unsynced = False
+        if isinstance(problem, DAMAGE):
+            suspect(self._environment.directory, str(problem))
         self._broken_by = StorageRefused(
             f"the store in {path} cannot be written any more ({problem!r}): check the disk, then restart the node"
         )

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from dynamo.errors import CorruptValue, StorageRefused
+from dynamo.errors import CorruptValue, StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from tests.contract.lmdb_rig import LmdbRig, error
 from tests.contract.storage_rig import Outcome, numbered, put, wait, write
@@ -50,7 +50,7 @@ def test_the_server_hears_of_it_before_the_waiters(rig):
     """So that it can stop answering."""
     order = []
     rig.storage._on_fatal = lambda _: order.append("server")
-    failing(rig, errno.EROFS)
+    failing(rig, errno.EBADF)
     outcome = Outcome(rig, lambda _: order.append("waiter"))
     rig.storage.write([(RECORDS, b"k", b"v")], True, outcome)
     wait(rig, outcome)
@@ -100,3 +100,20 @@ def damage(rig: LmdbRig, content: bytes) -> None:
     pages = file.read_bytes()
     at = pages.rindex(content) // 4096 * 4096
     file.write_bytes(pages[: at + 10] + b"\xff\xff" + pages[at + 12 :])
+
+
+def test_a_disk_that_becomes_read_only_refuses_writes_until_it_is_writable(rig):
+    """As a full one does: nothing is lost by it, reads go on, and no restart is needed."""
+    kept = write(rig, (RECORDS, b"k", b"v"))
+    wait(rig, kept)
+    failing(rig, errno.EROFS)
+    refused = write(rig, (RECORDS, b"l", b"v"))
+    wait(rig, refused)
+    assert isinstance(refused.error, StorageFull)
+    assert "read-only" in refused.error.detail
+    assert rig.storage.read(RECORDS, b"k") == b"v"
+    rig.make_room()
+    later = write(rig, (RECORDS, b"l", b"v"))
+    wait(rig, later)
+    assert later.error is None
+    assert rig.fatal == []

@@ -161,7 +161,7 @@ def test_closing_ends_the_thread_and_gives_up_the_directory(new_rig):
 
 def test_a_broken_store_closes(rig):
     """With its waiters told; nothing is left to wait for."""
-    failing(rig, errno.EROFS)
+    failing(rig, errno.EBADF)
     wait(rig, write(rig, (RECORDS, b"k", b"v")))
     assert len(rig.fatal) == 1
     rig.reopen()
