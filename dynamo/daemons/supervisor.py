@@ -10,6 +10,7 @@ from dynamo.daemons.daemon import Daemon, run_forever
 from dynamo.daemons.gossiper import Gossiper
 from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
+from dynamo.daemons.reaper import Reaper
 from dynamo.node.node import Node
 
 
@@ -25,6 +26,8 @@ class Supervisor:
             Auditor(node),
             Healer(node),
         ]
+        if node.config.tombstones.reap:
+            self._daemons.append(Reaper(node))
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

@@ -7,10 +7,11 @@ itself cannot tell, since everything it could look at is part of the copy. The o
     store     drawn when a store is made. A store that came later replaces all that were known of the node.
     starts    grows with each start. A lower number than was shown before is that of a copy.
     run       drawn at each start. The same number with another run is a second copy: two starts had the same number.
-    reaps     grows with each removal, in the removal's own batch. A later start with a lower number begins on a copy
-              from before the removal, even one taken while the node ran, whose number of starts alone would pass.
+    reaps     grows, on disk and in the memory of the others, whenever the store agrees that records be forgotten, and
+              before they are. A later start with a lower number begins on a copy from before that, even one taken
+              while the node ran, whose number of starts alone would pass.
 
-What is not seen: a copy taken while the node ran and put back at its very next start, with nothing reaped in between.
+What is not seen: a copy taken while the node ran and put back at its very next start, with nothing agreed in between.
 It has lost writes, as a broken disk has, and the other replicas have them; it brings back nothing.
 
 Everybody refuses such a node in the handshake, and it ends itself. A node knows what it was shown, and what others tell
@@ -60,8 +61,8 @@ class StoreAges:
             return f"start {shown.starts} on store {shown.store} was seen before, and was another one"
         if shown.starts > known.starts and shown.reaps < known.reaps:
             return (
-                f"store {shown.store} begins after {shown.reaps} removals, and has reported {known.reaps} before: "
-                "it holds what was deleted since"
+                f"store {shown.store} has agreed to {shown.reaps} rounds of removal, and had agreed to {known.reaps} "
+                "before: it holds what was deleted since"
             )
         return ""
 

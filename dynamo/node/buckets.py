@@ -85,6 +85,10 @@ class BucketBook:
         bucket = self._book.get(name)
         return bucket is not None and bucket.deleted
 
+    def last(self, name: str) -> BucketProperties | None:
+        """What is known of a bucket, also of a dropped one: its tombstones are still on the replicas that it had."""
+        return self._book.get(name)
+
     def all(self) -> list[BucketProperties]:
         """Existing buckets in name order."""
         return [b for _, b in sorted(self._book.items()) if not b.deleted]

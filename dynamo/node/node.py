@@ -26,6 +26,7 @@ from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
 from dynamo.node.probing import Probing, detector_of
 from dynamo.node.quarantine import Quarantine
+from dynamo.node.reaping import Reaping
 from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.replica import Replica
 from dynamo.node.stand_in import StandIn
@@ -42,11 +43,13 @@ from dynamo.protocol.messages import (
     Fetched,
     Forward,
     Forwarded,
+    MayReap,
     Message,
     Ping,
     Pong,
     Probe,
     ProbeFor,
+    Reap,
     Refused,
     Scan,
     ShareBuckets,
@@ -93,7 +96,7 @@ class Node:
         self.wakeups = Wakeups(clock)
         self.quarantine = Quarantine(storage, clock, metrics)
         self.audit = AuditBook(storage)
-        records = Records(
+        self.records = Records(
             storage,
             self.preference,
             self.quarantine,
@@ -103,12 +106,15 @@ class Node:
         )
         self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
         self.store_ages = StoreAgeBook(self.id, identity, storage)
-        self.replica = Replica(config, clock, identity, records, self.buckets, metrics)
+        self.replica = Replica(config, clock, identity, self.records, self.buckets, metrics)
         self.hints = HintBook(config.hints, self.id, clock, storage, self.preference, self.replica, metrics)
         self.detector = detector_of(config, clock.wall_ms())
         self.probing = Probing(self.detector, clock, peers, metrics, config.membership.probe_timeout_s)
         self.liveness = Liveness(self.id, peers, self.detector)
         self.hint_desk = HintDesk(self.hints, clock, storage, self.liveness.is_alive, metrics)
+        self.reaping = Reaping(
+            config, clock, self.preference, self.buckets, self.records, self.hints, self.store_ages, metrics
+        )
         self._coordinator = self._make_coordinator()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
@@ -116,12 +122,17 @@ class Node:
         self._running = False
         self.caught_up = len(ring.members) == 1
         """Whether bucket properties have been compared with some peer since the start."""
-        self._handlers: dict[type, Callable[..., None]] = {
+        self._handlers = self._handlers_by_type()
+
+    def _handlers_by_type(self) -> dict[type, Callable[..., None]]:
+        return {
             Fetch: self._on_fetch,
             Store: self._on_store,
             Forward: self._on_forward,
             Scan: self._on_scan,
             ShareBuckets: self._on_share_buckets,
+            MayReap: self._on_may_reap,
+            Reap: self._on_reap,
             Ping: self._on_ping,
             Status: self._on_status,
         }
@@ -146,6 +157,7 @@ class Node:
         self.quarantine.load()
         self.audit.load()
         self.hint_desk.load()
+        self.reaping.watch()
         self._started_at = self.clock.monotonic()
         self._running = True
 
@@ -291,6 +303,12 @@ class Node:
                 respond(Buckets(merged))
 
         merged = self.buckets.learn(message.buckets, settled)
+
+    def _on_may_reap(self, message: MayReap, deadline: float, trace: str, respond: Respond) -> None:
+        self.reaping.vote(message, respond)
+
+    def _on_reap(self, message: Reap, deadline: float, trace: str, respond: Respond) -> None:
+        self.reaping.remove(message, respond)
 
     def _on_ping(self, message: Ping, deadline: float, trace: str, respond: Respond) -> None:
         respond(Pong())

@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterator
 
 from dynamo.errors import CorruptValue, DynamoError, StorageRefused
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
-from dynamo.layout.keyspaces import Keyspace, bucket_range, digest_key, record_key, split_record_key, successor
+from dynamo.layout.keyspaces import (
+    Keyspace,
+    bucket_range,
+    digest_key,
+    partition_range,
+    record_key,
+    split_record_key,
+    successor,
+)
 from dynamo.node.quarantine import Quarantine
 from dynamo.ports import Storage
 from dynamo.ring.preference_list import PreferenceLists
@@ -108,6 +116,21 @@ class Records:
             (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)),
         )
         self._storage.write(changes, durable or self._sync, typed(done))
+
+    def remove(self, base: Base, done: Done) -> None:
+        """Forget a record, with its part of the leaf, durably. What may be forgotten: `repair/tombstones.py`."""
+        assert base.data, "there is something to forget"
+        place = key_hash(base.bucket, base.key)
+        stored_leaf = digest_key(base.partition, base.bucket, leaf_of(place))
+        leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
+        leaf ^= contribution(place, digest(base.record))
+        changes = ((Keyspace.RECORDS, base.stored_key, None), (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)))
+        self._storage.write(changes, True, typed(done))
+
+    def page(self, partition: int, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Durable records of a partition with their stored keys, in order, from `start` (empty: the first)."""
+        first, beyond = partition_range(partition)
+        return self._storage.scan(Keyspace.RECORDS, max(first, start), beyond, limit)
 
     def barrier(self, done: Done, *, durable: bool = False) -> None:
         """Done once everything written before is as durable as a write would be."""

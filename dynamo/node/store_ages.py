@@ -14,7 +14,7 @@ from dynamo.errors import CorruptValue
 from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.membership.store_ages import StoreAges
-from dynamo.ports import Change, Identity, Storage
+from dynamo.ports import Identity, Storage
 from dynamo.protocol.messages import StoreAge
 from dynamo.telemetry.logs import Log
 
@@ -36,7 +36,7 @@ class StoreAgeBook:
         self._ages = StoreAges()
         self._reaps = 0
         self._queued = 0
-        """The same with removals that wait for the disk. Never told: a crash may still undo them."""
+        """The same with what waits for the disk. Never told: a crash may still undo it."""
 
     def load(self) -> None:
         """Read what earlier runs noted."""
@@ -76,18 +76,19 @@ class StoreAgeBook:
             if age.node != self._node and self._ages.heard(age):
                 self._keep(age.node)
 
-    def one_more_removal(self) -> tuple[Change, Callable[[], None], Callable[[], None]]:
-        """The change that belongs into the batch of a removal; what to call once it is on disk, and if it never is."""
+    def agree(self, done: Callable[[bool], None]) -> None:
+        """Count one more consent to a removal; `done` says whether it is on disk, with all that was written before."""
         self._queued += 1
         number = self._queued
 
-        def kept() -> None:
-            self._reaps = max(self._reaps, number)
+        def settled(error: Exception | None) -> None:
+            if error is None:
+                self._reaps = max(self._reaps, number)
+            else:
+                self._queued = self._reaps
+            done(error is None)
 
-        def lost() -> None:
-            self._queued = self._reaps
-
-        return (Keyspace.META, _REAPS, number.to_bytes(8, "big")), kept, lost
+        self._storage.write(((Keyspace.META, _REAPS, number.to_bytes(8, "big")),), True, settled)
 
     def _keep(self, node: str) -> None:
         data = note.encode(self._ages.of(node))

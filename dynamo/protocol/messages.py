@@ -215,7 +215,7 @@ class StoreAge(msgspec.Struct, frozen=True, array_like=True):
     run: str
     """Drawn at this start: two copies of a store that start once each are told apart by it."""
     reaps: int = 0
-    """How often records were removed from this store for good; grows in the same batch as the removal."""
+    """How often this store has agreed that records be forgotten; grows, on disk, before any of them is."""
 
 
 class DeadKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -251,7 +251,7 @@ class ReapVotes(msgspec.Struct, tag=27, array_like=True, gc=False):
 
     votes: list[bool]
     age: StoreAge | None = None
-    """The voter's store, what was removed by this included."""
+    """The voter's store, this consent included."""
 
 
 Message = (

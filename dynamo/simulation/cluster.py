@@ -58,6 +58,8 @@ class Shape(msgspec.Struct):
     durability: str = "sync"
     lag_s: float = 0.0
     """How late timers may be."""
+    timeout_max_s: float = 5.0
+    """No request has a longer time-out."""
     membership: MembershipSection = MembershipSection()
     hints: HintsSection = HintsSection()
     repair: RepairSection = RepairSection(period_s=20.0)
@@ -256,7 +258,7 @@ class Cluster:
             node=NodeSection(id=name),
             cluster=ClusterSection(partitions=PARTITIONS, members=members),
             storage=StorageSection(durability=self.shape.durability),
-            requests=RequestsSection(read_all_share=self.shape.read_all_share),
+            requests=RequestsSection(read_all_share=self.shape.read_all_share, timeout_max_s=self.shape.timeout_max_s),
             membership=self.shape.membership,
             hints=self.shape.hints,
             repair=self.shape.repair,

@@ -116,6 +116,9 @@ class HintSeries:
         self.oldest_age_s = gauge("dynamo_hints_oldest_age_seconds", "No hint for the peer is older; 0 without hints.")
 
 
+REAP_OBJECTIONS = ("unsteady", "hint", "damaged", "version", "bucket", "queued", "young", "silent")
+
+
 class _Catalogue:
     """The families made so far, in order."""
 
@@ -154,6 +157,7 @@ class Metrics:
         self._make_quorums()
         self._make_hints(peers)
         self._make_audit()
+        self._make_reaping()
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -240,6 +244,24 @@ class Metrics:
         self.health_score = self._gauge(
             "dynamo_health_score", "How far this node mistrusts its own view of others: 0 not at all, 4 is the most."
         )
+
+    def _make_reaping(self) -> None:
+        self.reaped_records = self._counter(
+            "dynamo_reaped_records_total", "Records of deleted or expired keys that this node has forgotten."
+        )
+        self.reap_waiting = self._gauge(
+            "dynamo_reap_waiting", "Dead keys that all nodes agreed on once, until they are asked again."
+        )
+        against = "Votes of this node against forgetting a key; `silent` counts nodes that did not answer it."
+        self.reap_votes_against = {
+            reason: self._counter("dynamo_reap_votes_against_total", against, reason=reason)
+            for reason in REAP_OBJECTIONS
+        }
+        """By reason: one of REAP_OBJECTIONS."""
+        self.reap_walks = self._counter(
+            "dynamo_reap_walks_total", "Walks for dead keys through all this node keeps first."
+        )
+        self.reap_walk_seconds = self._gauge("dynamo_reap_walk_seconds", "Time that the last such walk took.")
 
     def _make_hints(self, peers: Sequence[str]) -> None:
         events = "What became of hints for replicas that could not take a write."

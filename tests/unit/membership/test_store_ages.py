@@ -25,7 +25,7 @@ def known(*met: StoreAge) -> StoreAges:
     [
         (age(4, "other"), "start 4 on store s1, and start 5 was seen"),
         (age(5, "other"), "start 5 on store s1 was seen before, and was another one"),
-        (age(6, reaps=2), "begins after 2 removals, and has reported 3"),
+        (age(6, reaps=2), "agreed to 2 rounds of removal, and had agreed to 3"),
     ],
 )
 def test_an_older_copy_is_objected_to(shown: StoreAge, words: str):

@@ -57,26 +57,26 @@ def test_what_is_heard_is_kept_too(desk: Desk):
     desk.book.hear([age(5, reaps=2), StoreAge("n1", "mine?", 9, "x")])
     desk.commit()
     again = desk.reopened()
-    assert "2 before" in again.judge(age(6, reaps=1))
+    assert "agreed to 2 before" in again.judge(age(6, reaps=1))
     assert [each.node for each in again.all()] == ["n1", "n2"]
 
 
-def test_removals_are_told_once_they_are_on_disk(desk: Desk):
+def test_a_consent_is_told_once_it_is_on_disk(desk: Desk):
     """What a crash may undo is never told: the node would look older than it is."""
-    change, kept, _ = desk.book.one_more_removal()
+    told: list[bool] = []
+    desk.book.agree(told.append)
     assert desk.book.mine.reaps == 0
-    desk.storage.write((change,), True, lambda _: kept())
     desk.commit()
-    assert desk.book.mine.reaps == 1
-    assert desk.reopened().mine.reaps == 1
+    assert told == [True]
+    assert desk.book.mine.reaps == desk.reopened().mine.reaps == 1
 
 
-def test_a_removal_that_failed_does_not_count(desk: Desk):
+def test_a_consent_that_could_not_be_kept_is_none(desk: Desk):
     """The next one takes its number."""
-    change, _, lost = desk.book.one_more_removal()
-    desk.storage.write((change,), True, lambda _: lost())
+    told: list[bool] = []
+    desk.book.agree(told.append)
     desk.storage.fail(StorageFull("no room"))
-    change, kept, _ = desk.book.one_more_removal()
-    desk.storage.write((change,), True, lambda _: kept())
+    desk.book.agree(told.append)
     desk.commit()
+    assert told == [False, True]
     assert desk.book.mine.reaps == desk.reopened().mine.reaps == 1
