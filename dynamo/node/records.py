@@ -103,6 +103,10 @@ class Records:
             self.quarantine.check_to_mint(base.stored_key)
         return base
 
+    def is_in_doubt(self, base: Base) -> bool:
+        """Whether there was a record that is damaged, and not repaired yet."""
+        return bool(self.quarantine.open) and base.stored_key in self.quarantine.open
+
     def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
         """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
         place = key_hash(base.bucket, base.key)

@@ -75,7 +75,10 @@ class Replica:
         if self._lost:
             raise StorageRefused(self._lost)
         base = self._records.base_to_mint(command.bucket, command.key, sole=bucket.n == 1)
-        if base.data and self._repeats.is_repeat(base.record, command.request, command.value, command.content_type):
+        # Where nothing is left because the key was reaped, its requests were applied all the same.
+        if not self._records.is_in_doubt(base) and self._repeats.is_repeat(
+            base.record, command.request, command.value, command.content_type
+        ):
             return self._repeated(base, durable=durable)
         if bucket.require_context and command.context is None and base.data:
             raise PreconditionRequired("this bucket wants the Dynamo-Context of a read with every write to a known key")
@@ -182,7 +185,7 @@ class Replica:
 
     def _repeated(self, base: Base, *, durable: bool) -> Minted:
         self._metrics.repeated_requests.value += 1
-        minted = Minted(base.data, repeated=True)
+        minted = Minted(base.data or encode(siblings.EMPTY), repeated=True)
         self._unsettled.carry_away(base.stored_key)
         change = self._unsettled.begin(base.stored_key, is_new=False)
 

@@ -250,7 +250,7 @@ class Metrics:
             "dynamo_reaped_records_total", "Records of deleted or expired keys that this node has forgotten."
         )
         self.reap_waiting = self._gauge(
-            "dynamo_reap_waiting", "Dead keys that all nodes agreed on once, until they are asked again."
+            "dynamo_reap_waiting_keys", "Dead keys that all nodes agreed on once, until they are asked again."
         )
         against = "Votes of this node against forgetting a key; `silent` counts nodes that did not answer it."
         self.reap_votes_against = {

@@ -25,6 +25,7 @@ from dynamo.config import (
     NodeSection,
     RequestsSection,
     StorageSection,
+    TombstonesSection,
 )
 from dynamo.errors import DynamoError, StorageFull
 from dynamo.layout.keyspaces import Keyspace
@@ -248,6 +249,7 @@ def config_of(
     buckets: BucketsSection | None = None,
     audit: AuditSection | None = None,
     hints: HintsSection | None = None,
+    tombstones: TombstonesSection | None = None,
     durability: str = "sync",
 ) -> Config:
     """A configuration of node1, node2, ... that samples no reads, unless it is told to."""
@@ -262,6 +264,7 @@ def config_of(
         buckets=buckets or BucketsSection(),
         audit=audit or AuditSection(),
         hints=hints or HintsSection(),
+        tombstones=tombstones or TombstonesSection(),
     )
 
 

@@ -1,0 +1,116 @@
+"""Deletes that stay deleted: everything that could bring a deleted key back is tried, on whole simulated clusters.
+
+Periods are tiny here: a key is dead for three seconds before anybody asks, and the two looks are as far apart as the
+longest request of this cluster lives. Nodes are away for many times that.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from dynamo.config import HintsSection, RepairSection, TombstonesSection
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.protocol.commands import ReadOutcome, WriteOutcome
+from dynamo.simulation.cluster import Shape
+from tests.simulation.stage import BUCKET, Stage, play
+
+pytestmark = pytest.mark.simulation
+
+KEY = b"k"
+SETTLE_S = 22.5
+"""2 s of a request, half a second until a hint, 5 s for each of three nodes that may keep it, 5 s on the wire."""
+LONG_S = 10 * SETTLE_S
+
+
+def shape(nodes: int = 3, *, hints: bool = True, repair: bool = True) -> Shape:
+    return Shape(
+        nodes=nodes,
+        timeout_max_s=2.0,
+        hints=HintsSection(enabled=hints),
+        repair=RepairSection(enabled=repair, period_s=5.0),
+        tombstones=TombstonesSection(age_min_s=3.0, settle_s=1.0, period_s=2.0),
+    )
+
+
+async def deleted(stage: Stage, *, w: int = 3) -> None:
+    """A value on all replicas, deleted on `w`."""
+    first = stage.primaries(KEY)[0]
+    written = await stage.write(first, KEY, b"old", w=3)
+    assert isinstance(written, WriteOutcome)
+    assert isinstance(await stage.write(first, KEY, None, w=w), WriteOutcome)
+
+
+def forgotten(stage: Stage) -> bool:
+    return all(stage.record(node, KEY) is None for node in stage.cluster.running)
+
+
+async def shows_nothing(stage: Stage) -> None:
+    """No replica has anything alive, and no read shows anything, whoever is asked and however many."""
+    for node in stage.cluster.running:
+        assert stage.values(node, KEY) in (None, {None})
+        for r in (1, 2, 3):
+            found = await stage.read(node, KEY, r=r)
+            assert isinstance(found, ReadOutcome), found
+            assert found.record is None or found.record.live(2**62) == []
+
+
+def test_a_deleted_key_is_forgotten_everywhere():
+    """Records and Merkle leaves: nothing is left of it on any node."""
+
+    async def story(stage: Stage) -> None:
+        await deleted(stage)
+        await stage.until(lambda: forgotten(stage), 3 * SETTLE_S)
+        for node in stage.cluster.ids:
+            assert stage.cluster.platters[node].synced[Keyspace.DIGESTS] == {}
+        await shows_nothing(stage)
+
+    play(story, shape())
+
+
+def test_nothing_is_forgotten_before_its_second_look():
+    """Nor before it is old enough."""
+
+    async def story(stage: Stage) -> None:
+        await deleted(stage)
+        began = stage.world.now()
+        await stage.until(lambda: stage.record(stage.primaries(KEY)[0], KEY) is None, 3 * SETTLE_S)
+        assert stage.world.now() - began > 3.0 + SETTLE_S
+
+    play(story, shape())
+
+
+def test_nothing_is_forgotten_while_a_node_is_away():
+    """Not even if it is no replica of the key: it may keep a hint."""
+
+    async def story(stage: Stage) -> None:
+        bystander = next(node for node in stage.cluster.ids if node not in stage.primaries(KEY))
+        await deleted(stage)
+        stage.cluster.crash(bystander)
+        await stage.world.sleep(LONG_S)
+        assert all(stage.values(node, KEY) == {None} for node in stage.primaries(KEY))
+        stage.cluster.start(bystander)
+        await stage.until(lambda: forgotten(stage), 3 * SETTLE_S)
+
+    play(story, shape(nodes=4))
+
+
+@pytest.mark.parametrize("hints", [True, False])
+def test_a_replica_that_was_away_for_long_brings_nothing_back(hints: bool):
+    """It slept through the delete and through every period there is, and holds the value when it comes back."""
+
+    async def story(stage: Stage) -> None:
+        first, second, third = stage.primaries(KEY)
+        assert isinstance(await stage.write(first, KEY, b"old", w=3), WriteOutcome)
+        stage.cluster.crash(third)
+        await stage.until(lambda: not stage.cluster.running[first].node.peers.is_up(third), 5)
+        assert isinstance(await stage.write(first, KEY, None, w=2, sloppy=False), WriteOutcome)
+        await stage.world.sleep(LONG_S)
+        assert stage.values(first, KEY) == stage.values(second, KEY) == {None}
+        stage.cluster.start(third)
+        assert stage.values(third, KEY) == {b"old"}
+        await stage.connected()
+        await stage.read(second, KEY, r=3)
+        await stage.until(lambda: forgotten(stage), 4 * SETTLE_S)
+        await shows_nothing(stage)
+
+    play(story, shape(hints=hints))
