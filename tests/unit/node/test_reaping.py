@@ -21,7 +21,9 @@ class Graveyard(World):
     """Nodes with one deleted key, dead for long enough on all of them."""
 
     def __init__(self, nodes: int = 3, **settings) -> None:
-        super().__init__(nodes, tombstones=SETTINGS, requests=RequestsSection(timeout_max_s=0.5, read_all_share=0.0), **settings)
+        super().__init__(
+            nodes, tombstones=SETTINGS, requests=RequestsSection(timeout_max_s=0.5, read_all_share=0.0), **settings
+        )
         self.first, self.second, self.third = self.primaries(KEY)
         for node in self.network.nodes.values():
             node.buckets.learn([BucketProperties(name="b", created=(1, "x"), changed=(1, "x"))], lambda _: None)
