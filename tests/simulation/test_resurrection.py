@@ -12,7 +12,7 @@ from dynamo.config import HintsSection, RepairSection, TombstonesSection
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.commands import ReadOutcome, WriteOutcome
 from dynamo.simulation.cluster import Shape
-from tests.simulation.stage import BUCKET, Stage, play
+from tests.simulation.stage import Stage, play
 
 pytestmark = pytest.mark.simulation
 
