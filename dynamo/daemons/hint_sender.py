@@ -14,12 +14,12 @@ from dynamo.daemons.daemon import pause
 from dynamo.daemons.hint_shipment import Page, Shipment
 from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.hint import Hint, decode
-from dynamo.layout.keyspaces import split_hint_key, split_record_key, successor
+from dynamo.layout.keyspaces import Keyspace, split_hint_key, split_record_key, successor
 from dynamo.node.node import Node
 from dynamo.protocol.effects import PeerFailure
+from dynamo.repair.faults import hint_fault
 from dynamo.replication.hints import Fate, fate
 from dynamo.telemetry.logs import Log
-from dynamo.versioning import record as records
 
 journal = Log("daemons")
 
@@ -35,7 +35,7 @@ JITTER_S = 1.0
 PATIENCE_S = 5.0
 """How long an acknowledgement may take."""
 BACK_OFF_S = 1.0
-BACK_OFF_MAX_S = 30.0
+BACK_OFF_MAX_S = 10.0
 EXPIRED_PAUSE_S = 60.0
 """Between looks through the hints of a target that stays away."""
 
@@ -195,13 +195,12 @@ class HintSender:
 
     def _readable(self, stored: bytes, data: bytes) -> Hint | None:
         """None if it is damaged: then it is counted and has to go."""
-        try:
-            hint = decode(data)
-            records.decode(hint.record)
-        except CorruptValue as damage:
-            self._book.report_damage(stored, damage)
-            return None
-        return hint
+        fault = hint_fault(stored, data, self._node.ring.partitions)
+        if not fault:
+            return decode(data)
+        self._node.quarantine.keep(Keyspace.HINTS, stored, data, fault)
+        self._book.report_damage(stored, CorruptValue(fault))
+        return None
 
     def _shipment(self, target: str, stored: bytes, data: bytes, hint: Hint) -> Shipment | None:
         """Where a hint goes now: to nobody if it was dropped with its bucket; None if it has to wait."""
@@ -225,7 +224,7 @@ class HintSender:
         if decided is Fate.DELIVER:
             return Shipment(stored, data, hint, (target,), "delivered")
         if decided is Fate.HAND_OVER:
-            primaries = (next(p for p in primaries if self._is_alive(p)),)
+            primaries = tuple(node for node in primaries if self._is_alive(node))
         return Shipment(stored, data, hint, primaries, "handed_over")
 
     def _end_round(self, course: _Course) -> None:

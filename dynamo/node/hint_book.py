@@ -19,8 +19,6 @@ from dynamo.layout.keyspaces import (
     hint_key,
     hint_range,
     record_key,
-    split_hint_key,
-    split_record_key,
     successor,
 )
 from dynamo.node.records import typed
@@ -236,10 +234,8 @@ class HintBook:
         return hint
 
     def report_damage(self, stored: bytes, damage: CorruptValue) -> None:
-        """A damaged hint is about to go: anti-entropy brings what it held, so the log is all that is left of it."""
-        target, rest = split_hint_key(stored)
-        _, bucket, key = split_record_key(rest)
-        log.warning("a hint is damaged", target=target, bucket=bucket, key=key.hex(), problem=damage.detail)
+        """A damaged hint is about to go: anti-entropy brings what it held. Its key may be damaged, too."""
+        log.warning("a hint is damaged", stored=stored.hex(), problem=damage.detail)
         self._metrics.hints["damaged"].value += 1
 
     def _check_target(self, target: str) -> None:

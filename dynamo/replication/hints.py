@@ -69,7 +69,7 @@ class Fate(Enum):
     DELIVER = "deliver"
     """Send it to its target."""
     HAND_OVER = "hand over"
-    """Send it to one of the key's other replicas that is alive; then it may go."""
+    """Send it to those of the key's other replicas that are alive; then it may go."""
     SPREAD = "spread"
     """Its target is no replica any more: send it to all that are; then it may go."""
     DROP = "drop"

@@ -119,7 +119,7 @@ async def test_a_refused_hint_stays_and_is_sent_again(post: Post, error):
     await post.keep(TARGET, key, of("a", 1))
     post.refuse(TARGET, refusal(error))
     await post.work(60)
-    assert 3 <= len(post.sent()) <= 9, "pauses double"
+    assert 3 <= len(post.sent()) <= 12, "pauses double"
     assert post.book.totals(TARGET).count == 1
     assert post.holder.hint_desk.status()[0].problem == error.code
     post.accept(TARGET)
@@ -178,8 +178,8 @@ class TestTooOld:
     async def post(self) -> Post:
         return Post(age_max_s=self.AGE_S)
 
-    async def test_it_is_handed_to_another_replica(self, post: Post):
-        """Which has it on disk before the hint goes."""
+    async def test_it_is_handed_to_the_other_replicas(self, post: Post):
+        """All that are alive have it on disk before the hint goes."""
         key = post.key_of(TARGET)
         await post.keep(TARGET, key, of("a", 1))
         post.world.network.down = {TARGET}
@@ -187,7 +187,7 @@ class TestTooOld:
         assert post.sent() == []
         await post.work(10)
         others = [node for node in post.world.primaries(key) if node != TARGET]
-        assert [node for node in others if post.held(node, key) == of("a", 1)] == others[:1]
+        assert [post.held(node, key) for node in others] == [of("a", 1)] * 2
         assert post.book.targets() == []
         assert (post.counted("handed_over"), post.counted("delivered")) == (1, 0)
 
