@@ -28,7 +28,8 @@ class DynamoError(Exception):
     http_status: ClassVar[int] = 500
     applied: ClassVar[Applied] = Applied.NO
     retryable: ClassVar[bool] = False
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
+    """Whole seconds after which another attempt makes sense; may differ from one error to the next."""
 
     def __init__(self, detail: str, **members: object) -> None:
         super().__init__(detail)

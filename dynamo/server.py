@@ -12,12 +12,14 @@ import contextlib
 import gc
 import os
 import random
+import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
 
 from dynamo.api.app import App, client_app, operations_app
+from dynamo.api.early_refusal import EarlyRefusal
 from dynamo.api.listener import serve_listener
 from dynamo.config import Config, MemberSection
 from dynamo.daemons.supervisor import Supervisor
@@ -80,6 +82,7 @@ def run(config: Config) -> int:
     if sys.flags.optimize:
         raise ConfigError("assertions guard the data: do not run with python -O or PYTHONOPTIMIZE")
     logs.configure(config.log, config.node.id)
+    _allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             return runner.run(serve(config))
@@ -183,12 +186,13 @@ class Server:
         lag = asyncio.get_running_loop().create_task(loop_lag.measure(node.metrics.event_loop_lag), name="loop-lag")
         self._cleanup.push_async_callback(_cancelled, lag)
         await self._serve_http(operations_app(node), node, self.config.listen.ops_host, member.ops_port)
-        await self._serve_http(client_app(node), node, host, member.client_port)
+        early = EarlyRefusal(node.admission, node.metrics.shed_requests["overloaded"])
+        await self._serve_http(client_app(node), node, host, member.client_port, early)
         self._cleanup.push_async_callback(_drained, node)
 
-    async def _serve_http(self, app: App, node: Node, host: str, port: int) -> None:
+    async def _serve_http(self, app: App, node: Node, host: str, port: int, early: EarlyRefusal | None = None) -> None:
         shed = node.metrics.shed_requests["connections"]
-        listener = await serve_listener(app, host, port, self.config.limits, shed)
+        listener = await serve_listener(app, host, port, self.config.limits, shed, early)
         self._cleanup.push_async_callback(listener.stop, DRAIN_S)
 
     async def stop(self) -> None:
@@ -233,10 +237,17 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _allow_open_files() -> None:
+    """Every connection is an open file, and many systems start a process with 1024 of them and let it have more."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
     """Fill in what others count, at each scrape."""
     metrics, sizes = node.metrics, storage.sizes()
     metrics.inflight_requests.value = node.admission.inflight
+    metrics.inflight_limit.value = node.admission.limit
     metrics.store_keys.value = sizes.keys
     metrics.store_bytes.value = sizes.used_bytes
     metrics.store_map_bytes.value = sizes.map_bytes

@@ -8,6 +8,7 @@ request's id; what we did not foresee is logged with its traceback and shown wit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
+from typing import Protocol, cast
 
 from aiohttp import web
 from multidict import istr
@@ -24,6 +25,7 @@ from dynamo.api.locate import Map
 from dynamo.api.problems import Refusal, outcome_of, problem
 from dynamo.api.records import Records
 from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, RouteNotFound
+from dynamo.node.admission import shed_reason
 from dynamo.protocol.http_fields import REQUEST_ID
 from dynamo.telemetry.logs import Log
 from dynamo.telemetry.trace import request_id
@@ -32,6 +34,12 @@ journal = Log("api")
 
 _REQUEST_ID = istr(REQUEST_ID)
 _TRACEPARENT = istr("traceparent")
+
+
+class Arrival(Protocol):
+    """A connection that knows when its request came."""
+
+    def begin(self) -> float: ...
 
 
 class Route:
@@ -71,8 +79,9 @@ class App:
         """The answer to a request. Raises nothing."""
         headers = request.headers
         trace = request_id(headers.get(_REQUEST_ID), headers.get(_TRACEPARENT))
+        arrived = cast("Arrival", request.protocol).begin()
         try:
-            answer = await self._handled(request, trace)
+            answer = await self._handled(request, trace, arrived)
         except DynamoError as error:
             answer = problem(error, trace, request.method)
         except Refusal as refusal:
@@ -84,12 +93,12 @@ class App:
             answer.close = True
         return answer
 
-    def _handled(self, request: web.BaseRequest, trace: str) -> Awaitable[Answer]:
+    def _handled(self, request: web.BaseRequest, trace: str, arrived: float) -> Awaitable[Answer]:
         """What the request's handler makes of it. Raises RouteNotFound, MethodNotAllowed, BadRequest."""
         path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):
             path = _origin_form(path)
-        call = Call(request, trace, path, query)
+        call = Call(request, trace, path, query, arrived)
         route = self._match(call)
         method = request.method
         handler = route.handlers.get(method)
@@ -123,7 +132,7 @@ class App:
         node = self._node
         refused = node.admission.enter()
         if refused is not None:
-            node.metrics.shed_requests[refused.code].value += 1
+            node.metrics.shed_requests[shed_reason(refused)].value += 1
             raise refused
         outcome = "error"
         try:

@@ -21,6 +21,7 @@ from dynamo.api.parameters import ReadOptions, WriteOptions
 from dynamo.api.records import Records, missing, now_ms, read_command, write_command
 from dynamo.api.representation import Shown, sibling_json
 from dynamo.errors import BadRequest, DynamoError, ValueTooLarge
+from dynamo.node.admission import shed_reason
 from dynamo.protocol.bucket import check_name
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.http_fields import BATCH_MAX, REQUEST_ID
@@ -82,7 +83,7 @@ class _Item:
         """Raises Overloaded or Draining."""
         refused = self._node.admission.enter()
         if refused is not None:
-            self._node.metrics.shed_requests[refused.code].value += 1
+            self._node.metrics.shed_requests[shed_reason(refused)].value += 1
             raise refused
         self._entered = True
 

@@ -18,9 +18,19 @@ T = TypeVar("T")
 class Call:
     """What a handler gets: the request, the parts of its path (still encoded), its query and its name."""
 
-    __slots__ = ("bucket_segment", "key_segment", "level", "path", "query", "request", "started", "trace")
+    __slots__ = (
+        "bucket_segment",
+        "key_segment",
+        "level",
+        "path",
+        "query",
+        "request",
+        "started",
+        "trace",
+        "waits_known",
+    )
 
-    def __init__(self, request: web.BaseRequest, trace: str, path: str, query: str) -> None:
+    def __init__(self, request: web.BaseRequest, trace: str, path: str, query: str, arrived: float = 0.0) -> None:
         self.request = request
         self.trace = trace
         self.path = path
@@ -29,7 +39,9 @@ class Call:
         self.key_segment = ""
         self.level = "none"
         """The consistency that the metrics count this request under, as soon as it is known."""
-        self.started = time.monotonic()
+        self.waits_known = arrived > 0
+        """Whether `started` is when the request came, and not only when we first looked at it."""
+        self.started = arrived or time.monotonic()
         """When the request was complete: its headers, then its body. Its timeout and its duration count from here."""
 
     def elapsed_s(self) -> float:

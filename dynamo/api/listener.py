@@ -7,12 +7,15 @@ connections, and answers what cannot be parsed in the same form as every other e
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import http_exceptions, http_parser, web
 
 from dynamo.api.answer import Outbox
+from dynamo.api.cooling import Cooling
+from dynamo.api.early_refusal import EarlyRefusal, request_bytes
 from dynamo.api.problems import body, problem
 from dynamo.config import LimitsSection
 from dynamo.errors import BadRequest, DynamoError, HeadersTooLarge, Internal, Overloaded
@@ -26,6 +29,7 @@ journal = Log("api")
 LINE_BYTES_MAX = 8190
 """Request line, or one header field."""
 HEADERS_MAX = 128
+_LOST = -1
 LINGERING_S = 1.0
 """How long the rest of a refused body is read, so that the client sees the answer before the connection ends."""
 
@@ -59,9 +63,17 @@ class Gate:
 class Connection(web.RequestHandler):
     """One connection of a client."""
 
-    __slots__ = ("_gate", "_inside", "outbox")
+    __slots__ = ("_arrived", "_cooling", "_early", "_gate", "_idle_s", "_inside", "_is_arriving", "_missing", "outbox")
 
-    def __init__(self, server: web.Server, gate: Gate, limits: LimitsSection, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        gate: Gate,
+        limits: LimitsSection,
+        outbox: Outbox,
+        early: EarlyRefusal | None,
+        cooling: Cooling,
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -75,6 +87,13 @@ class Connection(web.RequestHandler):
         )
         self._gate = gate
         self._inside = False
+        self._early = early
+        self._cooling = cooling
+        self._idle_s = limits.header_timeout_s
+        self._missing = 0
+        """Bytes until the parser stands between two requests; _LOST: that is not known any more."""
+        self._is_arriving = False
+        self._arrived = 0.0
         self.outbox = outbox
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,11 +108,57 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._inside:
             self._gate.leave()
+        self.begin()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._inside:
-            super().data_received(data)
+        if not self._inside:
+            return
+        early = self._early
+        if early is not None and self._missing != _LOST:
+            if self._missing:
+                self._missing -= len(data)
+            else:
+                self._missing = request_bytes(data) - len(data)
+                if self._missing == 0 and self._is_between():
+                    if early.admission.is_full and self._refused(early, data):
+                        return
+                    self._arrive(early)
+            if self._missing < 0:
+                self._missing = _LOST
+        super().data_received(data)
+
+    def begin(self) -> float:
+        """The request that came last is being started. When it had come (monotonic seconds); 0 if that is not known."""
+        if not self._is_arriving:
+            return 0.0
+        assert self._early is not None, "counted by the same object"
+        self._is_arriving = False
+        self._early.admission.arriving -= 1
+        return self._arrived
+
+    def _arrive(self, early: EarlyRefusal) -> None:
+        if not self._is_arriving:
+            self._is_arriving = True
+            early.admission.arriving += 1
+            self._arrived = time.monotonic()
+
+    def _is_between(self) -> bool:
+        """Whether no request of this connection is under way, or waits, or may not be followed by another."""
+        return not (self._messages or self._request_in_progress or self._upgraded or self._close or self._force_close)
+
+    def _refused(self, early: EarlyRefusal, data: bytes) -> bool:
+        """Answer a whole request at once, if aiohttp waits for one and the client takes its answers."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self.writing_paused or self.transport is None:
+            return False
+        answer = early.answer(data)
+        if answer is None:
+            return False
+        self._next_keepalive_close_time = self._loop.time() + self._idle_s
+        self.outbox.put(self.transport, answer)
+        self._cooling.refused(self.transport)
+        return True
 
     def handle_error(
         self,
@@ -155,8 +220,11 @@ async def serve_listener(
     port: int,
     limits: LimitsSection,
     shed: Cell,
+    early: EarlyRefusal | None = None,
 ) -> Listener:
     """Listen and answer with `handler`. Port 0 takes a free one; `shed` counts connections above the limit.
+
+    `early` refuses requests before they are parsed while their node is full.
 
     Raises OSError if the port cannot be bound.
     """
@@ -165,8 +233,12 @@ async def serve_listener(
     web_server = web.Server(handler)
     gate = Gate(limits.connections_max, shed)
     loop = asyncio.get_running_loop()
-    outbox = Outbox(loop)
+    outbox, cooling = Outbox(loop), Cooling(loop)
     server = await loop.create_server(
-        lambda: Connection(web_server, gate, limits, outbox), host, port, backlog=1024, reuse_address=True
+        lambda: Connection(web_server, gate, limits, outbox, early, cooling),
+        host,
+        port,
+        backlog=1024,
+        reuse_address=True,
     )
     return Listener(server, web_server)

@@ -58,8 +58,9 @@ class Records:
         context = wire.context_of(call.request, bucket, key)
         if context is not None:
             command.context = context.clock
+        deadline = self.deadline(call, self.timeout_s(options.timeout_s))
         pending: Pending[ReadOutcome] = Pending()
-        self._node.read(command, call.started + self.timeout_s(options.timeout_s), call.trace, pending.done)
+        self._node.read(command, deadline, call.trace, pending.done)
         outcome = pending.outcome() if pending.settled else await pending.wait()
         shown = Shown(bucket, key, outcome.record, now_ms())
         self._node.metrics.read_siblings.observe(len(shown.live))
@@ -85,7 +86,8 @@ class Records:
         call.level = self.write_level(bucket, options)
         command = write_command(options, bucket, key)
         self._conditions(call, command)
-        outcome = await self.write(command, call.started + self.timeout_s(options.timeout_s), call.trace)
+        deadline = self.deadline(call, self.timeout_s(options.timeout_s))
+        outcome = await self.write(command, deadline, call.trace)
         return Answer(204, self._written(call, command, outcome, decode(outcome.record)))
 
     def read_level(self, bucket: str, options: parameters.ReadOptions) -> str:
@@ -111,6 +113,16 @@ class Records:
                 f"timeout must be above 0 and at most {self._requests.timeout_max_s:g}s", parameter="timeout"
             )
         return asked
+
+    def deadline(self, call: Call, timeout_s: float) -> float:
+        """When the store has to be done with a request, in monotonic seconds. Raises Overloaded if it cannot be."""
+        deadline = call.started + timeout_s
+        if call.waits_known:
+            refused = self._node.admission.begin(call.started, deadline, time.monotonic())
+            if refused is not None:
+                self._node.metrics.shed_requests["deadline"].value += 1
+                raise refused
+        return deadline
 
     async def read(self, command: ReadCommand, deadline: float, trace: str) -> ReadOutcome:
         """Raises DynamoError."""
@@ -144,8 +156,9 @@ class Records:
         command.meta = wire.meta_of(call.request)
         limit = wire.value_limit(properties, self._limits.value_bytes_max)
         command.value = await wire.body_of(call.request, limit, self._limits.body_timeout_s)
-        call.started = time.monotonic()
-        deadline = call.started + timeout_s
+        if not call.waits_known:
+            call.started = time.monotonic()
+        deadline = self.deadline(call, timeout_s)
         outcome = await self.write(command, deadline, call.trace)
         record = decode(outcome.record)
         fields = self._written(call, command, outcome, record)

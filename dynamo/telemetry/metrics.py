@@ -27,7 +27,8 @@ CONSISTENCIES = ("one", "quorum", "all", "linearizable", "none")
 """The API's words, for numbers as well (r=2 of 3 is `quorum`); `none` where a request was refused unread."""
 OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 """A missing key is `ok`; `rejected` is the client's doing, `unavailable` the cluster's, `error` a bug or damage."""
-SHED_REASONS = ("overloaded", "draining", "connections")
+SHED_REASONS = ("overloaded", "deadline", "storage", "draining", "connections")
+"""Too many requests at work; no time left; too much waiting for the disk; stopping; too many connections."""
 PEER_FAILURES = ("down", "lost", "timeout", "refused")
 """Spelt as in `protocol.effects.PeerFailure`."""
 PROBE_RESULTS = ("direct", "indirect", "failed", "late")
@@ -179,6 +180,9 @@ class Metrics:
             for level in CONSISTENCIES
         }
         self.inflight_requests = self._gauge("dynamo_inflight_requests", "Client requests being worked on.")
+        self.inflight_limit = self._gauge(
+            "dynamo_inflight_max_requests", "Client requests that may be worked on at a time, as the load allows."
+        )
         shed = "Requests or connections refused before work began."
         self.shed_requests = {
             reason: self._counter("dynamo_shed_requests_total", shed, reason=reason) for reason in SHED_REASONS

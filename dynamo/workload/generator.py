@@ -7,6 +7,7 @@ share the rates, the connections and the keys; they start when all of them are c
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -87,6 +88,8 @@ def operation(load: Load) -> Operation:
 
 def main() -> None:
     """One generator."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     load = order.load
     made = operation(load)

@@ -2,9 +2,10 @@
 
 The generator shares the machine with what it measures, so it is as small as Python allows: plain sockets and one epoll,
 no event loop, no task, no object per request. Each connection carries one request at a time. A request that is due
-while none is free waits; if its timeout passes before one is, it is counted as unsent. Nothing is lost from the
-count, and the run ends by its time whatever the servers do. Arrivals are sent in steps of about a millisecond, the
-grain of epoll's timeout; that millisecond counts as response time.
+while none is free is counted as unsent at once: a queue in the client would hide what the server does behind what the
+queue does, and connections should be many enough that none is needed. Nothing is lost from the count, and the run ends
+by its time whatever the servers do. Arrivals are sent in steps of about a millisecond, the grain of epoll's timeout;
+that millisecond counts as response time.
 """
 
 from __future__ import annotations
@@ -58,11 +59,15 @@ class OpenLoop:
         """Connects; raises OSError if an endpoint cannot be reached."""
         self._operation = operation
         self._positions = positions
-        self._lines = [_Line(endpoints[number % len(endpoints)]) for number in range(connections)]
+        self._lines: list[_Line] = []
+        try:
+            for number in range(connections):
+                self._lines.append(_Line(endpoints[number % len(endpoints)]))
+        except OSError:
+            self._hang_up()
+            raise
         self._by_fd = {line.socket.fileno(): line for line in self._lines}
         self._idle = deque(self._lines)
-        self._waiting: deque[tuple[int, float]] = deque()
-        """Arrivals that found no free connection: phase and intended start."""
         self._poll = select.epoll()
         for fd in self._by_fd:
             self._poll.register(fd, select.EPOLLIN)
@@ -105,12 +110,13 @@ class OpenLoop:
                 self._take(due_s - now_s)
                 now_s = time.perf_counter() - began
             self._tally.bins[int(due_s / BIN_S)].offered += 1
-            if self._idle:
+            if not self._idle:
+                self._take(0.0)
+            # The generator itself may be too slow: that must not make the run longer.
+            if self._idle and now_s - due_s < self._timeout_s:
                 self._send(self._idle.popleft(), phase, due_s)
             else:
-                self._waiting.append((phase, due_s))
-                self._drop_overdue(now_s)
-                self._take(0.0)
+                self._tally.phases[phase].unsent += 1
         self._tally.phases[current].client_s = time.process_time() - cpu_s
 
     def _send(self, line: _Line, phase: int, due_s: float) -> None:
@@ -140,11 +146,6 @@ class OpenLoop:
             return
         if not line.unsent:
             self._poll.modify(line.socket.fileno(), select.EPOLLIN)
-
-    def _drop_overdue(self, now_s: float) -> None:
-        waiting, oldest_s = self._waiting, now_s - self._timeout_s
-        while waiting and waiting[0][1] < oldest_s:
-            self._tally.phases[waiting.popleft()[0]].unsent += 1
 
     # Taking answers.
 
@@ -210,14 +211,6 @@ class OpenLoop:
         if b"\r\nConnection: close" in head:
             self._renew(line)
         else:
-            self._free(line, now_s)
-
-    def _free(self, line: _Line, now_s: float) -> None:
-        if self._waiting:
-            self._drop_overdue(now_s)
-        if self._waiting:
-            self._send(line, *self._waiting.popleft())
-        else:
             self._idle.append(line)
 
     def _lost(self, line: _Line, why: str) -> None:
@@ -238,7 +231,7 @@ class OpenLoop:
             return
         self._by_fd[line.socket.fileno()] = line
         self._poll.register(line.socket.fileno(), select.EPOLLIN)
-        self._free(line, time.perf_counter() - self._began)
+        self._idle.append(line)
 
     def _forget(self, line: _Line) -> None:
         del self._by_fd[line.socket.fileno()]
@@ -248,19 +241,19 @@ class OpenLoop:
     # The end.
 
     def _linger(self) -> None:
-        """Take what is still under way; what is not there in time is late, or unsent."""
+        """Take what is still under way; what is not there in time is late."""
         until_s = time.perf_counter() + self._timeout_s + GRACE_S
         while len(self._idle) < len(self._by_fd) and (left_s := until_s - time.perf_counter()) > 0:
             self._take(min(left_s, 0.05))
-            self._drop_overdue(time.perf_counter() - self._began)
         for line in self._lines:
             if line.busy:
                 self._tally.phases[line.phase].late += 1
-        for phase, _ in self._waiting:
-            self._tally.phases[phase].unsent += 1
 
     def _close(self) -> None:
         self._poll.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for line in self._lines:
             line.socket.close()
 

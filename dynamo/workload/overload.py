@@ -30,8 +30,9 @@ from dynamo.workload.systems import DynamoCluster, asked
 from dynamo.workload.tally import PhaseTally, Tally
 
 NODES = 3
-CONNECTIONS = 768
-TIMEOUT_MS = 500
+CONNECTIONS = 1500
+"""500 a node: within the number of open files that a process has by default."""
+TIMEOUT_MS = 1000
 TIMES = (1.0, 2.0, 5.0)
 AFTER = 0.8
 GOAL = 0.8
@@ -40,7 +41,7 @@ MEMORY_GOAL = 1.25
 """Most memory of a node at the highest load, as a multiple of what it had at the peak."""
 ROUNDS_MAX = 2
 _BUCKET = "overload"
-_SEARCH = (0.6, 0.8, 1.0, 1.2, 1.4)
+_SEARCH = (0.5, 0.65, 0.8, 0.95, 1.1)
 """Rates at which the peak is looked for, as shares of what a closed loop reached."""
 _SEARCH_S = 2.0
 _RECOVERED = 0.95

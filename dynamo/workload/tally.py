@@ -1,7 +1,7 @@
 """What became of the requests of an open loop: one count for each end, over time, and how long the good ones took.
 
 Every request ends in exactly one way. *Good*: answered 2xx, and as it should be, within its timeout. *Shed*: refused
-with 503 within its timeout. *Late*: no answer in time. *Unsent*: its time was over before a connection was free for it.
+with 503 within its timeout. *Late*: no answer in time. *Unsent*: no connection was free for it.
 *Failed*: another answer, or a connection that broke. Goodput is the rate of good ones by when they were to start.
 """
 

@@ -11,6 +11,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from dynamo.api.app import client_app, operations_app
+from dynamo.api.early_refusal import EarlyRefusal
 from dynamo.api.listener import Listener, serve_listener
 from dynamo.config import Config, LimitsSection
 from dynamo.errors import CATALOGUE
@@ -79,11 +80,12 @@ def fresh(stem: str = "bucket") -> str:
     return f"{stem}-{os.getpid()}-{next(_numbers)}"
 
 
-async def listening(node: FakeNode) -> tuple[Listener, Listener]:
-    """Listeners for clients and for operators in front of a node."""
+async def listening(node: FakeNode, *, early: bool = True) -> tuple[Listener, Listener]:
+    """Listeners for clients and operators in front of a node; `early`: as a node has it, refusals before parsing."""
     shed = node.metrics.shed_requests["connections"]
     limits = node.config.limits
-    client = await serve_listener(client_app(node), "127.0.0.1", 0, limits, shed)
+    refusal = EarlyRefusal(node.admission, node.metrics.shed_requests["overloaded"]) if early else None
+    client = await serve_listener(client_app(node), "127.0.0.1", 0, limits, shed, refusal)
     return client, await serve_listener(operations_app(node), "127.0.0.1", 0, limits, shed)
 
 

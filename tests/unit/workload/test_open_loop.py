@@ -80,26 +80,37 @@ async def test_a_server_that_does_not_answer_cannot_hold_up_the_run():
 
 
 async def test_response_time_counts_from_the_intended_start():
-    """One connection and a server that takes 50 ms: who arrives meanwhile waits, and its waiting counts."""
+    """A generator that is held up sends late, and says so: what it took to send counts as waiting."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                await reader.readuntil(b"\r\n\r\n")
-                await asyncio.sleep(0.05)  # the server's own slowness, which is what is tested
-                writer.write(good(b"hi"))
-        except asyncio.IncompleteReadError:
-            writer.close()
+    class Slow(Fixed):
+        def request(self, position: int) -> bytes:
+            time.sleep(0.03)  # the client's own slowness, which is what is tested
+            return super().request(position)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        (phase,) = (
-            await run(
-                server.sockets[0].getsockname(), Phase(name="a", rate=100, seconds=0.1), connections=1, timeout_s=5
-            )
-        ).phases
+    async with serving(lambda _: good(b"hi")) as endpoint:
+        loop = OpenLoop(Slow(KEYS, "/", b"hi"), itertools.cycle(range(10)), [endpoint], 20)
+        tally = await asyncio.to_thread(loop.run, [Phase(name="a", rate=100, seconds=0.1)], 5.0)
+    (phase,) = tally.phases
     assert phase.good == 10
-    assert phase.good_ms(50) > 100, "the fifth has waited for four others"
+    assert phase.good_ms(50) > 80, "the fifth was sent when four others had taken their time"
+
+
+async def test_a_generator_too_slow_for_its_rate_ends_in_time_all_the_same():
+    """What it could not send while it made sense is unsent."""
+
+    class Slow(Fixed):
+        def request(self, position: int) -> bytes:
+            time.sleep(0.05)  # as above
+            return super().request(position)
+
+    async with serving(lambda _: good(b"hi")) as endpoint:
+        loop = OpenLoop(Slow(KEYS, "/", b"hi"), itertools.cycle(range(10)), [endpoint], 50)
+        began = time.monotonic()
+        tally = await asyncio.to_thread(loop.run, [Phase(name="a", rate=1000, seconds=0.3)], 0.1)
+    (phase,) = tally.phases
+    assert phase.offered == 300
+    assert phase.unsent > 200
+    assert time.monotonic() - began < 5
 
 
 async def test_a_connection_that_ends_is_replaced():
