@@ -10,6 +10,7 @@ Where neither is allowed, the nodes listen on loopback addresses and there are f
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -144,16 +145,25 @@ class Namespaces:
         self._rules = rules
 
     def fill(self, node: str, pid: int | None) -> None:
-        stuffing = self._ballast(node)
-        with stuffing.open("wb") as file:
-            room = shutil.disk_usage(stuffing.parent).free
-            os.posix_fallocate(file.fileno(), 0, max(1, room))
+        with self._ballast(node).open("ab") as file:
+            for step in (2**20, 2**16, 2**12):
+                _grow(file.fileno(), step)
 
     def free(self, node: str, pid: int | None) -> None:
         self._ballast(node).unlink(missing_ok=True)
 
     def _ballast(self, node: str) -> Path:
         return self._disks[node] / "ballast"
+
+
+def _grow(handle: int, step: int) -> None:
+    """Make a file larger until its disk has less room than a step."""
+    try:
+        while True:
+            os.posix_fallocate(handle, os.fstat(handle).st_size, step)
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
 
 
 class Loopback:

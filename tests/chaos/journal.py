@@ -13,7 +13,7 @@ from typing import TextIO
 
 import msgspec
 
-from dynamo.checker.history import Bucket, Call, Event, History, Operation, Place, Remark, Return
+from dynamo.checker.history import Bucket, Call, Event, History, Operation, Place, Return
 
 
 class Asked(Call, tag_field="event", tag="call", frozen=True, omit_defaults=True):
@@ -24,9 +24,7 @@ class Asked(Call, tag_field="event", tag="call", frozen=True, omit_defaults=True
     """Values that it may stand for: the answer to a write beside others cannot always cover that write itself."""
 
 
-Line = Bucket | Asked | Return | Remark
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Line)
 
 
 class Journal:
@@ -43,14 +41,6 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
-
-
-def read(file: Path) -> History:
-    """The history of a run that has ended. Raises ValueError for what is none."""
-    try:
-        return History(_decoder.decode(line) for line in file.read_text(encoding="utf-8").splitlines())
-    except msgspec.DecodeError as problem:
-        raise ValueError(f"{file} holds no history: {problem}") from problem
 
 
 def only(history: History, buckets: Iterable[str]) -> History:

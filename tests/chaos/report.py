@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from html import escape
 
 from dynamo.checker.history import Operation
-from tests.chaos import judge, timeline
+from tests.chaos import journal, judge, timeline
+from tests.chaos.clients import LEDGER
 from tests.chaos.faults import Band
 from tests.chaos.run import NODES, Outcome
-from tests.chaos.schedule import CUTS
 from tests.chaos.timeline import Bar, Mark, Panel, Series
 from tests.chaos.watch import REPAIRERS, Sample
 
@@ -166,14 +166,28 @@ def _faults(outcome: Outcome) -> str:
     rows = []
     for band in sorted(outcome.bands, key=lambda band: band.began_s):
         during = [o for o in operations if band.began_s <= o.call.at < band.ended_s]
-        answered = sum(o.outcome == "ok" for o in during)
-        share = f"{100 * answered / len(during):.1f}%" if during else "-"
+        shares = "".join(f'<td class="n">{share}' for share in _shares(during))
         rows.append(
             f"<tr><td>{band.fault.kind}{f' {band.fault.amount:+d} s' if band.fault.amount else ''}"
             f"<td>{' '.join(band.fault.nodes)}"
             f'<td class="n">{band.began_s:.1f} s<td class="n">{band.ended_s - band.began_s:.1f} s'
-            f'<td class="n">{len(during):,}<td class="n">{share}</tr>'
+            f'<td class="n">{len(during):,}{shares}</tr>'
         )
-    head = '<th>kind<th>nodes<th class="n">began<th class="n">lasted<th class="n">calls<th class="n">answered ok'
-    cuts = ", ".join(CUTS)
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>Partitions: {cuts}.</p>"
+    numbers = ("began", "lasted", "calls", "reads ok", "sloppy writes ok", "strict writes ok")
+    head = "<th>kind<th>nodes" + "".join(f'<th class="n">{name}' for name in numbers)
+    asked = "Calls go to any node, those on the wrong side of a partition included, and none is made twice."
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>{asked}</p>"
+
+
+def _shares(operations: list[Operation]) -> list[str]:
+    """The share that was answered ok, of reads, of writes to sloppy buckets, and of writes to the strict one."""
+    reads = [o for o in operations if o.call.kind == "get"]
+    writes = list(journal.writes(operations))
+    sloppy = [o for o in writes if o.call.bucket != LEDGER]
+    strict = [o for o in writes if o.call.bucket == LEDGER]
+    return [_share(part) for part in (reads, sloppy, strict)]
+
+
+def _share(operations: list[Operation]) -> str:
+    answered = sum(operation.outcome == "ok" for operation in operations)
+    return f"{100 * answered / len(operations):.0f}%" if operations else "-"

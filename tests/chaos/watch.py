@@ -25,7 +25,7 @@ REPAIRERS: dict[str, tuple[str, ...]] = {
         'dynamo_read_repairs_total{trigger="before_answer"}',
         'dynamo_read_repairs_total{trigger="after_answer"}',
     ),
-    "anti-entropy": ("dynamo_anti_entropy_repairs_total",),
+    "anti-entropy": ('dynamo_repair_keys_total{result="repaired"}',),
 }
 """Who mends what differs, and the series that say so."""
 
