@@ -7,7 +7,7 @@ from dynamo.checker.history import Place, Version, Violation
 from dynamo.protocol.commands import Consistency, ReadCommand
 from dynamo.simulation.clients import Clients
 from dynamo.simulation.cluster import Cluster, N, Running
-from dynamo.simulation.inspection import holdings
+from dynamo.simulation.inspection import hints_left, holdings
 from dynamo.simulation.recorder import Recorder
 
 ROUNDS = 2
@@ -72,4 +72,4 @@ def _troubles(running: Running) -> list[str]:
         found.append(f"still counts {running.node.admission.inflight} requests")
     if len(running.node.wakeups):
         found.append(f"still has {len(running.node.wakeups)} wake-ups")
-    return found
+    return found + hints_left(running)
