@@ -18,8 +18,10 @@ class Daemon(Protocol):
     """One kind of background work."""
 
     name: str
-    period_s: float
-    """Pause between rounds, give or take a quarter."""
+
+    @property
+    def period_s(self) -> float:
+        """Pause between rounds, give or take a quarter."""
 
     async def run_once(self) -> None:
         """One round. A DynamoError ends the round, not the daemon."""

@@ -11,6 +11,7 @@ from dynamo.daemons.gossiper import Gossiper
 from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
 from dynamo.daemons.reaper import Reaper
+from dynamo.daemons.repairer import Repairer
 from dynamo.node.node import Node
 
 
@@ -25,6 +26,7 @@ class Supervisor:
             HintSender(node),
             Auditor(node),
             Healer(node),
+            Repairer(node),
         ]
         if node.config.tombstones.reap:
             self._daemons.append(Reaper(node))

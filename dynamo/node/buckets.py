@@ -103,6 +103,18 @@ class BucketBook:
             self._digest = xxh3_64_intdigest(msgspec.msgpack.encode(self.everything(), order="sorted")) or 1
         return self._digest
 
+    def placed(self, name: str) -> BucketProperties:
+        """The properties that say where a bucket's records lie; those of a dropped bucket say so still."""
+        return self._book.get(name) or self._fresh(name)
+
+    def copies(self) -> list[int]:
+        """Every n that some bucket has, in order; the default among them."""
+        return sorted({self._defaults.n: None} | {bucket.n: None for bucket in self._book.values()})
+
+    def knows(self, name: str) -> bool:
+        """Whether the book has an entry, be it of a dropped bucket."""
+        return name in self._book
+
     def for_reading(self, name: str) -> BucketProperties:
         """The bucket's properties; the defaults for one that nobody has written to. Raises BucketNotFound."""
         bucket = self.known(name)

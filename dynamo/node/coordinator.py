@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from dynamo.config import Config
-from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, WrongEpoch
+from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, NotReady, WrongEpoch
 from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.driver import Driver, Run
@@ -26,7 +26,7 @@ from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import Fetch, Forward, Scan, Store, Stored
 from dynamo.replication.forward import Forwarding
 from dynamo.replication.hedge import Hedging
-from dynamo.replication.quorum import WriteQuorum, read_quorum, write_quorum
+from dynamo.replication.quorum import ReadQuorum, WriteQuorum, read_quorum, write_quorum
 from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import Reconciled, Resolve, keep_newest, keep_siblings
 from dynamo.replication.scan import QuorumScan, ScanPage
@@ -101,6 +101,16 @@ class Coordinator:
             hedging=self._hedging,
         )
         self._driver.run(machine, deadline, trace, done, lambda: self._account_read(machine))
+
+    def repair(self, bucket: str, key: bytes, peer: str, deadline: float, done: ReadDone) -> None:
+        """Bring this node and a peer to the same version of a key: a read of both that repairs before it ends."""
+        machine = QuorumRead(
+            Sources(Fetch(bucket, key, for_repair=True), (self._node, peer)),
+            ReadQuorum(2, 2, 2),
+            _resolver(self._buckets.placed(bucket)),
+            deadline,
+        )
+        self._driver.run(machine, deadline, "", done)
 
     def write(
         self, command: WriteCommand, deadline: float, trace: str, done: WriteDone, *, forwarded: bool = False
@@ -222,14 +232,14 @@ class Coordinator:
         self._driver.run(machine, deadline, trace, done)
 
     def _read_here(self, command: ReadCommand, resolve: Resolve) -> ReadOutcome | None:
-        """What the machine would decide from this node's answer alone; None if that is damaged.
+        """What the machine would decide from this node's answer alone; None if that is damaged, or not to be had.
 
         One answer leaves nothing to wait for, to merge or to repair, and the machine would cost a sixth of the request.
         """
         answers = Reconciled(resolve)
         try:
             answers.add(self._node, self._replica.fetch(command.bucket, command.key))
-        except CorruptValue:
+        except (CorruptValue, NotReady):
             return None
         return ReadOutcome(answers.record if answers.data else None, 1)
 

@@ -7,6 +7,7 @@ Clients come in through `read`, `write`, `list_keys` and the bucket calls; peers
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
@@ -27,10 +28,13 @@ from dynamo.node.liveness import Liveness
 from dynamo.node.probing import Probing, detector_of
 from dynamo.node.quarantine import Quarantine
 from dynamo.node.reaping import Reaping
+from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.records import PAGE_BYTES, Records
+from dynamo.node.repairs import RepairBoard
 from dynamo.node.replica import Replica
 from dynamo.node.stand_in import StandIn
 from dynamo.node.store_ages import StoreAgeBook
+from dynamo.node.trees import Trees
 from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
 from dynamo.protocol.bucket import BucketProperties
@@ -38,6 +42,9 @@ from dynamo.protocol.codec import refusal, refused_error
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, WriteCommand, WriteOutcome
 from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import (
+    AskKeys,
+    AskRoots,
+    AskTree,
     Buckets,
     Fetch,
     Fetched,
@@ -58,6 +65,7 @@ from dynamo.protocol.messages import (
     Store,
     Stored,
 )
+from dynamo.repair.exchange import Differences, Exchange
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
 from dynamo.telemetry.metrics import Metrics
@@ -106,7 +114,9 @@ class Node:
         )
         self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
         self.store_ages = StoreAgeBook(self.id, identity, storage)
-        self.replica = Replica(config, clock, identity, self.records, self.buckets, metrics)
+        self.rebuilding = Rebuilding(ring.partitions, len(ring.members) - 1, clock, storage)
+        self.repairs = RepairBoard()
+        self.replica = Replica(config, clock, identity, self.records, self.buckets, self.rebuilding, metrics)
         self.hints = HintBook(config.hints, self.id, clock, storage, self.preference, self.replica, metrics)
         self.detector = detector_of(config, clock.wall_ms())
         self.probing = Probing(self.detector, clock, peers, metrics, config.membership.probe_timeout_s)
@@ -115,6 +125,7 @@ class Node:
         self.reaping = Reaping(
             config, clock, self.preference, self.buckets, self.records, self.hints, self.store_ages, metrics
         )
+        self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
@@ -122,9 +133,10 @@ class Node:
         self._running = False
         self.caught_up = len(ring.members) == 1
         """Whether bucket properties have been compared with some peer since the start."""
-        self._handlers = self._handlers_by_type()
+        self._handlers = self._answers_to_peers(Trees(clock, storage, ring.partitions, metrics))
 
-    def _handlers_by_type(self) -> dict[type, Callable[..., None]]:
+    def _answers_to_peers(self, trees: Trees) -> dict[type, Callable[..., None]]:
+        """Who handles which message."""
         return {
             Fetch: self._on_fetch,
             Store: self._on_store,
@@ -135,6 +147,9 @@ class Node:
             Reap: self._on_reap,
             Ping: self._on_ping,
             Status: self._on_status,
+            AskRoots: trees.roots,
+            AskTree: trees.tree,
+            AskKeys: trees.keys,
         }
 
     def _make_coordinator(self) -> Coordinator:
@@ -144,13 +159,14 @@ class Node:
             self.buckets,
             self.replica,
             StandIn(self.id, self.identity, self.randomness, self.hints, self.replica, self.metrics),
-            Driver(self.id, self.clock, self.peers, self.wakeups, self._local),
+            self._driver,
             self.randomness,
             self.metrics,
         )
 
     def start(self) -> None:
         """Load what is kept beside the records; from here on requests may come."""
+        self.rebuilding.load()
         self.buckets.load()
         self.hints.load()
         self.store_ages.load()
@@ -179,6 +195,8 @@ class Node:
             reasons.append("draining")
         if not self.caught_up and self.clock.monotonic() < self._started_at + CATCH_UP_S:
             reasons.append("comparing bucket properties with a peer")
+        if len(self.rebuilding) and self.clock.monotonic() < self._started_at + CATCH_UP_S:
+            reasons.append("comparing an empty store with the other replicas")
         return reasons
 
     def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
@@ -188,6 +206,19 @@ class Node:
     def write(self, command: WriteCommand, deadline: float, trace: str, done: WriteDone) -> None:
         """Carry out a write; `done` is called once, possibly before this returns."""
         self._coordinator.write(command, deadline, trace, done)
+
+    def repair(self, bucket: str, key: bytes, peer: str, deadline: float, done: ReadDone) -> None:
+        """Bring this node and a peer to the same version of a key; `done` is called once."""
+        self._coordinator.repair(bucket, key, peer, deadline, done)
+
+    def compare(self, exchange: Exchange, done: Callable[[Differences | DynamoError], None]) -> None:
+        """Run a comparison with a peer; `done` is called once."""
+        self._driver.run(exchange, inf, "", done)
+
+    def replicas(self, partition: int) -> tuple[str, ...]:
+        """Every node that some bucket's n makes a primary of the partition."""
+        homes = (self.preference.primaries(partition, n) for n in self.buckets.copies())
+        return tuple(dict.fromkeys(node for home in homes for node in home))
 
     async def list_keys(self, command: ListCommand, deadline: float, trace: str) -> ListOutcome:
         """A page of a bucket's keys. Raises DynamoError."""
@@ -272,8 +303,11 @@ class Node:
     def _on_fetch(self, message: Fetch, deadline: float, trace: str, respond: Respond) -> None:
         if message.hint_for:
             respond(Fetched(self.hints.fetch(message.hint_for, message.bucket, message.key)))
-        else:
-            respond(Fetched(self.replica.fetch(message.bucket, message.key)))
+            return
+        record = self.replica.fetch(message.bucket, message.key, for_repair=message.for_repair)
+        if message.for_repair and deadline:
+            self.metrics.repair_bytes_sent.value += len(record)
+        respond(Fetched(record))
 
     def _on_store(self, message: Store, deadline: float, trace: str, respond: Respond) -> None:
         def done(error: DynamoError | None) -> None:

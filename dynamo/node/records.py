@@ -67,6 +67,10 @@ class Records:
         """Whether writes are synced unless asked otherwise (`durability = "sync"`)."""
         self._page_bytes_max = page_bytes_max
 
+    def partition(self, bucket: str, key: bytes) -> int:
+        """Where a key lies."""
+        return self._preference.partition(bucket, key)
+
     def read(self, bucket: str, key: bytes) -> bytes:
         """The durable record in byte form, its checksum verified; empty if there is none.
 

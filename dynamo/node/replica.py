@@ -19,6 +19,7 @@ from dynamo.errors import (
 from dynamo.node.authoring import Author
 from dynamo.node.buckets import BucketBook
 from dynamo.node.minting import Mint
+from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.records import Base, Records
 from dynamo.node.repeats import Repeats
 from dynamo.node.unsettled import UnsettledChanges
@@ -47,12 +48,20 @@ class Replica:
     """One per node."""
 
     def __init__(
-        self, config: Config, clock: Clock, identity: Identity, records: Records, buckets: BucketBook, metrics: Metrics
+        self,
+        config: Config,
+        clock: Clock,
+        identity: Identity,
+        records: Records,
+        buckets: BucketBook,
+        rebuilding: Rebuilding,
+        metrics: Metrics,
     ) -> None:
         self._partitions = config.cluster.partitions
         self._clock = clock
         self._records = records
         self._buckets = buckets
+        self._rebuilding = rebuilding
         self._metrics = metrics
         self._repeats = Repeats(config.requests.repeats_remembered)
         self._unsettled = UnsettledChanges()
@@ -62,9 +71,15 @@ class Replica:
         self.mint = Mint(config.node.id, clock, identity, metrics)
         records.quarantine.on_loss = self.mint.lost
 
-    def fetch(self, bucket: str, key: bytes) -> bytes:
-        """The durable record in byte form; empty if there is none. Raises CorruptValue for a damaged one."""
-        return self._records.read(bucket, key)
+    def fetch(self, bucket: str, key: bytes, *, for_repair: bool = False) -> bytes:
+        """The durable record in byte form; empty if there is none. Raises CorruptValue for a damaged one.
+
+        Raises NotReady if there is none and this node does not know yet whether there should be, unless `for_repair`.
+        """
+        data = self._records.read(bucket, key)
+        if not data and self._rebuilding and not for_repair:
+            self._rebuilding.check(self._records.partition(bucket, key))
+        return data
 
     def write(self, command: WriteCommand, bucket: BucketProperties, *, durable: bool) -> Minted:
         """Mint a dot for the command and start storing the result.
@@ -158,9 +173,13 @@ class Replica:
         self.mint.forgot()
 
     def scan(self, message: Scan) -> Scanned:
-        """A page of a bucket's keys in one partition. Raises InvalidParameter for one that is not of the ring."""
+        """A page of a bucket's keys in one partition.
+
+        Raises InvalidParameter for one that is not of the ring, NotReady for one that is still being rebuilt.
+        """
         if not 0 <= message.partition < self._partitions:
             raise InvalidParameter(f"there is no partition {message.partition}", parameter="partition")
+        self._rebuilding.check(message.partition)
         entries, more = self._records.scan(
             message.bucket,
             message.partition,

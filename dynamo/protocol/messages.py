@@ -27,6 +27,8 @@ class Fetch(msgspec.Struct, tag=3, array_like=True, gc=False):
     key: bytes
     hint_for: str = ""
     """Answer with the hint that you keep for that node instead: asked of a fallback that stands in for it."""
+    for_repair: bool = False
+    """Say what you hold even if you are still being rebuilt: nobody takes it for a replica's vote."""
 
 
 class Fetched(msgspec.Struct, tag=4, array_like=True, gc=False):

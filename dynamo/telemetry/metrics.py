@@ -29,6 +29,8 @@ OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 """A missing key is `ok`; `rejected` is the client's doing, `unavailable` the cluster's, `error` a bug or damage."""
 SHED_REASONS = ("overloaded", "deadline", "storage", "draining", "connections")
 """Too many requests at work; no time left; too much waiting for the disk; stopping; too many connections."""
+EXCHANGE_RESULTS = ("equal", "differed", "failed")
+"""Of a comparison of one partition with one peer."""
 PEER_FAILURES = ("down", "lost", "timeout", "refused")
 """Spelt as in `protocol.effects.PeerFailure`."""
 PROBE_RESULTS = ("direct", "indirect", "failed", "late")
@@ -159,6 +161,7 @@ class Metrics:
         self._make_hints(peers)
         self._make_audit()
         self._make_reaping()
+        self._make_repair()
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -323,6 +326,30 @@ class Metrics:
             result: self._counter("dynamo_hedged_reads_total", hedges, result=result) for result in HEDGE_RESULTS
         }
         """By result: one of HEDGE_RESULTS."""
+
+    def _make_repair(self) -> None:
+        exchanges = "Comparisons of a partition with a peer that this node began, by what came of them."
+        self.repair_exchanges = {
+            result: self._counter("dynamo_repair_exchanges_total", exchanges, result=result)
+            for result in EXCHANGE_RESULTS
+        }
+        """By result: one of EXCHANGE_RESULTS."""
+        self.repair_keys_compared = self._counter(
+            "dynamo_repair_keys_compared_total", "Keys whose digests comparisons looked at, below hashes that differed."
+        )
+        keys = "Keys that anti-entropy found to differ, by what came of them."
+        self.repair_keys_repaired = self._counter("dynamo_repair_keys_total", keys, result="repaired")
+        self.repair_keys_failed = self._counter("dynamo_repair_keys_total", keys, result="failed")
+        self.repair_bytes_sent = self._counter(
+            "dynamo_repair_bytes_sent_total", "Bytes of questions, answers and records that anti-entropy sent to peers."
+        )
+        self.repair_last_sweep = self._gauge(
+            "dynamo_repair_last_sweep_timestamp_seconds",
+            "When all partitions had last been compared with all their replicas; 0 if not since the start.",
+        )
+        self.rebuilding_partitions = self._gauge(
+            "dynamo_rebuilding_partitions", "Partitions that a node which began empty has not compared with all others."
+        )
 
     def on_scrape(self, refresh: Callable[[], None]) -> None:
         """Call `refresh` before each rendering: for gauges that are cheaper to read than to keep."""

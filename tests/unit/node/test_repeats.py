@@ -6,6 +6,7 @@ from dynamo.config import Config
 from dynamo.errors import DynamoError, IdempotencyMismatch
 from dynamo.node.buckets import BucketBook
 from dynamo.node.quarantine import Quarantine
+from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.records import Records
 from dynamo.node.repeats import Repeats
 from dynamo.node.replica import Minted, Replica
@@ -39,7 +40,8 @@ class OneReplica:
         preference = PreferenceLists(first_ring([Member("node1", "", 0, 0, 0)], 1))
         records = Records(storage, preference, Quarantine(storage, clock, metrics), sync=True)
         identity = SimulatedIdentity(self.world, life, self.platter)
-        self.replica = Replica(config, clock, identity, records, buckets, metrics)
+        rebuilding = Rebuilding(1, 0, clock, storage)
+        self.replica = Replica(config, clock, identity, records, buckets, rebuilding, metrics)
         self.settled: list[DynamoError | None] = []
 
     def write(self, bucket: BucketProperties, value: bytes, request: bytes) -> Minted:

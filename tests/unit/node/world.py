@@ -30,6 +30,7 @@ from dynamo.config import (
 from dynamo.errors import DynamoError, StorageFull
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.node.node import Node
+from dynamo.node.rebuilding import MARK
 from dynamo.ports import Change, Receiver, StorageSizes
 from dynamo.protocol.codec import refused_error
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
@@ -38,6 +39,8 @@ from dynamo.protocol.messages import Message, Refused
 from dynamo.ring.ring import Member, first_ring
 from dynamo.telemetry.metrics import Metrics
 
+REBUILT = b"\x80"
+"""Mark of a store that has nothing left to rebuild."""
 START_MS = 1_700_000_000_000
 Later = Callable[[Callable[[], None]], object]
 
@@ -271,7 +274,9 @@ def config_of(
 class World:
     """Some nodes with one clock, and everything of theirs within reach."""
 
-    def __init__(self, nodes: int = 3, *, later: Later | None = None, epoch: int = 1, **settings) -> None:
+    def __init__(
+        self, nodes: int = 3, *, later: Later | None = None, epoch: int = 1, empty: bool = False, **settings
+    ) -> None:
         self.agenda = Agenda()
         self.later = later or self.agenda.later
         self.clock = ManualClock()
@@ -284,6 +289,9 @@ class World:
         for member in self._members:
             self.storage[member.id] = MemoryStorage(self.later)
             self.identity[member.id] = MemoryIdentity()
+            if not empty:
+                # A node whose store is empty is rebuilt, and answers for nothing until then.
+                self.storage[member.id].durable[Keyspace.META][MARK] = REBUILT
             self.boot(member.id, epoch)
 
     def crash(self, name: str) -> Node:

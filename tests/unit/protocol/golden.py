@@ -69,7 +69,7 @@ COMMAND = WriteCommand(
 MESSAGES: list[tuple[Message, str]] = [
     (Ping(), "91 01"),
     (Pong(), "91 02"),
-    (Fetch("carts", b"k", "node3"), "94 03 a56361727473 c4016b a56e6f646533"),
+    (Fetch("carts", b"k", "node3", True), "95 03 a56361727473 c4016b a56e6f646533 c3"),
     (Fetched(b"rec"), "92 04 c403726563"),
     (Store("carts", b"k", b"rec", False, "node3"), "96 05 a56361727473 c4016b c403726563 c2 a56e6f646533"),
     (Stored(), "91 06"),

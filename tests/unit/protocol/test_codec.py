@@ -23,9 +23,9 @@ from dynamo.protocol.codec import (
 from dynamo.protocol.messages import Fetch, Fetched, Refused, StoreAge
 
 FRAME = bytes.fromhex(
-    "00000024"  # 36 bytes follow
+    "00000025"  # 37 bytes follow
     "92"  # two envelopes
-    "96 01 c2 03 cd05dc a57265712d31 94 03 a56361727473 c4016b a0"
+    "96 01 c2 03 cd05dc a57265712d31 95 03 a56361727473 c4016b a0 c2"
     "96 01 c3 03 00 a0 92 04 c400"
 )
 ENVELOPES = [

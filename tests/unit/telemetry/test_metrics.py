@@ -12,7 +12,10 @@ from dynamo.telemetry.metrics import Metrics
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 PEERS = [f"node{i}" for i in range(2, 8)]
 # Rules of the Prometheus project that a reviewer would have to remember.
-UNITS = ("seconds", "bytes", "keys", "total", "info", "up", "size", "siblings", "requests", "state", "score")
+UNITS = (
+    *("seconds", "bytes", "keys", "total", "info", "up"),
+    *("size", "siblings", "requests", "state", "score", "partitions"),
+)
 
 
 def samples(metrics: Metrics, accept: str = "") -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
