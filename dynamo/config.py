@@ -117,8 +117,10 @@ class MembershipSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """How long a direct probe may take before others are asked to try."""
     indirect_probes: int = 3
     """Nodes that are asked to probe one that did not answer."""
-    suspicion_multiplier: float = 4.0
-    """A suspected node has so many periods, times the logarithm of the cluster's size, to say that it is alive."""
+    suspicion_multiplier: float = 3.0
+    """A suspected node has so many periods, times the decimal logarithm of the cluster's size where that is over 1, to
+    say that it is alive; up to three times as long while only one other node accuses it.
+    """
 
 
 class HintsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,7 +7,7 @@ everything begins afresh instead of accusing others.
 Beside the regular probes there are reminders: single probes, outside the order. A suspect that this node accuses gets
 one in each period, so that it hears of the suspicion early and can contradict; of the dead, one every other period,
 since nobody else would ever find out that it is back; and at once, whoever was not alive and has connected or was heard
-from again. A node that has contradicted reminds a few others of itself.
+from again. What a node has found out itself, or says of itself, goes to a few others without waiting for their turn.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Gossiper:
         self._woke_at = now
         self._probing.take(self._detector.expire(now))
         self._watch_connections()
-        self._remind_recalled()
+        self._remind_at_once()
         if now >= self._due or (self._lost and not self._is_probing):
             self._due = now + self._settings.probe_period_s
             self._remind_some()
@@ -108,6 +108,7 @@ class Gossiper:
             if not outcome.was_heard:
                 detector.health.worse()
             self._probing.take(detector.accuse(target, outcome.witnesses, now))
+            self._remind(target)
         elif outcome.result is Result.LATE:
             detector.health.worse()
         else:
@@ -137,12 +138,12 @@ class Gossiper:
             elif is_up and not was_up and self._detector.view.state(node) is not State.ALIVE:
                 self._remind(node)
 
-    def _remind_recalled(self) -> None:
+    def _remind_at_once(self) -> None:
         recalled, self._probing.recalled = self._probing.recalled, {}
         for node in recalled:
             self._remind(node)
-        if self._probing.must_contradict:
-            self._probing.must_contradict = False
+        if self._probing.has_urgent_news:
+            self._probing.has_urgent_news = False
             for node in self._helpers(self._node.id):
                 self._remind(node)
 

@@ -3,8 +3,8 @@
 What it is fed: sayings that came with messages, probes that failed, the time. What it says: which nodes are dead, what
 to tell whom, and what has changed.
 
-It holds nobody dead whom it has not suspected for a while. Somebody's word that a node is dead counts as one more
-accusation before that: otherwise a node that was cut off from all the others, and took them to be dead, would spread
+It holds nobody dead whom it has not suspected for a while. Somebody's word that a node is dead leaves it the shortest
+time of a suspicion: otherwise a node that was cut off from all the others, and took them to be dead, would spread
 its belief as soon as it is back (memberlist does so, too, where whole views are exchanged).
 """
 
@@ -91,7 +91,13 @@ class Detector:
             return []
         before = self.view.of(saying.node)
         if saying.state == State.DEAD and not self._is_ripe(saying, before, now):
-            saying = MemberState(saying.node, State.SUSPECT, saying.incarnation, saying.by)
+            changes = self._believe(MemberState(saying.node, State.SUSPECT, saying.incarnation, saying.by), before, now)
+            if self.view.of(saying.node).incarnation == saying.incarnation:
+                self._suspicions[saying.node].condemn()
+            return changes
+        return self._believe(saying, before, now)
+
+    def _believe(self, saying: MemberState, before: MemberState, now: float) -> list[Change]:
         if not self.view.hear(saying):
             self._confirm(saying, before)
             return []

@@ -7,18 +7,18 @@ saying about a node takes the place of the older one. Who misses news all the sa
 
 from __future__ import annotations
 
-from math import ceil, log10
+from math import ceil, log2
 
 from dynamo.protocol.messages import MemberState
 
-TOLD_FACTOR = 4
+TOLD_FACTOR = 3
 MESSAGE_MAX = 8
 """Sayings in one message, beside those about its two ends."""
 
 
 def told_max(members: int) -> int:
     """How often each saying is told."""
-    return TOLD_FACTOR * ceil(log10(members + 1))
+    return TOLD_FACTOR * ceil(log2(members + 1))
 
 
 class Dissemination:

@@ -40,13 +40,14 @@ def stretch(confirmations: int, wanted: int) -> float:
 class Suspicion:
     """One node that is suspected, in one incarnation."""
 
-    __slots__ = ("_accusers", "_shortest_s", "_wanted", "since")
+    __slots__ = ("_accusers", "_is_condemned", "_shortest_s", "_wanted", "since")
 
     def __init__(self, since: float, shortest_s: float, wanted: int) -> None:
         self.since = since
         self._shortest_s = shortest_s
         self._wanted = wanted
         self._accusers: dict[str, None] = {}
+        self._is_condemned = False
 
     def accuse(self, by: str) -> bool:
         """Somebody suspects the node. Whether that is new, and more than is known already is of use."""
@@ -55,13 +56,17 @@ class Suspicion:
         self._accusers[by] = None
         return True
 
+    def condemn(self) -> None:
+        """Somebody holds the node dead, which outweighs any number of accusers: only the shortest time is left."""
+        self._is_condemned = True
+
     def is_accused_by(self, node: str) -> bool:
         """Whether that node is one of the accusers."""
         return node in self._accusers
 
     def due(self, score: int) -> float:
         """When it turns into a death (monotonic seconds), for a node of that health score."""
-        confirmed = stretch(max(0, len(self._accusers) - 1), self._wanted)
+        confirmed = 1.0 if self._is_condemned else stretch(max(0, len(self._accusers) - 1), self._wanted)
         return self.since + self._shortest_s * max(confirmed, min(1.0 + score, LONGEST))
 
 

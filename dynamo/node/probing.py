@@ -5,7 +5,7 @@ Probes are answered here, in the node's own loop, and not by the transport: an a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dynamo.config import Config
 from dynamo.errors import NotReady, ReadTimeout
@@ -41,8 +41,10 @@ class Probing:
     def __init__(self, detector: Detector, clock: Clock, peers: Peers, metrics: Metrics, timeout_s: float) -> None:
         self.recalled: dict[str, None] = {}
         """Nodes that were held dead, and were heard from since: to be probed soon."""
-        self.must_contradict = False
-        """This node has contradicted what is said of it, and should tell others soon."""
+        self.has_urgent_news = False
+        """This node has contradicted what is said of it, or found out something itself: others should hear soon."""
+        self.on_change: Callable[[Change], None] = _nobody
+        """Called with each change, after it was counted."""
         self._detector = detector
         self._clock = clock
         self._peers = peers
@@ -84,6 +86,7 @@ class Probing:
                 self._contradicted(change)
             else:
                 self._changed(saying, change.before)
+            self.on_change(change)
         self._metrics.health_score.value = self._detector.health.score
 
     def report(self, target: str, error: PeerError | None, asker: str, late_s: float) -> Message:
@@ -95,12 +98,13 @@ class Probing:
         return refusal(ReadTimeout(f"{target} does not answer probes from {self._detector.node}"))
 
     def _contradicted(self, change: Change) -> None:
-        self.must_contradict = True
+        self.has_urgent_news = True
         self._metrics.refutations.value += 1
         journal.warning("taken for " + change.before.name.lower(), incarnation=change.saying.incarnation)
 
     def _changed(self, saying: MemberState, before: State) -> None:
         state = State(saying.state)
+        self.has_urgent_news |= saying.by == self._detector.node
         self._metrics.peer_states[saying.node].value = saying.state
         facts = {"peer": saying.node, "incarnation": saying.incarnation, "by": saying.by}
         if state is State.DEAD:
@@ -112,6 +116,10 @@ class Probing:
         elif before is not State.ALIVE:
             self.recalled.pop(saying.node, None)
             journal.info("peer alive again", **facts)
+
+
+def _nobody(change: Change) -> None:
+    """Nobody else wants to know."""
 
 
 class _Errand:

@@ -60,6 +60,7 @@ class Shape(msgspec.Struct):
     """How late timers may be."""
     timeout_max_s: float = 5.0
     """No request has a longer time-out."""
+    partitions: int = PARTITIONS
     membership: MembershipSection = MembershipSection()
     hints: HintsSection = HintsSection()
     repair: RepairSection = RepairSection(period_s=20.0)
@@ -86,7 +87,7 @@ class Cluster:
         self.shape = shape
         self.network = Network(world, weather)
         self.ids = [f"n{number}" for number in range(1, shape.nodes + 1)]
-        self.ring: Ring = first_ring([Member(node, "", 0, 0, 0) for node in self.ids], PARTITIONS)
+        self.ring: Ring = first_ring([Member(node, "", 0, 0, 0) for node in self.ids], shape.partitions)
         self._preference = PreferenceLists(self.ring)
         self.platters = {node: Platter(node, msgspec.structs.replace(habits)) for node in self.ids}
         self.skews_ms = dict.fromkeys(self.ids, 0)
@@ -256,7 +257,7 @@ class Cluster:
         members = tuple(MemberSection(id=node) for node in self.ids)
         return Config(
             node=NodeSection(id=name),
-            cluster=ClusterSection(partitions=PARTITIONS, members=members),
+            cluster=ClusterSection(partitions=self.shape.partitions, members=members),
             storage=StorageSection(durability=self.shape.durability),
             requests=RequestsSection(read_all_share=self.shape.read_all_share, timeout_max_s=self.shape.timeout_max_s),
             membership=self.shape.membership,

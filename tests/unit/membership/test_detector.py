@@ -82,12 +82,28 @@ def test_the_dead_come_back(detector):
 
 
 def test_nobody_is_dead_on_somebodys_word_alone(detector):
-    """It is an accusation at first; after half of the shortest time of a suspicion here it is believed."""
+    """It is an accusation at first; after half of the shortest time of a suspicion here, it is believed."""
     assert detector.hear([dead("a")], 10.0) == [Change(suspect("a"), State.ALIVE)]
     assert detector.hear([dead("a", by="c")], 11.9) == []
     assert detector.dead == {}
     assert detector.hear([dead("a", by="c")], 12.0) == [Change(dead("a", by="c"), State.SUSPECT)]
     assert detector.dead == {"a": None}
+
+
+def test_somebodys_word_leaves_a_suspect_the_shortest_time(detector):
+    """Nobody has to say it again."""
+    detector.hear([dead("a")], 10.0)
+    assert detector.expire(13.9) == []
+    assert detector.expire(14.0) == [Change(dead("a", by="me"), State.SUSPECT)]
+
+
+def test_an_outdated_death_is_nothing(detector):
+    """The node has contradicted since."""
+    detector.hear([alive("a", 5)], 10.0)
+    assert detector.hear([dead("a", 4)], 11.0) == []
+    assert detector.hear([suspect("a", 5)], 11.0) != []
+    assert detector.hear([dead("a", 4)], 11.0) == []
+    assert detector.expire(22.9) == []
 
 
 def test_a_death_in_a_newer_incarnation_is_an_accusation_too(detector):
