@@ -2,7 +2,7 @@
 # Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
 #
 #   PYTHON=/path/to/python   the interpreter to build .venv with
-#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, BENCH_ARGS, CHAOS_ARGS   passed on to the command
+#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, CHAOS_ARGS   passed on to the command
 #   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ UV_VERSION := 0.13.9
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: help up test check lint types architecture simulate mutants bench chaos env lock clean FORCE
+.PHONY: help up test check lint types architecture simulate detector mutants bench chaos env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ up: $(VENV)/.package ## start a local cluster, data in ./.dynamo (Ctrl-C stops i
 
 simulate: $(VENV)/.package ## run seeded simulations (SEEDS=300)
 	@exec $(BIN)/dynamo simulate --seeds $(SEEDS) $(SIMULATE_ARGS)
+
+detector: $(VENV)/.package ## measure the failure detector in simulation
+	@exec $(BIN)/dynamo simulate detector $(DETECTOR_ARGS)
 
 mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
 	@exec $(BIN)/python -m tests.mutants $(MUTANTS)

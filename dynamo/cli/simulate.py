@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynamo.cli.detector import detector
 from dynamo.cli.output import FAILED, OK, as_json_option, emit, note
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SHOWN_MAX = 5
 """Violations shown of one seed; a replay shows them all."""
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--seeds", type=click.IntRange(1, SEEDS_MAX), default=300, show_default=True, help="How many seeds to run."
 )
@@ -32,14 +33,23 @@ SHOWN_MAX = 5
     "--history", type=click.Path(dir_okay=False, path_type=Path), help="With --seed: write the history as JSON lines."
 )
 @as_json_option
+@click.pass_context
 def simulate(
-    seeds: int, first_seed: int, seed: int | None, processes: int | None, history: Path | None, as_json: bool
+    context: click.Context,
+    seeds: int,
+    first_seed: int,
+    seed: int | None,
+    processes: int | None,
+    history: Path | None,
+    as_json: bool,
 ) -> int:
     """Run simulated clusters under random faults and check what their clients saw.
 
     Each seed draws its own cluster, clients and faults, and gives the same run every time. Ends with 1 if any seed
     breaks a promise, and says how to replay it.
     """
+    if context.invoked_subcommand is not None:
+        return OK
     if seed is not None:
         return _replay(seed, history, as_json)
     if history is not None:
@@ -54,6 +64,9 @@ def simulate(
             _show_failure(verdict)
     total.report(time.monotonic() - started_s, as_json)
     return FAILED if total.failures else OK
+
+
+simulate.add_command(detector)
 
 
 class _Total:

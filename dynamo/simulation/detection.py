@@ -1,4 +1,4 @@
-"""How well failures are detected: clusters of several sizes, with nodes that are paused, on networks that lose messages.
+"""How well failures are detected: clusters of several sizes, whose nodes are paused, on networks that lose messages.
 
 Whole nodes run, and have nothing else to do. Every half minute or so one of them is paused for longer than
 any detection takes, and between these long pauses another one for a moment, as by a garbage collector or a busy host.
@@ -13,6 +13,7 @@ and how often dead. News of a death that arrives within GRACE_S after the end of
 
 from __future__ import annotations
 
+import logging
 from random import Random
 
 import msgspec
@@ -88,35 +89,51 @@ class Detection(msgspec.Struct):
     false_suspicions_per_node_hour: float
 
 
-def measure(
-    nodes: int, loss: float, pauses: int, seed: int, settings: MembershipSection | None = None
-) -> Detection:
-    """Run one cluster through so many long pauses."""
-    world = World(seed)
-    weather = Weather(loss=loss, in_order=True, silent_s=0.0)
-    shape = Shape(
-        nodes=nodes,
-        partitions=PARTITIONS,
-        membership=settings or MembershipSection(),
-        hints=HintsSection(enabled=False),
-        repair=RepairSection(enabled=False),
-        tombstones=TombstonesSection(reap=False),
-        audit=AuditSection(enabled=False),
-    )
-    run = _Run(Cluster(world, shape, weather, DiskHabits()), pauses)
-    world.run(run.main())
-    assert world.unhandled == [], world.unhandled[0]
-    return run.result(nodes, loss)
+class Case(msgspec.Struct, frozen=True):
+    """One cluster to be measured."""
+
+    nodes: int
+    loss: float = 0.0
+    """Share of messages that are lost."""
+    pauses: int = 30
+    """Long ones; as many short ones come in between."""
+    seed: int = 1
+    membership: MembershipSection = MembershipSection()
+
+
+def measure(case: Case) -> Detection:
+    """Run one cluster through its pauses."""
+    log = logging.getLogger("dynamo")
+    propagates, log.propagate = log.propagate, False
+    log.addHandler(silence := logging.NullHandler())
+    try:
+        run = _Run(case)
+        run.world.run(run.main())
+    finally:
+        log.removeHandler(silence)
+        log.propagate = propagates
+    assert run.world.unhandled == [], run.world.unhandled[0]
+    return run.result()
 
 
 class _Run:
     """One cluster and what was seen in it."""
 
-    def __init__(self, cluster: Cluster, pauses: int) -> None:
-        self._cluster = cluster
-        self._world = cluster.world
-        self._count = pauses
-        self._dice: Random = cluster.world.stream("detection")
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self.world = World(case.seed)
+        self._dice: Random = self.world.stream("detection")
+        shape = Shape(
+            nodes=case.nodes,
+            partitions=PARTITIONS,
+            membership=case.membership,
+            hints=HintsSection(enabled=False),
+            repair=RepairSection(enabled=False),
+            tombstones=TombstonesSection(reap=False),
+            audit=AuditSection(enabled=False),
+        )
+        weather = Weather(loss=case.loss, in_order=True, silent_s=0.0)
+        self._cluster = Cluster(self.world, shape, weather, DiskHabits())
         self._pauses: list[Pause] = []
         self._sightings: list[Sighting] = []
 
@@ -124,52 +141,41 @@ class _Run:
         self._cluster.start_all()
         for name, running in self._cluster.running.items():
             running.node.probing.on_change = self._watcher(name)
-        await self._world.sleep(WARM_UP_S)
-        for _ in range(self._count):
+        await self.world.sleep(WARM_UP_S)
+        for _ in range(self._case.pauses):
             await self._pause(self._dice.uniform(STALL_MIN_S, STALL_MAX_S))
             await self._pause(PAUSE_S)
-        await self._world.sleep(QUIET_S)
+        await self.world.sleep(QUIET_S)
 
     def _watcher(self, name: str) -> _Watcher:
-        return _Watcher(self._world, name, self._sightings)
+        return _Watcher(self.world, name, self._sightings)
 
     async def _pause(self, seconds: float) -> None:
-        await self._world.sleep(self._dice.uniform(QUIET_S / 2, QUIET_S * 1.5))
+        await self.world.sleep(self._dice.uniform(QUIET_S / 2, QUIET_S * 1.5))
         subject = self._dice.choice(self._cluster.ids)
-        begin = self._world.now()
+        begin = self.world.now()
         self._cluster.pause(subject)
-        await self._world.sleep(seconds)
+        await self.world.sleep(seconds)
         self._cluster.resume(subject)
-        self._pauses.append(Pause(subject, begin, self._world.now()))
+        self._pauses.append(Pause(subject, begin, self.world.now()))
 
-    def result(self, nodes: int, loss: float) -> Detection:
+    def result(self) -> Detection:
         """Judge what was seen."""
-        node_hours = nodes * self._world.now() / 3600
-        found: list[float] = []
-        first: list[float] = []
-        recovered: list[float] = []
-        missed = 0
-        for pause in self._pauses:
-            if pause.is_long:
-                times = self._noticed(pause)
-                missed += nodes - 1 - len(times)
-                found += times
-                first += [min(times)] if times else []
-                recovered += self._recovered(pause)
-        false = [sighting for sighting in self._sightings if self._is_false(sighting)]
-        deaths = sum(sighting.state is State.DEAD for sighting in false)
-        suspicions = sum(sighting.state is State.SUSPECT for sighting in false)
+        case, node_hours = self._case, self._case.nodes * self.world.now() / 3600
+        long = [pause for pause in self._pauses if pause.is_long]
+        noticed = [self._noticed(pause) for pause in long]
+        false = [sighting.state for sighting in self._sightings if self._is_false(sighting)]
         return Detection(
-            nodes=nodes,
-            loss=loss,
-            pauses=self._count,
+            nodes=case.nodes,
+            loss=case.loss,
+            pauses=case.pauses,
             node_hours=round(node_hours, 1),
-            detection_s=spread(found),
-            first_s=spread(first),
-            recovery_s=spread(recovered),
-            missed=missed,
-            false_deaths_per_node_hour=round(deaths / node_hours, 3),
-            false_suspicions_per_node_hour=round(suspicions / node_hours, 3),
+            detection_s=spread([seconds for each in noticed for seconds in each]),
+            first_s=spread([min(each) for each in noticed if each]),
+            recovery_s=spread([seconds for pause in long for seconds in self._recovered(pause)]),
+            missed=sum(case.nodes - 1 - len(each) for each in noticed),
+            false_deaths_per_node_hour=round(false.count(State.DEAD) / node_hours, 3),
+            false_suspicions_per_node_hour=round(false.count(State.SUSPECT) / node_hours, 1),
         )
 
     def _noticed(self, pause: Pause) -> list[float]:

@@ -354,7 +354,7 @@ class SimulatedPeers:
             return
         grace_s = self._grace.uniform(0.0, 0.005)
         timeout_s = max(0.0, left_s) + grace_s
-        self._network.world.after(timeout_s, self._life.do, self._fail, exchange, PeerFailure.TIMEOUT)
+        self._network.world.after(timeout_s, self._life.wake, self._fail, exchange, PeerFailure.TIMEOUT)
         if left_s > 0:
             envelope = Envelope(exchange, False, self.epoch(), ceil(left_s * 1000), trace, message)
             route = Route(self._life.node, self._life.number, peer, self._connections[peer])

@@ -6,9 +6,13 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from dynamo.simulation.run import Verdict, run_seed
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def processes_at_hand() -> int:
@@ -18,12 +22,17 @@ def processes_at_hand() -> int:
 
 def run_many(seeds: range, processes: int) -> Iterator[Verdict]:
     """The verdict of each seed, as they come. The processes end with the iteration, however it ends."""
-    processes = max(1, min(processes, len(seeds)))
+    yield from shared(verdict_of, seeds, processes)
+
+
+def shared(work: Callable[[Item], Made], items: Sequence[Item], processes: int) -> Iterator[Made]:
+    """What `work` makes of each item, as it is done, by so many processes."""
+    processes = max(1, min(processes, len(items)))
     if processes == 1:
-        yield from map(verdict_of, seeds)
+        yield from map(work, items)
         return
     with multiprocessing.get_context("spawn").Pool(processes, initializer=_leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap_unordered(verdict_of, seeds)
+        yield from pool.imap_unordered(work, items)
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import deque
 from collections.abc import Callable, Coroutine
 from math import inf, nextafter
 from random import Random
@@ -151,15 +150,18 @@ def _stack(problem: BaseException) -> list[str]:
     return lines
 
 
+_Call = tuple[Callable[..., None], tuple[object, ...]]
+
+
 class Life:
     """One run of a node, from start to stop or crash. After its end nothing it asked for happens any more.
 
     A life can be paused, as SIGSTOP does to a process: its sockets stay open and nobody is told. Whatever is due to it,
-    timers, messages and answers of its disk, is held back, and happens at once, in the order in which it was due, when
-    it is resumed.
+    timers, messages and answers of its disk, is held back, and happens at once when it is resumed: first the timers,
+    as a loop runs them before it reads its sockets (uvloop does), then the rest, each in the order in which it was due.
     """
 
-    __slots__ = ("_held", "alive", "node", "number", "paused", "resumed_at")
+    __slots__ = ("_held", "_overdue", "alive", "node", "number", "paused", "resumed_at")
 
     def __init__(self, node: str, number: int) -> None:
         self.node = node
@@ -168,7 +170,8 @@ class Life:
         self.paused = False
         self.resumed_at = -inf
         """When it was last resumed, in seconds of the world."""
-        self._held: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+        self._overdue: list[_Call] = []
+        self._held: list[_Call] = []
 
     def do(self, callback: Callable[..., None], *args: object) -> None:
         """Call now, or when it is resumed; never if it has ended by then."""
@@ -179,6 +182,13 @@ class Life:
         else:
             callback(*args)
 
+    def wake(self, callback: Callable[..., None], *args: object) -> None:
+        """The same for a timer."""
+        if self.alive and self.paused:
+            self._overdue.append((callback, args))
+        else:
+            self.do(callback, *args)
+
     def pause(self) -> None:
         """From now on nothing happens to it."""
         self.paused = True
@@ -187,7 +197,7 @@ class Life:
         """All that was held back happens in this moment."""
         self.paused = False
         self.resumed_at = world.now()
-        held, self._held = self._held, deque()
+        held, self._overdue, self._held = self._overdue + self._held, [], []
         for callback, args in held:
             world.loop.call_soon(self.do, callback, *args)
 
@@ -223,7 +233,7 @@ class SimulatedClock:
         while due + self._origin_s < when:
             due = nextafter(due, inf)
         lag_s = self._dice.random() * self._lag_s if self._lag_s else 0.0
-        self._world.loop.call_at(max(due, self._world.loop.time()) + lag_s, self._life.do, callback)
+        self._world.loop.call_at(max(due, self._world.loop.time()) + lag_s, self._life.wake, callback)
 
 
 class SeededRandomness:

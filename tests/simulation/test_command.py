@@ -1,9 +1,11 @@
 """`dynamo simulate`: what it prints, what it writes, and what it ends with."""
 
 import json
+import re
 from collections.abc import Iterator
 from unittest.mock import patch
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -86,3 +88,35 @@ def test_words_that_contradict_each_other():
     result = simulate("--seeds", "2", "--history", "h.jsonl")
     assert result.exception is not None
     assert "name it with --seed" in str(result.exception)
+
+
+@pytest.mark.simulation
+def test_the_detector_is_measured():
+    """A row for each size and loss, in that order, whatever is measured first; nobody is missed."""
+    result = simulate("detector", "--nodes", "5,3", "--loss", "0,10", "--pauses", "2", "--processes", "1", "--json")
+    assert result.return_value == 0
+    document = json.loads(result.stdout)
+    assert [(row["nodes"], row["loss"]) for row in document["rows"]] == [(3, 0.0), (3, 0.1), (5, 0.0), (5, 0.1)]
+    for row in document["rows"]:
+        assert 1.0 < row["first_s"]["median"] <= row["detection_s"]["median"] <= row["detection_s"]["max"] < 20.0
+        assert 0.0 <= row["recovery_s"]["max"] < 5.0
+        assert (row["missed"], row["false_deaths_per_node_hour"]) == (0, 0)
+        assert (row["false_suspicions_per_node_hour"] > 0) == (row["loss"] > 0)
+    again = simulate("detector", "--nodes", "3", "--loss", "10", "--pauses", "2", "--processes", "1", "--json")
+    assert json.loads(again.stdout)["rows"] == document["rows"][1:2]
+
+
+@pytest.mark.simulation
+def test_the_detector_as_a_table():
+    """A line for each row, with times as median, p99 and greatest."""
+    result = simulate("detector", "--nodes", "3", "--loss", "0", "--pauses", "1", "--processes", "1")
+    assert result.return_value == 0
+    heads, row = result.stdout.splitlines()
+    assert heads.split()[:2] == ["nodes", "loss"]
+    assert re.fullmatch(r"3 +0% +(\d+\.\d/\d+\.\d/\d+\.\d +){3}0 +0", row)
+
+
+@pytest.mark.parametrize("words", [("--nodes", "1"), ("--nodes", "64"), ("--loss", "x"), ("--loss", "51")])
+def test_what_the_detector_cannot_be_measured_with(words: tuple[str, str]):
+    """Sizes without another node, more loss than anybody has, words."""
+    assert isinstance(simulate("detector", *words).exception, click.BadParameter)

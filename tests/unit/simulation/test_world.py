@@ -186,7 +186,7 @@ def test_wall_clocks_can_be_wrong():
 
 
 def test_a_paused_node_is_woken_when_it_is_resumed():
-    """All that was due meanwhile happens at that moment, in the order in which it was due, and then what is new."""
+    """All that was due meanwhile happens then: timers first, in the order in which they were due, then what came in."""
     world = World(1)
     life = Life("n1", 1)
     woken: list[tuple[str, float]] = []
@@ -196,14 +196,15 @@ def test_a_paused_node_is_woken_when_it_is_resumed():
         for name, after_s in (("second", 2), ("first", 1), ("third", 3), ("later", 9)):
             clock.call_at(clock.monotonic() + after_s, lambda name=name: woken.append((name, world.now())))
         life.pause()
+        life.do(lambda: woken.append(("message", world.now())))
         await world.sleep(5)
         assert woken == []
         life.resume(world)
         await world.sleep(5)
 
     world.run(main())
-    assert [name for name, _ in woken] == ["first", "second", "third", "later"]
-    assert [round(at, 3) for _, at in woken] == [5.0, 5.0, 5.0, 9.0]
+    assert [name for name, _ in woken] == ["first", "second", "third", "message", "later"]
+    assert [round(at, 3) for _, at in woken] == [5.0, 5.0, 5.0, 5.0, 9.0]
 
 
 def test_a_node_that_is_killed_while_paused_is_never_woken():
