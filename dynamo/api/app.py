@@ -15,6 +15,7 @@ from multidict import istr
 
 from dynamo.api import admin, cas, openapi
 from dynamo.api.answer import Answer
+from dynamo.api.audit_admin import Audit
 from dynamo.api.batch import Batch
 from dynamo.api.buckets import BucketPages
 from dynamo.api.call import Call, Handler
@@ -178,7 +179,7 @@ def client_app(node: Node) -> App:
 
 def operations_app(node: Node) -> App:
     """The API for operators and their machines."""
-    handlers, hints = admin.Operations(node), Hints(node)
+    handlers, hints, audit = admin.Operations(node), Hints(node), Audit(node)
     return App(
         node,
         [
@@ -187,6 +188,7 @@ def operations_app(node: Node) -> App:
             Route("/metrics", {"GET": handlers.metrics}),
             Route("/version", {"GET": handlers.version}),
             Route("/admin/v1/cluster", {"GET": handlers.cluster}),
+            Route("/admin/v1/audit", {"GET": audit.status, "POST": audit.run}),
             Route("/admin/v1/hints", {"GET": hints.status}),
             Route("/admin/v1/hints/pause", {"POST": hints.pause}),
             Route("/admin/v1/hints/resume", {"POST": hints.resume}),

@@ -8,6 +8,7 @@ from typing import Protocol
 from dynamo.config import Config
 from dynamo.errors import DynamoError
 from dynamo.node.admission import Admission
+from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
@@ -51,6 +52,16 @@ class HintDesk(Protocol):
         """Return once all that is kept now is delivered; the targets that still have some of it at the deadline."""
 
 
+class Audit(Protocol):
+    """The audit of what this node stores."""
+
+    def status(self) -> AuditStatus:
+        """How it stands."""
+
+    def ask(self) -> None:
+        """Have a pass made now."""
+
+
 class Node(Protocol):
     """One node. Deadlines are absolute seconds of the monotonic clock; `done` may be called before the call returns."""
 
@@ -64,6 +75,8 @@ class Node(Protocol):
     def preference(self) -> PreferenceLists: ...
     @property
     def buckets(self) -> Buckets: ...
+    @property
+    def audit(self) -> Audit: ...
     @property
     def admission(self) -> Admission: ...
     @property

@@ -24,6 +24,7 @@ VERBS = {
     "bucket": Verb("dynamo.cli.bucket:bucket", "list, show, create, delete buckets"),
     "locate": Verb("dynamo.cli.locate:locate", "which nodes hold a key"),
     "cluster": Verb("dynamo.cli.cluster:cluster", "how the nodes are"),
+    "audit": Verb("dynamo.cli.audit:audit", "verify everything that is stored"),
     "hints": Verb("dynamo.cli.hints:hints", "writes that wait for nodes that were away"),
     "config": Verb("dynamo.cli.config:config", "check and show a node's configuration"),
     "simulate": Verb("dynamo.cli.simulate:simulate", "run clusters on virtual time under random faults"),

@@ -10,7 +10,8 @@ import msgspec
 from dynamo.errors import CorruptValue
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.layout.sealed import seal, unseal
-from dynamo.ports import Storage
+from dynamo.node.quarantine import Quarantine
+from dynamo.ports import Clock, Storage
 from dynamo.telemetry.logs import Log
 
 log = Log("node")
@@ -32,11 +33,30 @@ class Progress(msgspec.Struct, array_like=True):
 _decoder = msgspec.msgpack.Decoder(Progress)
 
 
+class AuditStatus(msgspec.Struct, frozen=True):
+    """How the audit of a node stands. The counts are those of the pass that runs, or of the last one in this life."""
+
+    running: bool
+    partitions_done: int
+    partitions: int
+    entries: int
+    damaged: int
+    leaves_rewritten: int
+    unreadable: int
+    in_doubt: int
+    """Keys that were found damaged, by whomever, and are not brought back yet."""
+    finished_age_s: float | None
+    """Since the last whole pass ended, also before a restart; None if none ever did."""
+
+
 class AuditBook:
     """One per node."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, clock: Clock, quarantine: Quarantine, partitions: int) -> None:
         self._storage = storage
+        self._clock = clock
+        self._quarantine = quarantine
+        self._partitions = partitions
         self.progress = Progress()
         self.running = False
         self.asked = False
@@ -59,6 +79,21 @@ class AuditBook:
             self.progress = unseal(data, _decoder, FORMAT, "note of the audit")
         except CorruptValue as problem:
             log.warning("the audit begins anew", problem=problem.detail)
+
+    def status(self) -> AuditStatus:
+        """For operators."""
+        finished_ms = self.progress.finished_ms
+        return AuditStatus(
+            running=self.running or self.asked,
+            partitions_done=self.progress.next_partition if self.running else 0,
+            partitions=self._partitions,
+            entries=self.checked,
+            damaged=self.found,
+            leaves_rewritten=self.rewritten,
+            unreadable=self.unreadable,
+            in_doubt=len(self._quarantine.open),
+            finished_age_s=max(0.0, (self._clock.wall_ms() - finished_ms) / 1000) if finished_ms else None,
+        )
 
     def ask(self) -> None:
         """Have a pass made now, as fast as it goes without being in the way."""

@@ -103,7 +103,7 @@ class Node:
         self.admission = Admission(config.limits.inflight_max)
         self.wakeups = Wakeups(clock)
         self.quarantine = Quarantine(storage, clock, metrics)
-        self.audit = AuditBook(storage)
+        self.audit = AuditBook(storage, clock, self.quarantine, ring.partitions)
         self.records = Records(
             storage,
             self.preference,

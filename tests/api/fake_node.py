@@ -19,6 +19,7 @@ from dynamo.errors import (
     InvalidParameter,
 )
 from dynamo.node.admission import Admission
+from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
@@ -85,6 +86,18 @@ class HintDesk:
         self.paused = paused
 
 
+class FakeAudit:
+    """An audit that begins when it is asked for."""
+
+    running = False
+
+    def status(self) -> AuditStatus:
+        return AuditStatus(self.running, 3, 8, 100, 2, 1, 0, 1, None if self.running else 9.5)
+
+    def ask(self) -> None:
+        self.running = True
+
+
 class FakeNode:
     def __init__(self, config: Config) -> None:
         cluster = msgspec.structs.replace(config.cluster, members=MEMBERS, partitions=16)
@@ -97,6 +110,7 @@ class FakeNode:
         self.metrics = Metrics(["node2", "node3", "node4"], "test")
         self.buckets = Buckets()
         self.hint_desk = HintDesk()
+        self.audit = FakeAudit()
         self.records: dict[tuple[str, bytes], Record] = {}
         self.commands: list[ReadCommand | WriteCommand | ListCommand] = []
         self.traces: list[str] = []
