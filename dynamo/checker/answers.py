@@ -15,6 +15,7 @@ Rules, for every version that a client was shown and for the final ones:
 
 A tombstone, or a value that has expired, has done its work once any later write is there: it may be gone without having
 been superseded, and then what it superseded is accounted for by such a write that took effect, or may have.
+A key that has been dead for long enough may be forgotten altogether, see `forgotten`.
 In an lww bucket "superseded by" means: older than the one sibling there is, by stamp and the fixed tie-break.
 """
 
@@ -23,8 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dynamo.checker.clocks import covers, descends
+from dynamo.checker.forgotten import may_be_forgotten
 from dynamo.checker.history import Dot, Operation, Place, Sibling, Version, Violation
-from dynamo.checker.writes import Ledger, Sighting, Write
+from dynamo.checker.writes import Ledger, Sighting
 
 REPEATED = "repeated"
 """What a return says in place of an error where the request had been applied before."""
@@ -37,7 +39,7 @@ def check(ledger: Ledger) -> list[Violation]:
         for sighting in ledger.sightings.get(place, []):
             at, op = _return_time(sighting.operation), (sighting.operation.call.op,)
             found.extend(judge(ledger, place, sighting.version, at, op))
-            found.extend(_not_held(sighting.operation))
+            found.extend(_not_held(ledger, sighting.operation))
             found.extend(_misshown(ledger, sighting.operation, sighting.version))
         found.extend(_resurrected(ledger, place))
     return found
@@ -64,25 +66,20 @@ def accounted_for(ledger: Ledger, place: Place, lost: Sibling, version: Version,
     """Whether `lost`, which the version's clock covers, is in it, or superseded by what is or was."""
     if any(sibling.dot == lost.dot for sibling in version.siblings):
         return True
+    if may_be_forgotten(ledger, place, lost, shown_at):
+        return True
     if ledger.mode(place) == "lww":
-        return any(_order(sibling) > _order(lost) for sibling in version.siblings)
+        return any(sibling.rank > lost.rank for sibling in version.siblings)
     if version.siblings and (lost.value is None or may_have_expired(ledger, lost, shown_at)):
         return True
     writes = [ledger.write_of(sibling) for sibling in version.siblings]
     writes.extend(ledger.fleeting(place))
-    return any(write is not None and _supersedes(ledger, write, lost) for write in writes)
+    return any(write is not None and ledger.supersedes(write, lost) for write in writes)
 
 
 def may_have_expired(ledger: Ledger, sibling: Sibling, at: float) -> bool:
     """Whether some node's clock may have been past its expiry by then."""
     return sibling.expires_at is not None and sibling.expires_at <= at + ledger.history.clock_error_s
-
-
-def _supersedes(ledger: Ledger, newer: Write, older: Sibling) -> bool:
-    if newer.is_blind_delete:
-        origin = ledger.write_of(older)
-        return origin is not None and origin.called_at <= newer.over_at
-    return newer.context is not None and covers(newer.context, older.dot)
 
 
 def _origin(
@@ -108,9 +105,12 @@ def _still_shown(
             yield Violation("superseded", place, text, (*write.ops, *operations))
 
 
-def _not_held(operation: Operation) -> Iterator[Violation]:
+def _not_held(ledger: Ledger, operation: Operation) -> Iterator[Violation]:
     call, returned = operation.call, operation.last
-    if returned is not None and returned.held_by is not None and returned.held_by < call.quorum:
+    if returned is None or returned.held_by is None or returned.version is None:
+        return
+    going = all(may_be_forgotten(ledger, call.place, each, returned.at) for each in returned.version.siblings)
+    if returned.held_by < call.quorum and not going:
         text = f"the {call.kind} stands for {call.quorum} replicas, and {returned.held_by} have it on disk"
         yield Violation("not-held", call.place, text, (call.op,))
 
@@ -181,11 +181,6 @@ def _distinct(sightings: list[Sighting]) -> list[Sighting]:
         form = (tuple(sorted(sighting.version.clock.items())), sighting.version.siblings)
         first.setdefault(form, sighting)
     return list(first.values())
-
-
-def _order(sibling: Sibling) -> tuple[int, bool, str, int]:
-    """Newest last; of equal stamps a tombstone wins, then the greater dot."""
-    return (sibling.stamp, sibling.value is None, sibling.actor, sibling.counter)
 
 
 def _named(sibling: Sibling) -> str:

@@ -1,7 +1,9 @@
 """After all faults have ended and every key was repaired: nothing acknowledged is lost, nothing deleted is back.
 
 What may be there in the end follows from the history alone:
-    lost          everything that was ever shown to a client, acknowledged writes first of all, is in the final clock
+    lost          everything that was ever shown to a client, acknowledged writes first of all, is in the final clock,
+                  or was dead and may be forgotten
+    resurrected   nothing is there that a version had dropped which was shown to a client, also if that was forgotten
     and, on the final versions, every rule of `answers`: what the clock covers is there or superseded, what was
     superseded is gone, writes that failed are nowhere. Writes of unknown outcome may be there or not.
 """
@@ -13,6 +15,7 @@ from math import inf
 
 from dynamo.checker import answers
 from dynamo.checker.clocks import covers, descends
+from dynamo.checker.forgotten import came_back, may_be_forgotten
 from dynamo.checker.history import Place, Version, Violation
 from dynamo.checker.writes import Ledger
 
@@ -32,7 +35,7 @@ def check(ledger: Ledger, final: Mapping[Place, Version]) -> list[Violation]:
 
 def _lost(ledger: Ledger, place: Place, final: Version) -> Iterator[Violation]:
     for dot, sibling in ledger.dots.get(place, {}).items():
-        if not covers(final.clock, dot):
+        if not covers(final.clock, dot) and not may_be_forgotten(ledger, place, sibling, inf):
             origin = ledger.shown_by[place, dot]
             what = "a delete" if sibling.value is None else str(sibling.value)
             text = f"{what} ({dot[0]}:{dot[1]}) was shown by a {origin.call.kind} and is gone without a trace"
@@ -40,12 +43,9 @@ def _lost(ledger: Ledger, place: Place, final: Version) -> Iterator[Violation]:
 
 
 def _back(ledger: Ledger, place: Place, final: Version) -> Iterator[Violation]:
-    for sighting in ledger.sightings.get(place, []):
-        held = {sibling.dot for sibling in sighting.version.siblings}
-        if not descends(final.clock, sighting.version.clock):
-            continue
-        for sibling in final.siblings:
-            if sibling.dot not in held and covers(sighting.version.clock, sibling.dot):
-                what = "a delete" if sibling.value is None else sibling.value
-                text = f"{what} ({sibling.actor}:{sibling.counter}) had been dropped, and is there in the end"
-                yield Violation("resurrected", place, text, (sighting.operation.call.op,))
+    forgets = ledger.history.forgets_after_s is not None
+    known = [each for each in ledger.sightings.get(place, []) if forgets or descends(final.clock, each.version.clock)]
+    for sibling, sighting in came_back(final, known):
+        what = "a delete" if sibling.value is None else sibling.value
+        text = f"{what} ({sibling.actor}:{sibling.counter}) had been dropped, and is there in the end"
+        yield Violation("resurrected", place, text, (sighting.operation.call.op,))

@@ -36,6 +36,11 @@ class Sibling(msgspec.Struct, frozen=True, array_like=True):
     def dot(self) -> Dot:
         return (self.actor, self.counter)
 
+    @property
+    def rank(self) -> tuple[int, bool, str, int]:
+        """Order in an lww bucket, newest last; of equal stamps a tombstone wins, then the greater dot."""
+        return (self.stamp, self.value is None, self.actor, self.counter)
+
 
 class Version(msgspec.Struct, array_like=True):
     """All that was known of a key: a clock, and the siblings under it."""
@@ -48,6 +53,12 @@ class Clocks(msgspec.Struct, tag_field="event", tag="clocks", frozen=True):
     """How wrong the clocks of the nodes may be, seconds: an expiry may be seen so much too early or too late."""
 
     error_s: float
+
+
+class Forgets(msgspec.Struct, tag_field="event", tag="forgets", frozen=True):
+    """The store forgets keys that have been dead (deleted or expired) for so long, seconds, by the nodes' clocks."""
+
+    after_s: float
 
 
 class Bucket(msgspec.Struct, tag_field="event", tag="bucket", frozen=True):
@@ -115,7 +126,7 @@ class Remark(msgspec.Struct, tag_field="event", tag="remark", frozen=True):
     text: str
 
 
-Event = Clocks | Bucket | Run | Call | Return | Remark
+Event = Clocks | Forgets | Bucket | Run | Call | Return | Remark
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 
@@ -142,6 +153,8 @@ class History:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.events: list[Event] = []
         self.clock_error_s = 0.0
+        self.forgets_after_s: float | None = None
+        """None for a store that keeps its tombstones for ever."""
         self.buckets: dict[str, Bucket] = {}
         self.runs: dict[str, int] = {}
         """How often each actor began a run."""
@@ -153,6 +166,8 @@ class History:
         """Append an event. Raises ValueError for a return without its call, or a call number used twice."""
         if isinstance(event, Clocks):
             self.clock_error_s = event.error_s
+        elif isinstance(event, Forgets):
+            self.forgets_after_s = event.after_s
         elif isinstance(event, Bucket):
             self.buckets[event.name] = event
         elif isinstance(event, Run):

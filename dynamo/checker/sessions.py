@@ -4,7 +4,9 @@
     missed-write           a read of R replicas sees every write that W had acknowledged before it began, if R + W > N
     went-back              ... and every answer that R' had given before it began, if R + R' > N: majority reads repair
                            what differs before they answer, so they never go backwards, whoever asks
-The last two hold where quorums are strict: only the key's N replicas count.
+    came-back              ... and shows nothing that such a version had seen and dropped
+The last three hold where quorums are strict: only the key's N replicas count. What may have been forgotten because it
+was dead (`forgotten`) is owed no more; a read that demands a context of such a key may find nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dynamo.checker.clocks import descends, join
+from dynamo.checker.forgotten import all_may_be_forgotten, came_back
 from dynamo.checker.history import Bucket, Call, Clock, History, Operation, Place, Return, Violation
+from dynamo.checker.writes import Ledger
 
 
 def check(history: History) -> list[Violation]:
@@ -20,12 +24,13 @@ def check(history: History) -> list[Violation]:
     found: list[Violation] = []
     done: dict[Place, dict[int, Clock]] = {}
     owed: dict[int, Clock] = {}
+    ledger = Ledger(history)
     for event in history.events:
         if isinstance(event, Call) and event.kind == "get" and event.bucket in history.buckets:
             owed[event.op] = _owed(event, history.buckets[event.bucket], done.get(event.place, {}))
         elif isinstance(event, Return) and event.outcome == "ok":
             operation = history.operations[event.op]
-            found.extend(_unpaid(history, operation, event, owed.get(event.op, {})))
+            found.extend(_unpaid(ledger, operation, event, owed.get(event.op, {})))
             _enter(done, operation.call, _clock(event))
     return found
 
@@ -42,17 +47,37 @@ def _enter(done: dict[Place, dict[int, Clock]], call: Call, clock: Clock) -> Non
     at[call.quorum] = join([at.get(call.quorum, {}), clock])
 
 
-def _unpaid(history: History, operation: Operation, returned: Return, owed: Clock) -> Iterator[Violation]:
-    call = operation.call
+def _unpaid(ledger: Ledger, operation: Operation, returned: Return, owed: Clock) -> Iterator[Violation]:
+    call, clock = operation.call, _clock(returned)
     if call.kind != "get":
         return
-    if call.context is not None and not descends(_clock(returned), call.context):
-        yield Violation("context-not-honoured", call.place, "the answer has not seen the context", (call.op,))
-    if not descends(_clock(returned), owed):
-        before = _culprit(history, call, returned)
+    if call.context is not None and not descends(clock, call.context):
+        is_gone = not clock and all_may_be_forgotten(ledger, call.place, call.context, clock, returned.at)
+        if not is_gone:
+            yield Violation("context-not-honoured", call.place, "the answer has not seen the context", (call.op,))
+    yield from _came_back(ledger, call, returned)
+    if not descends(clock, owed) and not all_may_be_forgotten(ledger, call.place, owed, clock, returned.at):
+        before = _culprit(ledger.history, call, returned)
         rule, what = ("went-back", "answer") if before.call.kind == "get" else ("missed-write", "write")
         text = f"a read of {call.quorum} misses the {what} that {before.call.quorum} had given before it began"
         yield Violation(rule, call.place, text, (before.call.op, call.op))
+
+
+def _came_back(ledger: Ledger, call: Call, returned: Return) -> Iterator[Violation]:
+    """Where clocks may be forgotten they do not show that a read went back to what was deleted."""
+    bucket = ledger.history.buckets.get(call.bucket)
+    if ledger.history.forgets_after_s is None or returned.version is None or bucket is None or not bucket.strict:
+        return
+    earlier = [
+        sighting
+        for sighting in ledger.sightings.get(call.place, [])
+        if sighting.operation.call.quorum + call.quorum > bucket.n and sighting.operation.returns[0].at <= call.at
+    ]
+    for sibling, sighting in came_back(returned.version, earlier):
+        text = (
+            f"{sibling.value} ({sibling.actor}:{sibling.counter}) had been dropped before the read began, and is shown"
+        )
+        yield Violation("came-back", call.place, text, (sighting.operation.call.op, call.op))
 
 
 def _culprit(history: History, call: Call, returned: Return) -> Operation:

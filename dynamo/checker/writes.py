@@ -12,6 +12,7 @@ from math import inf
 
 import msgspec
 
+from dynamo.checker.clocks import covers
 from dynamo.checker.history import Clock, Dot, History, Operation, Outcome, Place, Sibling, Version
 
 
@@ -87,6 +88,13 @@ class Ledger:
     def fleeting(self, place: Place) -> list[Write]:
         """Fleeting writes of a key that took effect, or may have: under dots that perhaps nobody was shown."""
         return [write for write in self._fleeting.get(place, []) if write.outcome != "fail"]
+
+    def supersedes(self, newer: Write, older: Sibling) -> bool:
+        """Whether a write took the place of a sibling: by its context, or by a delete that names none."""
+        if newer.is_blind_delete:
+            origin = self.write_of(older)
+            return origin is not None and origin.called_at <= newer.over_at
+        return newer.context is not None and covers(newer.context, older.dot)
 
     def mode(self, place: Place) -> str:
         """The mode of a key's bucket; siblings if the history does not say."""

@@ -54,7 +54,9 @@ class Audit:
         """Compare the replicas, and see that no node has anything left to do."""
         places = [(bucket, key.decode()) for bucket, key in self._clients.places()]
         homes = {place: self._cluster.primaries(place[0], place[1].encode()) for place in places}
-        self.violations.extend(replicas.check(holdings(self._cluster), homes))
+        self.violations.extend(
+            replicas.check(holdings(self._cluster), homes, forgets=self._cluster.shape.tombstones.reap)
+        )
         books = [running.node.buckets.everything() for _, running in sorted(self._cluster.running.items())]
         if any(book != books[0] for book in books):
             self._found("the nodes hold different bucket properties")

@@ -14,6 +14,8 @@ POWER_CUT_SHARE = 0.3
 """Of crashes, where several nodes may be down: all nodes at once."""
 BREAK_S = 2.0
 """How long a disk waits for a sync that it can fail."""
+OLD_COPY_S = 5.0
+"""How long an older copy may run without meeting anybody who knows better."""
 Fault = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -39,6 +41,8 @@ class Nemesis:
             (self._plan.clock_s, self._clock),
             (self._plan.full_s, self._full),
             (self._plan.break_s, self._break),
+            (self._plan.away_s, self._away),
+            (self._plan.old_copy_s, self._old_copy),
         )
         return [self._repeating(every_s, fault) for every_s, fault in kinds if every_s]
 
@@ -174,6 +178,56 @@ class Nemesis:
             await self._cluster.world.sleep(POLL_S)
         habits.broken = False
         await self._cluster.world.sleep(2 * BROKEN_S)
+        await self._restart(node)
+
+    async def _away(self) -> None:
+        """A node is gone for long, in one of the ways there are."""
+        node = self._any()
+        if node not in self._cluster.running or self._down() >= self._plan.down_max:
+            return
+        seconds = self._dice.uniform(0.0, self._plan.away_max_s)
+        way = self._dice.choice(("loses power", "is stopped", "is paused", "is isolated"))
+        self._recorder.remark(f"{node} {way} for {seconds:.0f} s")
+        if way == "loses power":
+            self._cluster.crash(node)
+        elif way == "is stopped":
+            await self._cluster.stop(node)
+        elif way == "is paused":
+            self._cluster.pause(node)
+        else:
+            for other in self._cluster.ids:
+                if other != node:
+                    self._network.cut(node, other)
+        until = self._cluster.world.now() + seconds
+        while not self._over and self._cluster.world.now() < until:
+            await self._cluster.world.sleep(0.5)
+        self._cluster.resume(node)
+        self._network.mend_all()
+        await self._restart(node)
+
+    async def _old_copy(self) -> None:
+        """An operator puts back a copy that was made some time ago, sees what comes of it, and takes the other disk."""
+        node = self._any()
+        copy = self._cluster.copy_disk(node)
+        await self._pause(self._plan.old_copy_s)
+        if node not in self._cluster.running or self._down() >= self._plan.down_max or self._over:
+            return
+        self._cluster.crash(node)
+        present = self._cluster.copy_disk(node)
+        if present.starts == copy.starts:
+            await self._restart(node)  # nothing would tell the copy from a crash that lost the last writes
+            return
+        self._recorder.remark(f"{node} is started on an older copy of its disk")
+        refused = len(self._cluster.refused)
+        self._cluster.put_back(node, copy)
+        self._cluster.start(node)
+        patience = self._cluster.world.now() + OLD_COPY_S
+        while node in self._cluster.running and self._cluster.world.now() < patience:
+            await self._cluster.world.sleep(POLL_S)
+        self._recorder.remark(f"{node} {'ended itself' if len(self._cluster.refused) > refused else 'was not told'}")
+        if node in self._cluster.running:
+            self._cluster.crash(node)
+        self._cluster.put_back(node, present)
         await self._restart(node)
 
     def _down(self) -> int:

@@ -41,11 +41,25 @@ class Plan(msgspec.Struct):
     break_s: float = 0.0
     """Syncs that fail, after which the node ends."""
 
+    away_s: float = 0.0
+    """Absences that may outlast every period there is: crashed, stopped, paused or cut off."""
+    away_max_s: float = 120.0
+    old_copy_s: float = 0.0
+    """Nodes that are started on an older copy of their disk, then on the right one again."""
+
     @property
     def is_calm(self) -> bool:
         """No faults, and time enough for every request: all of them must succeed."""
         weather = self.weather
-        faults = (self.partition_s, self.slow_link_s, self.reset_s, self.crash_s, self.stop_s, self.clock_s)
+        faults = (
+            self.partition_s,
+            self.slow_link_s,
+            self.reset_s,
+            self.crash_s,
+            self.stop_s,
+            self.clock_s,
+            self.away_s,
+        )
         storms = (weather.loss, weather.straggle, self.disk.stall, self.full_s, self.break_s, self.shape.lag_s)
         return not any(faults) and not any(storms) and self.habits.timeout_min_s >= PATIENT_S
 

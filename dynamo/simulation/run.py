@@ -13,7 +13,7 @@ import logging
 import msgspec
 
 from dynamo.checker import answers, convergence, outcomes, sessions
-from dynamo.checker.history import Bucket, Clocks, History, Place, Version
+from dynamo.checker.history import Bucket, Clocks, Forgets, History, Place, Version
 from dynamo.checker.writes import Ledger
 from dynamo.errors import WriteTimeout
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -114,6 +114,8 @@ class _Simulation:
     async def _parts(self) -> None:
         clock_error_s = 0.01 + (self.plan.skew_max_ms / 1000 if self.plan.clock_s else 0.0)
         self.history.add(Clocks(clock_error_s))
+        if self.plan.shape.tombstones.reap:
+            self.history.add(Forgets(self.plan.shape.tombstones.age_min_s))
         self.cluster.start_all()
         await self._make_buckets()
         faults = [self.world.loop.create_task(fault()) for fault in self.nemesis.faults()]

@@ -6,12 +6,19 @@ longest request of this cluster lives. Nodes are away for many times that.
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from dynamo.config import HintsSection, RepairSection, TombstonesSection
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.commands import ReadOutcome, WriteOutcome
+from dynamo.simulation.clients import Habits
 from dynamo.simulation.cluster import Shape
+from dynamo.simulation.disk import DiskHabits
+from dynamo.simulation.network import Weather
+from dynamo.simulation.plan import Plan
+from dynamo.simulation.run import run_seed
 from tests.simulation.stage import Stage, play
 
 pytestmark = pytest.mark.simulation
@@ -123,3 +130,51 @@ def test_a_replica_that_was_away_for_long_brings_nothing_back(hints: bool):
         await shows_nothing(stage)
 
     play(story, shape(hints=hints))
+
+
+def haunted(seed: int) -> Plan:
+    """A plan that tries hard: many deletes and short lives on few keys, whose replicas are away for longer than it
+    takes to forget a key, come back with old disks, and get messages late and twice.
+    """
+    dice = Random(seed)
+    return Plan(
+        shape=shape(dice.choice((3, 3, 4, 5)), hints=dice.random() < 0.8, repair=dice.random() < 0.8),
+        weather=Weather(
+            delay_s=0.002,
+            loss=dice.choice((0.0, 0.02)),
+            duplicate=dice.choice((0.0, 0.3)),
+            straggle=dice.choice((0.0, 0.2)),
+            straggle_s=3.0,
+        ),
+        disk=DiskHabits(sync_s=dice.choice((0.002, 0.05))),
+        habits=Habits(
+            clients=3,
+            operations=dice.choice((40, 60)),
+            keys=2,
+            bucket_weights=(3, 2, 1),
+            level_weights=(0, 3, 1),
+            write_share=0.6,
+            delete_share=dice.choice((0.4, 0.7)),
+            context_share=dice.choice((0.5, 0.9)),
+            demand_share=0.1,
+            repeat_share=0.1,
+            ttl_share=dice.choice((0.0, 0.4)),
+            pause_s=dice.choice((2.0, 6.0)),
+        ),
+        away_s=dice.choice((10.0, 40.0)),
+        away_max_s=3 * SETTLE_S,
+        old_copy_s=dice.choice((0.0, 20.0)),
+        crash_s=dice.choice((0.0, 20.0)),
+        partition_s=dice.choice((0.0, 10.0)),
+        stop_s=dice.choice((0.0, 30.0)),
+    )
+
+
+SEEDS = range(12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_deleted_comes_back_whatever_befalls(seed: int):
+    """Whole histories under these plans, judged by every rule of the checker."""
+    verdict, _ = run_seed(seed, plan=haunted(seed))
+    assert verdict.violations == []
