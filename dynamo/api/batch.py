@@ -202,7 +202,8 @@ def _no_room() -> ValueTooLarge:
 def _read(item: _Item, options: ReadOptions, context: Context | None) -> ReadCommand:
     _refuse(item.operation, _VALUE_FIELDS)
     command = read_command(options, item.operation.bucket, item.key)
-    command.context = None if context is None else context.clock
+    if context is not None:
+        command.context, command.context_hybrid = context.clock, context.hybrid
     return command
 
 

@@ -57,7 +57,7 @@ class Records:
         command = read_command(options, bucket, key)
         context = wire.context_of(call.request, bucket, key)
         if context is not None:
-            command.context = context.clock
+            command.context, command.context_hybrid = context.clock, context.hybrid
         deadline = self.deadline(call, self.timeout_s(options.timeout_s))
         pending: Pending[ReadOutcome] = Pending()
         self._node.read(command, deadline, call.trace, pending.done)

@@ -125,6 +125,7 @@ class _Client:
             key=place[1],
             r=needed,
             context=None if demanded is NOTHING else demanded.clock,
+            context_hybrid=demanded.hybrid,
         )
         if needed == N:
             command.r, command.consistency = None, Consistency.ALL

@@ -6,17 +6,24 @@ take it out, and at least one test that fails without it. `make mutants` runs al
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from unittest.mock import patch
 
 import msgspec
 
+from dynamo.daemons import reaper
+from dynamo.membership.store_ages import StoreAges
+from dynamo.node.hint_book import HintBook
+from dynamo.node.reaping import Reaping
+from dynamo.protocol.messages import DeadKey
+from dynamo.repair.tombstones import Looks
 from dynamo.replication.read_repair import Reconciled
 from dynamo.simulation import disk
 
 MECHANISMS = "tests/simulation/test_mechanisms.py"
+RESURRECTION = "tests/simulation/test_resurrection.py"
 Taken = AbstractContextManager[object]
 
 
@@ -43,6 +50,53 @@ def no_new_incarnation() -> Taken:
     return patch.object(disk.Platter, "__init__", keeping)
 
 
+def reaping_by_time_alone() -> Taken:
+    def too_young(self: Reaping, key: DeadKey) -> str:
+        base = self._records.base(key.bucket, key.key)
+        return "" if base.data and self.is_candidate(key.bucket, key.key, base) else "young"
+
+    return _all(
+        patch.object(reaper, "unanimous", lambda *asked: [True] * asked[2]),
+        patch.object(reaper.Reaper, "_everybody_is_there", lambda _: True),
+        patch.object(Reaping, "_objection", too_young),
+    )
+
+
+def reaping_by_majority() -> Taken:
+    def majority(votes: Mapping[str, list[bool]], asked: list[str], count: int) -> list[bool]:
+        said = [votes[node] for node in asked if node in votes]
+        return [2 * sum(answer[place] for answer in said) > len(asked) for place in range(count)]
+
+    return _all(
+        patch.object(reaper, "unanimous", majority),
+        patch.object(reaper.Reaper, "_everybody_is_there", lambda _: True),
+    )
+
+
+def reaping_beside_hints() -> Taken:
+    return patch.object(HintBook, "holds_any", lambda *_: False)
+
+
+def reaping_at_the_first_look() -> Taken:
+    def agreed(self: Looks, keys: Iterable[DeadKey], now: float) -> None:
+        for key in keys:
+            self._waiting[key.bucket, key.key] = (now, key)
+
+    return patch.object(Looks, "agreed", agreed)
+
+
+def no_memory_of_stores() -> Taken:
+    return patch.object(StoreAges, "objection", lambda *_: "")
+
+
+@contextmanager
+def _all(*taken: Taken) -> Iterator[None]:
+    with ExitStack() as stack:
+        for each in taken:
+            stack.enter_context(each)
+        yield
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "read-repair",
@@ -55,5 +109,35 @@ MUTANTS: tuple[Mutant, ...] = (
         "a node goes on as the same actor after a crash",
         no_new_incarnation,
         (f"{MECHANISMS}::test_a_node_that_forgot_a_dot_mints_as_somebody_else",),
+    ),
+    Mutant(
+        "reaping-time",
+        "tombstones go once they are old, whoever is away",
+        reaping_by_time_alone,
+        (f"{RESURRECTION}::test_a_replica_that_was_away_for_long_brings_nothing_back[False]",),
+    ),
+    Mutant(
+        "reaping-majority",
+        "tombstones go once most nodes agree",
+        reaping_by_majority,
+        (f"{RESURRECTION}::test_a_replica_that_was_away_for_long_brings_nothing_back[False]",),
+    ),
+    Mutant(
+        "reaping-hints",
+        "tombstones go although a hint for their key waits",
+        reaping_beside_hints,
+        (f"{RESURRECTION}::test_nothing_is_forgotten_while_a_hint_waits",),
+    ),
+    Mutant(
+        "reaping-second-look",
+        "tombstones go at the first look",
+        reaping_at_the_first_look,
+        (f"{RESURRECTION}::test_a_message_from_before_the_delete_comes_in_time",),
+    ),
+    Mutant(
+        "old-copies",
+        "a disk put back from another time is let in",
+        no_memory_of_stores,
+        (f"{RESURRECTION}::test_a_disk_from_before_the_delete_is_not_let_in",),
     ),
 )

@@ -15,6 +15,7 @@ from dynamo.simulation.disk import DiskHabits
 from dynamo.simulation.network import Weather
 from dynamo.simulation.world import World
 from dynamo.versioning.clock import Clock
+from dynamo.versioning.context import Context
 from dynamo.versioning.record import Record, decode
 
 BUCKET = "carts"
@@ -39,6 +40,7 @@ class Stage:
         w: int = 2,
         context: Clock | None = None,
         sloppy: bool | None = None,
+        ttl_ms: int | None = None,
     ) -> WriteOutcome | DynamoError:
         """PUT (or, with None, DELETE) through a node."""
         command = WriteCommand(
@@ -49,12 +51,17 @@ class Stage:
             context=context,
             w=w,
             sloppy=sloppy,
+            ttl_ms=ttl_ms,
         )
         return await self._ask(via, lambda node, deadline, done: node.write(command, deadline, "", done))
 
-    async def read(self, via: str, key: bytes, *, r: int = 2) -> ReadOutcome | DynamoError:
+    async def read(
+        self, via: str, key: bytes, *, r: int = 2, context: Context | None = None
+    ) -> ReadOutcome | DynamoError:
         """GET through a node."""
         command = ReadCommand(bucket=BUCKET, key=key, r=r)
+        if context is not None:
+            command.context, command.context_hybrid = context.clock, context.hybrid
         return await self._ask(via, lambda node, deadline, done: node.read(command, deadline, "", done))
 
     async def _ask(self, via: str, ask: Callable[[Any, float, Callable[[Any], None]], None]) -> Any:

@@ -19,7 +19,9 @@ from dynamo.simulation.disk import DiskHabits
 from dynamo.simulation.network import Weather
 from dynamo.simulation.plan import Plan
 from dynamo.simulation.run import run_seed
-from tests.simulation.stage import Stage, play
+from dynamo.versioning.context import Context
+from dynamo.versioning.record import decode
+from tests.simulation.stage import BUCKET, Stage, play
 
 pytestmark = pytest.mark.simulation
 
@@ -130,6 +132,164 @@ def test_a_replica_that_was_away_for_long_brings_nothing_back(hints: bool):
         await shows_nothing(stage)
 
     play(story, shape(hints=hints))
+
+
+def test_nothing_is_forgotten_while_a_hint_waits():
+    """A hint from before the delete waits on a node that reaches all but its target."""
+
+    async def story(stage: Stage) -> None:
+        first, second, third = stage.primaries(KEY)
+        bystander = next(node for node in stage.cluster.ids if node not in (first, second, third))
+        stage.cluster.crash(third)
+        await stage.until(lambda: not stage.cluster.running[first].node.liveness.is_alive(third), 30)
+        assert isinstance(await stage.write(first, KEY, b"old", w=2), WriteOutcome)
+        hints = stage.cluster.running[bystander].node.hints
+        await stage.until(lambda: hints.holds_any(BUCKET, KEY), 5)
+        await stage.cluster.running[bystander].node.hint_desk.pause()
+        stage.cluster.start(third)
+        await stage.until(lambda: stage.cluster.running[first].node.liveness.is_alive(third), 60)
+        assert isinstance(await stage.write(first, KEY, None, w=3, sloppy=False), WriteOutcome)
+        await stage.world.sleep(LONG_S)
+        assert [stage.values(node, KEY) for node in (first, second, third)] == [{None}] * 3
+        await stage.cluster.running[bystander].node.hint_desk.resume()
+        await stage.until(lambda: forgotten(stage), 4 * SETTLE_S)
+        await stage.world.sleep(SETTLE_S)
+        await shows_nothing(stage)
+
+    play(story, shape(nodes=4))
+
+
+def test_a_message_from_before_the_delete_comes_in_time():
+    """It is on its way at the first look and arrives before the second one, at a replica that still knows better."""
+
+    async def story(stage: Stage) -> None:
+        first, _, third = stage.primaries(KEY)
+        stage.cluster.network.delays[first, third] = 15.0
+        assert isinstance(await stage.write(first, KEY, b"old", w=2, sloppy=False), WriteOutcome)
+        stage.cluster.network.delays.clear()
+        assert isinstance(await stage.write(first, KEY, None, w=3), WriteOutcome)
+        await stage.world.sleep(LONG_S)
+        assert forgotten(stage)
+        await shows_nothing(stage)
+
+    play(story, shape(hints=False))
+
+
+def test_a_disk_from_before_the_delete_is_not_let_in():
+    """Copied while the node ran, put back after the key was forgotten: by its starts alone it could be a crash."""
+
+    async def story(stage: Stage) -> None:
+        first = stage.primaries(KEY)[0]
+        assert isinstance(await stage.write(first, KEY, b"old", w=3), WriteOutcome)
+        copy = stage.cluster.copy_disk(first)
+        assert isinstance(await stage.write(first, KEY, None, w=3), WriteOutcome)
+        await stage.until(lambda: forgotten(stage), 4 * SETTLE_S)
+        stage.cluster.crash(first)
+        stage.cluster.put_back(first, copy)
+        stage.cluster.start(first)
+        await stage.world.sleep(10.0)
+        assert first not in stage.cluster.running, "it was refused, and ended itself"
+        stage.cluster.wipe(first)
+        stage.cluster.start(first)
+        await stage.world.sleep(LONG_S)
+        await shows_nothing(stage)
+
+    play(story, shape())
+
+
+def test_a_replica_that_refused_brings_back_a_tombstone_at_most():
+    """One replica misses the removal; what it spreads is dead, and is forgotten again."""
+
+    async def story(stage: Stage) -> None:
+        first, second, third = stage.primaries(KEY)
+        await deleted(stage)
+        platter = stage.cluster.platters[third]
+        await stage.world.sleep(SETTLE_S)
+        platter.habits.full = True
+        await stage.until(lambda: stage.record(first, KEY) is None or stage.world.now() > LONG_S, LONG_S)
+        platter.habits.full = False
+        await everybody_answers(stage, second)
+        await shows_nothing(stage)
+        await stage.until(lambda: forgotten(stage), 6 * SETTLE_S)
+
+    play(story, shape())
+
+
+def test_an_expired_value_is_forgotten_and_never_shown():
+    """By the same rule as a tombstone; a node that slept holds the value past its expiry and shows nothing."""
+
+    async def story(stage: Stage) -> None:
+        first, second, third = stage.primaries(KEY)
+        assert isinstance(await stage.write(first, KEY, b"short", w=3, ttl_ms=2000), WriteOutcome)
+        stage.cluster.crash(third)
+        await stage.world.sleep(LONG_S)
+        assert stage.values(first, KEY) == {b"short"}
+        stage.cluster.start(third)
+        await everybody_answers(stage, second)
+        found = await stage.read(third, KEY, r=1)
+        assert isinstance(found, ReadOutcome)
+        now_ms = stage.cluster.running[third].clock.wall_ms()
+        assert found.record is None or found.record.live(now_ms) == []
+        await stage.until(lambda: forgotten(stage), 4 * SETTLE_S)
+
+    play(story, shape())
+
+
+def test_one_clock_that_is_right_keeps_a_value():
+    """Two replicas think it is next year; the third one knows that the value lives."""
+
+    async def story(stage: Stage) -> None:
+        first, second, third = stage.primaries(KEY)
+        assert isinstance(await stage.write(first, KEY, b"kept", w=3, ttl_ms=3_600_000), WriteOutcome)
+        for node in (first, second):
+            stage.cluster.skew(node, 365 * 86_400_000)
+        await stage.world.sleep(LONG_S)
+        assert stage.values(third, KEY) == {b"kept"}
+        for node in (first, second):
+            stage.cluster.skew(node, 0)
+        found = await stage.read(first, KEY, r=3)
+        assert isinstance(found, ReadOutcome)
+        assert found.record is not None
+        assert [sibling.value for sibling in found.record.live(stage.cluster.running[third].clock.wall_ms())] == [
+            b"kept"
+        ]
+
+    play(story, shape())
+
+
+def test_an_old_context_finds_nothing_once_the_key_is_forgotten():
+    """All replicas say that there is nothing, and the context is old enough: 404, not a wait for what never comes."""
+
+    async def story(stage: Stage) -> None:
+        first = stage.primaries(KEY)[0]
+        written = await stage.write(first, KEY, b"old", w=3)
+        assert isinstance(written, WriteOutcome)
+        record = decode(written.record)
+        context = Context(record.clock, record.hybrid_max())
+        assert isinstance(await stage.write(first, KEY, None, w=3), WriteOutcome)
+        await stage.until(lambda: forgotten(stage), 4 * SETTLE_S)
+        found = await stage.read(first, KEY, context=context)
+        assert isinstance(found, ReadOutcome), found
+        assert found.record is None
+
+    play(story, shape())
+
+
+def test_a_key_that_was_forgotten_can_be_written_again():
+    """By clients that saw it before and by others; what they write is all there is."""
+
+    async def story(stage: Stage) -> None:
+        first, second, _ = stage.primaries(KEY)
+        written = await stage.write(first, KEY, b"old", w=3)
+        assert isinstance(written, WriteOutcome)
+        await stage.write(first, KEY, None, w=3)
+        await stage.until(lambda: forgotten(stage), 4 * SETTLE_S)
+        assert isinstance(
+            await stage.write(second, KEY, b"new", w=3, context=decode(written.record).clock), WriteOutcome
+        )
+        assert [stage.values(node, KEY) for node in stage.primaries(KEY)] == [{b"new"}] * 3
+
+    play(story, shape())
 
 
 def haunted(seed: int) -> Plan:
