@@ -132,7 +132,7 @@ class HintsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     bytes_max: int = 512 * 2**20
     """Of all hints for one node; above it further ones are refused, and left to anti-entropy."""
     age_max_s: float = 10_800.0
-    """Older hints are handed to another replica of their key and dropped."""
+    """Older hints are handed to the other replicas of their key, a majority of all, and dropped."""
     delivery_bytes_per_s: int = 8 * 2**20
     """Throttle for each node that gets its hints."""
 

@@ -63,13 +63,20 @@ def kept(held: Hint | None, data: bytes, incoming: Record, resolve: Resolve, *, 
     return Hint(data, first_failed_ms, expires_ms)
 
 
+def _enough(replicas: int) -> int:
+    """How many of a key's replicas must take over an old hint: a majority, since it may be one of a quorum's copies; of
+    two replicas the other one.
+    """
+    return max(1, min(replicas // 2 + 1, replicas - 1))
+
+
 class Fate(Enum):
     """What to do with a hint now."""
 
     DELIVER = "deliver"
     """Send it to its target."""
     HAND_OVER = "hand over"
-    """Send it to those of the key's other replicas that are alive; then it may go."""
+    """Send it to those of the key's other replicas that are alive, a majority of all; then it may go."""
     SPREAD = "spread"
     """Its target is no replica any more: send it to all that are; then it may go."""
     DROP = "drop"
@@ -86,7 +93,7 @@ def fate(
     alive = [node for node in primaries if is_alive(node)]
     if target in alive:
         return Fate.DELIVER
-    if alive and now_ms >= hint.expires_ms:
+    if now_ms >= hint.expires_ms and len(alive) >= _enough(len(primaries)):
         return Fate.HAND_OVER
     if target not in primaries and len(alive) == len(primaries):
         return Fate.SPREAD

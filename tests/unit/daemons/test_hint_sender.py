@@ -216,12 +216,15 @@ class TestTooOld:
         assert born_ms - 100 <= post.book.totals(TARGET).oldest_ms <= born_ms
 
     async def test_the_keeper_may_be_a_replica_itself(self):
-        """Three nodes of three: nobody else is left to keep a hint."""
+        """Three nodes of three: nobody else is left to keep a hint. Its own copy alone is not enough to let it go."""
         post = Post(3, age_max_s=self.AGE_S)
         await post.keep(TARGET, b"k", of("a", 1))
         post.world.network.down = {"node2", "node3"}
         await post.work(self.AGE_S + 5)
-        assert post.held(HOLDER, b"k") == of("a", 1)
+        assert post.book.targets() == [TARGET]
+        post.world.network.down = {"node2"}
+        await post.work(self.AGE_S)
+        assert [post.held(node, b"k") for node in (HOLDER, "node3")] == [of("a", 1)] * 2
         assert post.book.targets() == []
 
 

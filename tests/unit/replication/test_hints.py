@@ -103,15 +103,26 @@ class TestFate:
         assert self.of("n2", "n3", now_ms=AGE_MS - 1) is Fate.WAIT
 
     def test_it_is_handed_over_when_it_is_too_old(self):
-        """To somebody; while nobody is alive it waits: it never ends unread."""
-        assert self.of("n3", now_ms=AGE_MS) is Fate.HAND_OVER
+        """To a majority: it may be one of the copies that an acknowledgement stands for. Until then it waits."""
+        assert self.of("n2", "n3", now_ms=AGE_MS) is Fate.HAND_OVER
+        assert self.of("n3", now_ms=AGE_MS) is Fate.WAIT
         assert self.of(now_ms=AGE_MS) is Fate.WAIT
+
+    @pytest.mark.parametrize(("replicas", "enough"), [(1, 1), (2, 1), (3, 2), (4, 3), (5, 3)])
+    def test_how_many_take_over(self, replicas: int, enough: int):
+        """A majority of the replicas, or all but the target where there are two; a sole replica is waited for."""
+        primaries = tuple(f"n{number}" for number in range(1, replicas + 1))
+        for count in range(replicas):
+            alive = primaries[replicas - count :]
+            decided = fate(Hint(b"", 0, AGE_MS), "n1", primaries, alive.__contains__, dropped=False, now_ms=AGE_MS)
+            assert decided is (Fate.HAND_OVER if count >= enough else Fate.WAIT)
 
     def test_a_target_that_is_no_replica_any_more(self):
         """The hint goes to all who are; for too long, to any of them."""
         assert self.of("n1", "n2", "n3", "n9", target="n9") is Fate.SPREAD
         assert self.of("n1", "n2", "n9", target="n9") is Fate.WAIT
         assert self.of("n1", "n2", target="n9", now_ms=AGE_MS) is Fate.HAND_OVER
+        assert self.of("n1", target="n9", now_ms=AGE_MS) is Fate.WAIT
 
     def test_a_bucket_that_was_dropped(self):
         """It takes its hints along."""
