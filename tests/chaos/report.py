@@ -151,7 +151,11 @@ def _recovery(outcome: Outcome) -> str:
         for name, before, after in repaired_around(outcome.samples, outcome.healed_s)
     )
     head = '<tr><th>who repaired<th class="n">during the faults<th class="n">after the last one</tr>'
-    return f"<p>{times}.</p><table>{head}{rows}</table>"
+    counted = "".join(f'<tr><td>{name}<td class="n">{count:,}</tr>' for name, count in outcome.events.items())
+    return (
+        f"<p>{times}.</p><table>{head}{rows}</table>"
+        f'<h2>What the nodes counted</h2><table><tr><th>event<th class="n">whole run</tr>{counted}</table>'
+    )
 
 
 def repaired_around(samples: list[Sample], moment_s: float) -> list[tuple[str, int, int]]:

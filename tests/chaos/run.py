@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,7 @@ class Outcome:
     ended_s: float
     verdict: judge.Verdict
     recovery: dict[str, float | None] = field(default_factory=dict)
+    events: dict[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -123,6 +125,7 @@ class Run:
             ended_s,
             verdict,
             recovery,
+            watch.events(),
         )
 
     async def _start(self) -> None:
@@ -176,7 +179,7 @@ class Run:
             stores.all_homes(contents, self._lists, N),
             list(stores.hinted(contents)),
             (LEDGER,),
-            [*self._mishaps, *(text for node in self._nodes for text in (*node.exits, *node.bugs()))],
+            _counted([*self._mishaps, *(text for node in self._nodes for text in (*node.exits, *node.bugs()))]),
         )
         verdict = judge.judge(evidence)
         if not converged:
@@ -191,6 +194,11 @@ class Run:
         for node in self._nodes:
             if node.data.exists():
                 shutil.copytree(node.data, self._folder / "stores" / node.id, dirs_exist_ok=True)
+
+
+def _counted(texts: list[str]) -> list[str]:
+    """Each text once, and how often it came."""
+    return [text if times == 1 else f"{text} ({times} times)" for text, times in Counter(texts).items()]
 
 
 @contextlib.asynccontextmanager
@@ -214,6 +222,7 @@ def summary(outcome: Outcome) -> dict[str, object]:
         "faults": [{**_planned(b.fault), "began_s": b.began_s, "ended_s": b.ended_s} for b in outcome.bands],
         "checked": outcome.verdict.checked,
         "recovery_s": outcome.recovery,
+        "events": outcome.events,
         "repaired": outcome.samples[-1].repaired if outcome.samples else {},
         "promises": {
             rule: {"claim": claim, "violations": [str(each) for each in outcome.verdict.of(rule)]}

@@ -66,3 +66,4 @@ _LOOKS = [(9, 0, 0), (10, 5, 3), (11, 0, 0), (12, 0, 2), (14, 0, 0), (15, 0, 0)]
 def test_only_the_wanted_series_of_a_page_are_read():
     page = 'a_total{event="x"} 3\na_total{event="y"} 4\n# HELP a_total 9\nb 1.5\n'
     assert series_of(page, ('a_total{event="y"}', "b")) == [('a_total{event="y"}', 4.0), ("b", 1.5)]
+    assert sum(value for _, value in series_of(page, ("a_total",))) == 7

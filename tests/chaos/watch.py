@@ -28,6 +28,16 @@ REPAIRERS: dict[str, tuple[str, ...]] = {
     "anti-entropy": ('dynamo_repair_keys_total{result="repaired"}',),
 }
 """Who mends what differs, and the series that say so."""
+EVENTS: dict[str, tuple[str, ...]] = {
+    "writes that counted fallbacks": ("dynamo_sloppy_writes_total",),
+    "writes coordinated by a fallback": ("dynamo_stand_in_writes_total",),
+    "nodes declared dead, by each of the others": ("dynamo_deaths_declared_total",),
+    "such verdicts contradicted": ("dynamo_refutations_total",),
+    "tombstones forgotten, on each replica": ("dynamo_reaped_records_total",),
+    "comparisons of two replicas": ("dynamo_repair_exchanges_total",),
+    "incarnations renewed": ("dynamo_incarnation_renewals_total",),
+}
+"""What else the nodes count that a reader of a run wants to know."""
 
 
 @dataclass(slots=True)
@@ -55,7 +65,7 @@ class Watch:
     written_at: Mapping[Place, float]
     samples: list[Sample] = field(default_factory=list)
     _counted: dict[tuple[str, str], float] = field(default_factory=dict)
-    _repaired: dict[str, float] = field(default_factory=lambda: dict.fromkeys(REPAIRERS, 0.0))
+    _sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys((*REPAIRERS, *EVENTS), 0.0))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -71,10 +81,14 @@ class Watch:
         for node, page in zip(self.nodes, pages, strict=True):
             self._count(node.id, page or "")
         hints, differing = await asyncio.to_thread(self._stores)
-        repaired = {name: round(count) for name, count in self._repaired.items()}
+        repaired = {name: round(self._sums[name]) for name in REPAIRERS}
         sample = Sample(self.now(), sum(page is not None for page in pages), hints, differing, repaired)
         self.samples.append(sample)
         return sample
+
+    def events(self) -> dict[str, int]:
+        """How often each of EVENTS has happened so far, on all nodes together."""
+        return {name: round(self._sums[name]) for name in EVENTS}
 
     async def _page(self, session: aiohttp.ClientSession, node: ChaosNode) -> str | None:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
@@ -84,10 +98,10 @@ class Watch:
 
     def _count(self, node: str, page: str) -> None:
         """Add up what the counters grew by; one that fell belongs to a process that was started anew."""
-        for mechanism, names in REPAIRERS.items():
+        for what, names in (REPAIRERS | EVENTS).items():
             for series, value in series_of(page, names):
                 before = self._counted.get((node, series), 0.0)
-                self._repaired[mechanism] += value - before if value >= before else value
+                self._sums[what] += value - before if value >= before else value
                 self._counted[node, series] = value
 
     def _stores(self) -> tuple[int, int]:
@@ -98,11 +112,11 @@ class Watch:
 
 
 def series_of(page: str, names: Sequence[str]) -> list[tuple[str, float]]:
-    """These series of a page of Prometheus text."""
+    """These series of a page of Prometheus text; a name without labels stands for all that have it."""
     found = []
     for line in page.splitlines():
         series, _, value = line.rpartition(" ")
-        if series in names:
+        if series in names or series.partition("{")[0] in names:
             found.append((series, float(value)))
     return found
 
