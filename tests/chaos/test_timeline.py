@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.chaos.timeline import Bar, Mark, Panel, Series, draw, growth, nice, per_second, sampled
+from tests.chaos.timeline import Bar, Mark, Panel, Series, _steps, draw, growth, nice, per_second, sampled
 from tests.chaos.watch import Sample, recovery_s, series_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -30,7 +30,12 @@ def test_a_fault_is_as_wide_as_it_lasted():
 
 
 def test_a_series_of_zeros_draws_nothing():
-    assert [shape.get("fill") for shape in picture().iter(f"{SVG}polygon")] == ["#123456"]
+    assert [shape.get("fill") for shape in picture().iter(f"{SVG}path")] == ["#123456"]
+
+
+def test_equal_values_are_one_step():
+    """A quiet minute costs no more than a quiet second."""
+    assert _steps([0, 1, 2, 3, 4], [5, 5, 5, 7]) == "V5H3V7H4"
 
 
 def test_the_legend_tells_sums():

@@ -177,9 +177,22 @@ def _area(scale: _Scale, colour: str, below: Sequence[float], above: Sequence[fl
     def y(value: float) -> float:
         return round(top + PANEL - value / roof * PANEL, 1)
 
-    forward = [f"{scale.x(s + step)},{y(value)}" for s, value in enumerate(above) for step in (0, 1)]
-    back = [f"{scale.x(s + step)},{y(below[s])}" for s in range(len(above) - 1, -1, -1) for step in (1, 0)]
-    return f'<polygon points="{" ".join(forward + back)}" fill="{colour}"/>'
+    upper = [y(value) for value in above]
+    lower = [y(value) for value in below[: len(above)]]
+    forward = _steps([scale.x(second) for second in range(len(above) + 1)], upper)
+    back = _steps([scale.x(second) for second in range(len(above), -1, -1)], lower[::-1])
+    return f'<path d="M{scale.x(0)} {lower[0]}{forward}{back}Z" fill="{colour}"/>'
+
+
+def _steps(edges: Sequence[float], heights: Sequence[float]) -> str:
+    """A line of steps: `heights[i]` from one edge to the next. Equal ones that follow each other are one step."""
+    parts: list[str] = []
+    for number, height in enumerate(heights):
+        if number == 0 or height != heights[number - 1]:
+            parts.append(f"V{height:g}")
+        if number + 1 == len(heights) or heights[number + 1] != height:
+            parts.append(f"H{edges[number + 1]:g}")
+    return "".join(parts)
 
 
 def _legend(panel: Panel, y: float) -> str:
