@@ -10,6 +10,7 @@ from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call
 from dynamo.api.facade import Node
 from dynamo.errors import NotReady
+from dynamo.membership.view import State
 from dynamo.protocol.codec import PROTOCOL_MAX, PROTOCOL_MIN
 from dynamo.protocol.http_fields import REQUEST_ID
 from dynamo.protocol.messages import StatusReport
@@ -65,7 +66,11 @@ class Operations:
             "epoch": ring.epoch,
             "node": self._node.id,
             "nodes": [
-                _node_json(member, reports.get(member.id), ring.owners.count(member.id)) for member in ring.members
+                {
+                    **_node_json(member, reports.get(member.id), ring.owners.count(member.id)),
+                    "seen": _seen(member.id, {other.id: reports.get(other.id) for other in ring.members}),
+                }
+                for member in ring.members
             ],
         }
         return json_answer(200, content, {REQUEST_ID: call.trace})
@@ -93,3 +98,13 @@ def _node_json(member: Member, report: StatusReport | None, partitions: int) -> 
             for name in ("version", "keys", "store_bytes", "uptime_s", "incarnation", "epoch")
         },
     }
+
+
+def _seen(node: str, reports: dict[str, StatusReport | None]) -> dict[str, str]:
+    """What each other member holds the node to be; unknown where it did not answer."""
+    return {watcher: _said_by(report, node) for watcher, report in reports.items() if watcher != node}
+
+
+def _said_by(report: StatusReport | None, node: str) -> str:
+    states = {said.node: State(said.state).name.lower() for said in report.members} if report else {}
+    return states.get(node, "unknown")

@@ -23,7 +23,7 @@ from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
-from dynamo.protocol.messages import StatusReport
+from dynamo.protocol.messages import MemberState, StatusReport
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, first_ring
@@ -116,6 +116,7 @@ class FakeNode:
         self.traces: list[str] = []
         self.deadlines: list[float] = []
         self.reasons: list[str] = []
+        self.members: list[MemberState] = []
         self.fail_with: DynamoError | Exception | None = None
         self.hold = False
         self.held: list[Callable[[], None]] = []
@@ -171,7 +172,8 @@ class FakeNode:
         return self.reasons
 
     async def cluster_status(self, deadline: float, trace: str) -> list[StatusReport | str]:
-        return [StatusReport("node1", "0.1.0", 7, "0000abcd", ["node2"], len(self.records), 4096, 1.5), "node2"]
+        mine = StatusReport("node1", "0.1.0", 7, "0000abcd", ["node2"], len(self.records), 4096, 1.5, self.members)
+        return [mine, "node2"]
 
     def _note(self, command, deadline: float, trace: str) -> None:
         if command is not None:

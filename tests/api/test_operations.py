@@ -2,6 +2,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from dynamo.membership.view import State
+from dynamo.protocol.messages import MemberState
 from dynamo.version import VERSION
 from tests.api.serving import assert_problem, fresh
 
@@ -60,6 +62,19 @@ async def test_a_node_that_does_not_answer_is_down(fake):
     """Its facts are unknown, not zero."""
     nodes = {n["id"]: n for n in (await fake.call("GET", "/admin/v1/cluster", ops=True)).json["nodes"]}
     assert (nodes["node2"]["state"], nodes["node2"]["keys"], nodes["node2"]["version"]) == ("down", None, None)
+
+
+async def test_how_the_nodes_see_each_other(fake):
+    """By every other member; unknown to one that did not answer."""
+    fake.node.members = [MemberState("node2", State.SUSPECT, 7), MemberState("node3", State.DEAD, 8)]
+    fake.node.members.append(MemberState("node4", State.ALIVE, 9))
+    nodes = {n["id"]: n["seen"] for n in (await fake.call("GET", "/admin/v1/cluster", ops=True)).json["nodes"]}
+    assert nodes == {
+        "node1": {"node2": "unknown", "node3": "unknown", "node4": "unknown"},
+        "node2": {"node1": "suspect", "node3": "unknown", "node4": "unknown"},
+        "node3": {"node1": "dead", "node2": "unknown", "node4": "unknown"},
+        "node4": {"node1": "alive", "node2": "unknown", "node3": "unknown"},
+    }
 
 
 async def test_listeners_do_not_mix(api):

@@ -16,6 +16,7 @@ NODE = {
     "store_bytes": 4096,
     "uptime_s": 90.0,
     "partitions": 128,
+    "seen": {"node2": "alive", "node3": "unknown"},
 }
 DOWN = {"id": "node2", "host": "127.0.0.1", "client_port": 7620, "zone": "b", "state": "down", "partitions": 128}
 
@@ -59,7 +60,7 @@ def test_a_healthy_cluster_ends_with_0(cli, operations):
     assert result.code == 0
     assert "cluster c, epoch 2, as seen by node1" in result.err
     cells = result.text.splitlines()[1].split()
-    assert cells == ["node1", "up", "127.0.0.1:7610", "-", "128", "3", "4.0", "KiB", "1.5m", "0.1.0"]
+    assert cells == ["node1", "up", "alive", "127.0.0.1:7610", "-", "128", "3", "4.0", "KiB", "1.5m", "0.1.0"]
 
 
 def test_a_node_that_is_down_ends_with_3(cli, operations):
@@ -68,7 +69,36 @@ def test_a_node_that_is_down_ends_with_3(cli, operations):
     result = cli("cluster", "status", "--ops", f"127.0.0.1:{operations.port}")
     assert result.code == 3
     assert "1 of 2 nodes do not answer: node2" in result.err
-    assert result.text.splitlines()[2].split() == ["node2", "down", "127.0.0.1:7620", "b", "128", "-", "-", "-", "-"]
+    assert result.text.splitlines()[2].split() == [
+        "node2",
+        "down",
+        "-",
+        "127.0.0.1:7620",
+        "b",
+        "128",
+        "-",
+        "-",
+        "-",
+        "-",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "shown", "code"),
+    [
+        ({"node2": "alive", "node3": "suspect"}, "alive:1,suspect:1", 0),
+        ({"node2": "dead", "node3": "dead"}, "dead", 3),
+        ({"node2": "alive", "node3": "dead", "node4": "alive"}, "alive:2,dead:1", 3),
+        ({"node2": "unknown"}, "-", 0),
+        ({}, "-", 0),
+    ],
+)
+def test_what_the_others_hold_a_node_to_be(cli, operations, seen: dict[str, str], shown: str, code: int):
+    """One word if they agree. Held dead by anybody it is not healthy, though it answers."""
+    operations.body = json.dumps({"nodes": [{**NODE, "seen": seen}]}).encode()
+    result = cli("cluster", "status", "--ops", f"127.0.0.1:{operations.port}")
+    assert (result.code, result.text.splitlines()[1].split()[2]) == (code, shown)
+    assert ("held dead by others" in result.err) == (code == 3)
 
 
 def test_json_is_the_nodes_own_answer(cli, operations):
