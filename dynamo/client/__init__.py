@@ -6,7 +6,7 @@ The public names are exported here, so that a program needs one import. Nothing 
 from __future__ import annotations
 
 from dynamo.client.client import AsyncClient
-from dynamo.client.resolve import last_write_wins, union
+from dynamo.client.resolve import Resolver, folded, last_write_wins, union
 from dynamo.client.results import (
     ConnectionLost,
     Entry,
@@ -34,11 +34,13 @@ __all__ = [
     "Operation",
     "OutcomeUnknown",
     "Page",
+    "Resolver",
     "Session",
     "Siblings",
     "SyncSession",
     "Value",
     "Written",
+    "folded",
     "last_write_wins",
     "union",
 ]

@@ -17,8 +17,8 @@ from typing import Self, Unpack
 from dynamo.client import answers, wire
 from dynamo.client.caller import Caller
 from dynamo.client.connection import Connections
-from dynamo.client.resolve import Resolver, resolved
-from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Value, Written
+from dynamo.client.resolve import Resolver, Resolvers, chosen, common_content_type, resolved, settled
+from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Written
 from dynamo.client.routing import Routing
 from dynamo.client.session import Session
 from dynamo.client.wire import BatchOptions, BucketOptions, ListOptions, ReadOptions, WriteOptions, key_bytes
@@ -48,9 +48,12 @@ class AsyncClient:
         timeout_s: float = TIMEOUT_S_DEFAULT,
         token_aware: bool = True,
         connections_max: int = CONNECTIONS_MAX,
+        resolve: Resolvers = None,
     ) -> None:
         self.timeout_s = timeout_s
         """Deadline of a call that names none."""
+        self.resolve = resolve
+        """What makes one value of concurrent ones, where a call names nothing else."""
         self._routing = Routing(endpoints, random.random)
         self._token_aware = token_aware
         self._connections_max = connections_max
@@ -72,14 +75,25 @@ class AsyncClient:
             await self._caller.close()
             self._caller = None
 
-    async def get(self, bucket: str, key: str | bytes, *, seen: Seen = None, **options: Unpack[ReadOptions]) -> Found:
+    async def get(
+        self,
+        bucket: str,
+        key: str | bytes,
+        *,
+        seen: Seen = None,
+        resolve: Resolver | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Found:
         """The value, the concurrent values, or that there is none. With `seen`, at least as new as that.
 
-        Raises QuorumUnavailable, ReadTimeout, ContextNotReached, SiblingsPresent (`siblings="fail"`), BadContext.
+        Concurrent values go through `resolve`, or the client's own resolver; a call that names `siblings=` itself
+        gets what it asks for. Raises QuorumUnavailable, ReadTimeout, ContextNotReached, SiblingsPresent
+        (`siblings="fail"`), BadContext.
         """
         raw = key_bytes(key)
         answer = await self._call(wire.read(bucket, raw, seen, options), options.get("timeout_s"))
-        return answers.found(answer, bucket, raw)
+        found = answers.found(answer, bucket, raw)
+        return found if "siblings" in options else settled(found, chosen(self.resolve, bucket, resolve))
 
     async def put(
         self,
@@ -134,17 +148,19 @@ class AsyncClient:
     ) -> Written:
         """Read, change, write with the context of what was read. `change` gets None for a missing key; None deletes.
 
-        Concurrent values go through `resolve` first (`last_write_wins`, `union`, or your own); without one they raise
-        SiblingsPresent. A writer that comes in between loses nothing: its value stands beside this one, and the next
-        `update` resolves both. So `resolve` must be able to merge what `change` makes.
+        Concurrent values go through `resolve` first (`last_write_wins`, `union`, or your own), or the client's own
+        resolver; without one they raise SiblingsPresent. A writer that comes in between loses nothing: its value
+        stands beside this one, and the next `update` resolves both. So `resolve` must be able to merge what `change`
+        makes.
         """
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
-        found = await self.get(bucket, key, consistency=consistency, timeout_s=seconds_to(deadline))
-        new = change(resolved(found, resolve))
+        reading: ReadOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline), "siblings": "all"}
+        found = await self.get(bucket, key, **reading)
+        new = change(resolved(found, chosen(self.resolve, bucket, resolve)))
         options: WriteOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline)}
         if new is None:
             return await self.delete(bucket, key, seen=found, **options)
-        kind = kept_content_type(found) if content_type is None else content_type
+        kind = common_content_type(found) if content_type is None else content_type
         return await self.put(bucket, key, new, seen=found, content_type=kind, **options)
 
     async def page(
@@ -245,10 +261,3 @@ class AsyncClient:
 def seconds_to(deadline: float) -> float:
     """Seconds left, never so few that the call could not say what it met."""
     return max(deadline - time.monotonic(), 0.001)
-
-
-def kept_content_type(found: Found) -> str:
-    """The content type for a value that replaces what was found: its own, if it has just one."""
-    if isinstance(found, Value):
-        return found.content_type
-    return ""

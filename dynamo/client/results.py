@@ -31,6 +31,10 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     last_modified: datetime | None = None
     expires_at: datetime | None = None
     """When the value will be gone; None: never."""
+    resolved_from: int = 1
+    """Above 1 a resolver made it from so many concurrent values, which are still stored; a write with `seen=` this
+    replaces them all.
+    """
 
 
 class Siblings(msgspec.Struct, frozen=True, kw_only=True):

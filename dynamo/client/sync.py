@@ -20,10 +20,9 @@ from dynamo.client.client import (
     TIMEOUT_S_DEFAULT,
     VALUES_PAGE_MAX,
     AsyncClient,
-    kept_content_type,
     seconds_to,
 )
-from dynamo.client.resolve import Resolver, resolved
+from dynamo.client.resolve import Resolver, Resolvers, chosen, common_content_type, resolved, settled
 from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Written
 from dynamo.client.session import Contexts, Session
 from dynamo.client.wire import BatchOptions, BucketOptions, ListOptions, ReadOptions, WriteOptions
@@ -45,9 +44,10 @@ class Client:
         timeout_s: float = TIMEOUT_S_DEFAULT,
         token_aware: bool = True,
         connections_max: int = CONNECTIONS_MAX,
+        resolve: Resolvers = None,
     ) -> None:
         self._client = AsyncClient(
-            endpoints, timeout_s=timeout_s, token_aware=token_aware, connections_max=connections_max
+            endpoints, timeout_s=timeout_s, token_aware=token_aware, connections_max=connections_max, resolve=resolve
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dynamo-client", daemon=True)
@@ -82,9 +82,19 @@ class Client:
             future.cancel()
             raise
 
-    def get(self, bucket: str, key: str | bytes, *, seen: Seen = None, **options: Unpack[ReadOptions]) -> Found:
-        """See `AsyncClient.get`."""
-        return self.run(self._client.get(bucket, key, seen=seen, **options))
+    def get(
+        self,
+        bucket: str,
+        key: str | bytes,
+        *,
+        seen: Seen = None,
+        resolve: Resolver | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Found:
+        """See `AsyncClient.get`. A resolver runs in this thread."""
+        wanted: ReadOptions = {"siblings": "all", **options}
+        found = self.run(self._client.get(bucket, key, seen=seen, **wanted))
+        return found if "siblings" in options else settled(found, chosen(self._client.resolve, bucket, resolve))
 
     def put(
         self,
@@ -129,14 +139,15 @@ class Client:
         consistency: str = "quorum",
         timeout_s: float | None = None,
     ) -> Written:
-        """See `AsyncClient.update`. `change` and `resolve` run in this thread, so that they may block."""
+        """See `AsyncClient.update`. `change` and the resolver run in this thread, so that they may block."""
         deadline = time.monotonic() + (self._client.timeout_s if timeout_s is None else timeout_s)
-        found = self.get(bucket, key, consistency=consistency, timeout_s=seconds_to(deadline))
-        new = change(resolved(found, resolve))
+        reading: ReadOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline), "siblings": "all"}
+        found = self.get(bucket, key, **reading)
+        new = change(resolved(found, chosen(self._client.resolve, bucket, resolve)))
         options: WriteOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline)}
         if new is None:
             return self.delete(bucket, key, seen=found, **options)
-        kind = kept_content_type(found) if content_type is None else content_type
+        kind = common_content_type(found) if content_type is None else content_type
         return self.put(bucket, key, new, seen=found, content_type=kind, **options)
 
     def page(

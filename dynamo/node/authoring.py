@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynamo.config import Config
-from dynamo.errors import TooManySiblings, ValueTooLarge
+from dynamo.node.sizes import Sizes
 from dynamo.ports import Clock
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import WriteCommand
@@ -25,8 +25,8 @@ _EXPIRES_MS_MAX = 2**63 - 1
 class Author:
     """One per node."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
-        self._limits = config.limits
+    def __init__(self, config: Config, clock: Clock, sizes: Sizes) -> None:
+        self._sizes = sizes
         self._clock = clock
         self._hybrid = HybridClock(config.requests.clock_drift_max_ms)
 
@@ -57,7 +57,7 @@ class Author:
         )
         record = siblings.written(siblings.living(base, now_ms), _seen(base, command, bucket), new)
         data = encode(record)
-        self._check_size(record, data)
+        self._sizes.written(bucket.name, record, data)
         return record, data
 
     def _stamp(self, base: Record, command: WriteCommand, bucket: BucketProperties, now_ms: int) -> int:
@@ -72,20 +72,6 @@ class Author:
         elif self._hybrid.is_too_far_ahead(above, now_ms):
             above = 0
         return self._hybrid.tick(now_ms, above)
-
-    def _check_size(self, record: Record, data: bytes) -> None:
-        if len(record.siblings) > self._limits.siblings_max:
-            raise TooManySiblings(
-                f"the key has {len(record.siblings) - 1} concurrent values, {self._limits.siblings_max} are allowed; "
-                "read it, merge them, and write the result with the Dynamo-Context of the read",
-                limit=self._limits.siblings_max,
-            )
-        if len(data) > self._limits.object_bytes_max:
-            raise ValueTooLarge(
-                f"the key with all its concurrent values would take {len(data)} bytes, "
-                f"{self._limits.object_bytes_max} are allowed; merge them first",
-                limit=self._limits.object_bytes_max,
-            )
 
 
 def _seen(base: Record, command: WriteCommand, bucket: BucketProperties) -> VersionClock:

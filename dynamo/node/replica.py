@@ -22,6 +22,7 @@ from dynamo.node.minting import Mint
 from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.records import Base, Records
 from dynamo.node.repeats import Repeats
+from dynamo.node.sizes import Sizes
 from dynamo.node.unsettled import UnsettledChanges
 from dynamo.ports import Clock, Identity
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -67,7 +68,8 @@ class Replica:
         self._unsettled = UnsettledChanges()
         self._lost = ""
         """Why nothing can be stored any more, if so. What `latest` shows is then no base to mint upon."""
-        self.author = Author(config, clock)
+        self._sizes = Sizes(config.limits, clock, metrics)
+        self.author = Author(config, clock, self._sizes)
         self.mint = Mint(config.node.id, clock, identity, metrics)
         records.quarantine.on_loss = self.mint.lost
 
@@ -137,6 +139,8 @@ class Replica:
             data = message.record
         else:
             data = encode(record)
+        if data != base.data:
+            self._sizes.merged(record, data)
         noted = self._repeats.remember(incoming)
         change = self._unsettled.begin(base.stored_key, is_new=False)
 

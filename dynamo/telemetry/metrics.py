@@ -48,6 +48,9 @@ DAMAGE_PLACES = ("records", "hints", "meta", "page")
 """Keyspaces, as they are named on disk."""
 HEAL_OUTCOMES = ("repaired", "nothing")
 
+SIZE_LIMITS = ("siblings", "object_bytes")
+"""Spelt as in the configuration's section of limits."""
+
 REQUEST_BOUNDS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02),
     *(0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0),
@@ -160,6 +163,7 @@ class Metrics:
         self._make_quorums()
         self._make_hints(peers)
         self._make_audit()
+        self._make_sizes()
         self._make_reaping()
         self._make_repair()
         self._process = CollectorRegistry()
@@ -350,6 +354,24 @@ class Metrics:
         self.rebuilding_partitions = self._gauge(
             "dynamo_rebuilding_partitions", "Partitions that a node which began empty has not compared with all others."
         )
+
+    def _make_sizes(self) -> None:
+        self.write_siblings = self._catalogue.histogram(
+            "dynamo_write_siblings", "Concurrent values of a key after a client's write.", SIBLING_BOUNDS
+        )
+        refusals = "Client writes refused because the key would have grown over the limit."
+        warnings = "Client writes that left a key above the mark at which the log warns."
+        overruns = "Merges with other replicas that left a key over the limit; none is refused."
+        self.limit_refusals = {
+            limit: self._counter("dynamo_limit_refusals_total", refusals, limit=limit) for limit in SIZE_LIMITS
+        }
+        """By limit: one of SIZE_LIMITS."""
+        self.limit_warnings = {
+            limit: self._counter("dynamo_limit_warnings_total", warnings, limit=limit) for limit in SIZE_LIMITS
+        }
+        self.limit_overruns = {
+            limit: self._counter("dynamo_limit_overruns_total", overruns, limit=limit) for limit in SIZE_LIMITS
+        }
 
     def on_scrape(self, refresh: Callable[[], None]) -> None:
         """Call `refresh` before each rendering: for gauges that are cheaper to read than to keep."""

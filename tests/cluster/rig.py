@@ -66,15 +66,19 @@ class NodeProcess:
     def _is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"{self.id} has ended:\n{self.log.read_text()[-3000:]}"
+        return self.answers("/readyz")
+
+    def answers(self, path: str) -> bool:
+        """Whether the operations listener answers 200."""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.operations("/readyz")[0] == 200
+            return self.operations(path)[0] == 200
         return False
 
-    def operations(self, path: str) -> tuple[int, bytes]:
-        """GET from the operations listener: status and body."""
+    def operations(self, path: str, method: str = "GET") -> tuple[int, bytes]:
+        """What the operations listener says: status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ops_port, timeout=5)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             response = connection.getresponse()
             return response.status, response.read()
         finally:

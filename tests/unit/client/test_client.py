@@ -6,6 +6,7 @@ from dynamo.client.client import AsyncClient
 from dynamo.client.resolve import last_write_wins, union
 from dynamo.client.results import Missing, Operation, Siblings, Value, Written
 from dynamo.errors import BucketExists, BucketNotFound, InvalidParameter, SiblingsPresent
+from tests.unit.client.patience import WIDE_S
 
 ODD_KEYS = [
     b"plain",
@@ -107,6 +108,23 @@ async def test_update_resolves_siblings_with_the_given_hook(client):
     await client.put("b", "set", b'["late"]')
     await client.update("b", "set", lambda old: old, resolve=last_write_wins)
     assert (await client.get("b", "set")).value == b'["late"]'
+
+
+async def test_a_clients_own_resolver_is_used_by_every_read(cluster):
+    """And by `update`; a read that asks for siblings itself still sees them."""
+    async with AsyncClient(cluster.endpoints, timeout_s=WIDE_S, resolve={"b": union}) as client:
+        for value in (b'["a"]', b'["b"]'):
+            await client.put("b", "set", value)
+            await client.put("c", "set", value)
+        found = await client.get("b", "set")
+        assert (found.value, found.resolved_from) == (b'["a","b"]', 2)
+        assert isinstance(await client.get("b", "set", siblings="all"), Siblings)
+        assert isinstance(await client.get("c", "set"), Siblings)
+        assert (await client.get("c", "set", resolve=last_write_wins)).resolved_from == 2
+        assert (await client.put("b", "set", b'["c"]', seen=found)).siblings == 1
+        await client.put("b", "set", b'["d"]')
+        assert (await client.update("b", "set", lambda old: old)).siblings == 1
+        assert (await client.get("b", "set", siblings="all")).value == b'["c","d"]'
 
 
 async def test_a_concurrent_writer_loses_nothing(client):
