@@ -1,4 +1,4 @@
-"""A real file is damaged while its node is stopped: what is read then is right, or an error; later the node is whole."""
+"""A file is damaged while its node is stopped: what is read then is right, or an error; later the node is whole."""
 
 from __future__ import annotations
 
