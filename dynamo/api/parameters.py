@@ -22,7 +22,7 @@ from dynamo.protocol.bucket import N_MAX
 from dynamo.protocol.commands import Consistency
 from dynamo.protocol.http_fields import parse_duration_s
 
-READ = frozenset({"consistency", "r", "pr", "timeout", "siblings"})
+READ = frozenset({"consistency", "r", "pr", "sloppy", "timeout", "siblings"})
 DELETE = frozenset({"consistency", "w", "dw", "pw", "sloppy", "timeout"})
 WRITE = DELETE | {"ttl"}
 LIST = frozenset({"consistency", "r", "timeout", "prefix", "start", "end", "limit", "cursor", "values"})
@@ -36,7 +36,7 @@ _SIBLINGS = ("all", "lww", "fail")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ELSEWHERE = {
     "n": "n belongs to the bucket: PUT /v1/buckets/{bucket}",
-    **dict.fromkeys(("w", "dw", "pw", "sloppy", "ttl"), "it is a parameter of writes"),
+    **dict.fromkeys(("w", "dw", "pw", "ttl"), "it is a parameter of writes"),
     **dict.fromkeys(("r", "pr", "siblings"), "it is a parameter of reads"),
 }
 
@@ -121,6 +121,7 @@ class ReadOptions(msgspec.Struct, frozen=True, gc=False):
     consistency: Consistency | None
     r: int | str | None
     pr: int | str | None
+    sloppy: bool | None
     timeout_s: float | None
     siblings: str
 
@@ -145,6 +146,7 @@ def read_options(query: str, known: frozenset[str] = READ) -> ReadOptions:
         given.consistency(),
         given.quorum("r"),
         given.quorum("pr"),
+        given.flag("sloppy"),
         given.timeout_s(),
         given.choice("siblings", _SIBLINGS) or "all",
     )

@@ -230,7 +230,9 @@ class Records:
 
 def read_command(options: parameters.ReadOptions, bucket: str, key: bytes) -> ReadCommand:
     """The command of a read's options."""
-    return ReadCommand(bucket=bucket, key=key, consistency=options.consistency, r=options.r, pr=options.pr)
+    return ReadCommand(
+        bucket=bucket, key=key, consistency=options.consistency, r=options.r, pr=options.pr, sloppy=options.sloppy
+    )
 
 
 def write_command(options: parameters.WriteOptions, bucket: str, key: bytes) -> WriteCommand:

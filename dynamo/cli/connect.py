@@ -102,7 +102,8 @@ def read_options(verb: F) -> F:
     """Consistency and quorums of a read."""
     r = click.option("-r", "--r", type=QUORUM, help="Replicas that must answer.")
     pr = click.option("--pr", type=QUORUM, help="Primaries among them.")
-    return consistency_option(r(pr(verb)))
+    sloppy = click.option("--sloppy/--no-sloppy", default=None, help="Whether fallbacks answer with their hints.")
+    return consistency_option(r(pr(sloppy(verb))))
 
 
 def write_options(verb: F) -> F:

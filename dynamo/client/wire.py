@@ -29,6 +29,7 @@ class ReadOptions(TypedDict, total=False):
     """one, quorum, all or linearizable; sets r."""
     r: int | str
     pr: int | str
+    sloppy: bool
     siblings: str
     """all, lww (only the newest) or fail."""
     timeout_s: float
@@ -145,7 +146,7 @@ def read(bucket: str, key: bytes, seen: Seen, options: ReadOptions) -> Call:
     return Call(
         method="GET",
         path=object_path(bucket, key),
-        query=_query(options, ("consistency", "r", "pr", "siblings")),
+        query=_query(options, ("consistency", "r", "pr", "sloppy", "siblings")),
         headers=headers | _context(seen),
         bucket=bucket,
         key=key,
@@ -263,13 +264,15 @@ def _operation(operation: Operation) -> dict[str, object]:
 
 
 def _query(options: Mapping[str, object], names: tuple[str, ...]) -> Query:
-    return tuple((name, str(options[name])) for name in names if options.get(name) is not None)
+    return tuple((name, _word(options[name])) for name in names if options.get(name) is not None)
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _write_query(options: WriteOptions | BatchOptions) -> Query:
-    pairs = list(_query(options, ("consistency", "r", "pr", "w", "dw", "pw")))
-    if (sloppy := options.get("sloppy")) is not None:
-        pairs.append(("sloppy", "true" if sloppy else "false"))
+    pairs = list(_query(options, ("consistency", "r", "pr", "w", "dw", "pw", "sloppy")))
     ttl_s = options.get("ttl_s")
     if isinstance(ttl_s, int | float):
         pairs.append(("ttl", _milliseconds(ttl_s)))

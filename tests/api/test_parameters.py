@@ -18,6 +18,7 @@ AT = "/v1/kv/b/k"
         ("?r=1", {"r": 1}),
         ("?r=quorum&pr=one", {"r": "quorum", "pr": "one"}),
         ("?pr=0&&timeout=100ms", {"pr": 0}),
+        ("?sloppy=false&r=2", {"sloppy": False, "r": 2}),
         ("?%72=2", {"r": 2}),
     ],
 )
@@ -25,7 +26,7 @@ async def test_what_a_read_asks_for_reaches_the_node(fake, query: str, expected:
     """Words stay words, numbers are numbers, and what was not said is left to the bucket."""
     await fake.call("GET", AT + query)
     command = fake.node.commands[-1]
-    unsaid = dict.fromkeys(("consistency", "r", "pr"))
+    unsaid = dict.fromkeys(("consistency", "r", "pr", "sloppy"))
     assert {name: getattr(command, name) for name in unsaid} == {**unsaid, **expected}
 
 
@@ -60,6 +61,7 @@ BAD_READS = [
     ("r=%C2%B2", "r"),
     ("r=99999999999999999999", "r"),
     ("pr=4", "pr"),
+    ("sloppy=maybe", "sloppy"),
     ("r=1&r=1", "r"),
     ("consistency=strong", "consistency"),
     ("consistency=ALL", "consistency"),
