@@ -13,7 +13,15 @@ from collections.abc import Callable
 import msgspec
 
 from dynamo.config import Config
-from dynamo.errors import CorruptValue, DynamoError, NotImplementedYet, NotReady, WrongEpoch
+from dynamo.errors import (
+    CorruptValue,
+    DynamoError,
+    NotImplementedYet,
+    NotReady,
+    QuorumUnavailable,
+    ReadTimeout,
+    WrongEpoch,
+)
 from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.driver import Driver, Run
@@ -128,7 +136,7 @@ class Coordinator:
                 self._forward(command, chosen.live or chosen.spare, deadline, trace, done)
                 return
             if _deletes_blindly(command, bucket) and quorum.needed > 1:
-                self._look_first(command, quorum, deadline, trace, done, forwarded=forwarded)
+                self._look_first(command, quorum, deadline, trace, done, live=chosen.live, forwarded=forwarded)
                 return
             # Only now: a request that is refused makes no bucket.
             bucket = self._buckets.for_writing(command.bucket)
@@ -190,6 +198,7 @@ class Coordinator:
         trace: str,
         done: WriteDone,
         *,
+        live: tuple[str, ...],
         forwarded: bool,
     ) -> None:
         """A delete whose client names no context means what is there: read as many replicas as are to be written.
@@ -198,6 +207,9 @@ class Coordinator:
         """
 
         def seen(outcome: ReadOutcome | DynamoError) -> None:
+            if isinstance(outcome, ReadTimeout) and not live:
+                done(_nobody_knows(quorum.needed))
+                return
             if isinstance(outcome, DynamoError):
                 done(outcome)
                 return
@@ -291,6 +303,15 @@ def _settling(node: str, run: Run[Acks]) -> Callable[[DynamoError | None], None]
 
 def _deletes_blindly(command: WriteCommand, bucket: BucketProperties) -> bool:
     return command.value is None and command.context is None and bucket.mode is Mode.SIBLINGS
+
+
+def _nobody_knows(needed: int) -> QuorumUnavailable:
+    return QuorumUnavailable(
+        "no replica of the key is alive to say what there is to delete; nothing was written. Retry later, or send the "
+        "Dynamo-Context of what you have read",
+        required=needed,
+        alive=0,
+    )
 
 
 def _refuse_second_hop(node: str, *, forwarded: bool) -> None:

@@ -51,14 +51,14 @@ class Handoff(msgspec.Struct, frozen=True, gc=False):
     spare: tuple[str, ...]
     """Live fallbacks, in the order in which they are asked."""
     away: tuple[str, ...]
-    """Primaries that are not alive: they are sent nothing."""
+    """Primaries that are not alive: they are sent nothing. A coordinator that is none keeps the first one's share."""
     after_s: float
     """A primary that has not answered by then gets a hint, too."""
 
 
 class QuorumWrite:
-    """Machine. The coordinator is one of the primaries; or, where all of them are away, the keeper of the first one's
-    share. Without `handoff` nothing is kept for anybody.
+    """Machine. The coordinator is one of the primaries; or, where all of them are away, the keeper of one of
+    their shares. Without `handoff` nothing is kept for anybody.
     """
 
     __slots__ = (
@@ -94,7 +94,8 @@ class QuorumWrite:
         handoff: Handoff | None = None,
     ) -> None:
         away = () if handoff is None else handoff.away
-        assert coordinator in primaries or away == primaries, "only a replica, or who stands in for all, coordinates"
+        stands_in = coordinator not in primaries and sorted(away) == sorted(primaries)
+        assert coordinator in primaries or stands_in, "only a replica, or who stands in where all are away, coordinates"
         self._coordinator = coordinator
         self._own = coordinator if coordinator in primaries else away[0]
         """The share that the coordinator is storing since before the start."""

@@ -177,16 +177,17 @@ class MemoryIdentity:
 
 
 class Dice:
-    """`ports.Randomness` that always throws the same."""
+    """`ports.Randomness` that always throws the same, and never gives out a token twice."""
 
     def __init__(self, thrown: float = 0.999) -> None:
         self.thrown = thrown
+        self._tokens = itertools.count(1)
 
     def random(self) -> float:
         return self.thrown
 
     def token_bytes(self, count: int) -> bytes:
-        return bytes(count)
+        return next(self._tokens).to_bytes(count, "big")
 
 
 class Network:
@@ -197,6 +198,9 @@ class Network:
         self.down: set[str] = set()
         self.silent: set[str] = set()
         """Nodes to which messages are sent and lose their way; the sender hears of it at once, as a timeout."""
+        self.lost: set[str] = set()
+        """Nodes to which messages are sent and vanish; the sender hears of it when `fail_lost` says so."""
+        self._waiting: list[tuple[str, Receiver]] = []
         self.mute: set[str] = set()
         """Nodes that act on messages, and whose answers are lost."""
         self.sent: list[tuple[str, str, Message]] = []
@@ -206,10 +210,18 @@ class Network:
         self.sent.append((sender, peer, message))
         if peer in self.down or sender in self.down:
             self.later(lambda: receiver.on_failure(peer, PeerError(PeerFailure.DOWN)))
+        elif peer in self.lost:
+            self._waiting.append((peer, receiver))
         elif peer in self.silent:
             self.later(lambda: receiver.on_failure(peer, PeerError(PeerFailure.TIMEOUT)))
         else:
             self.later(lambda: self._deliver(sender, peer, message, deadline, trace, receiver))
+
+    def fail_lost(self) -> None:
+        """What vanished is given up."""
+        waiting, self._waiting = self._waiting, []
+        for peer, receiver in waiting:
+            receiver.on_failure(peer, PeerError(PeerFailure.TIMEOUT))
 
     def _deliver(
         self, sender: str, peer: str, message: Message, deadline: float, trace: str, receiver: Receiver
@@ -336,12 +348,18 @@ class World:
         assert len(outcomes) == 1, "exactly one outcome"
         return outcomes[0]
 
-    def read(self, at: str, key: bytes, bucket: str = "b", **more) -> ReadOutcome | DynamoError:
-        """A read, likewise."""
-        outcomes: list[ReadOutcome | DynamoError] = []
+    def begin_read(
+        self, at: str, key: bytes, outcomes: list[ReadOutcome | DynamoError], bucket: str = "b", **more
+    ) -> None:
+        """A read, as far as it comes without time passing."""
         command = ReadCommand(bucket=bucket, key=key, **more)
         self[at].read(command, self.clock.now + 2, "t", outcomes.append)
         self.agenda.run()
+
+    def read(self, at: str, key: bytes, bucket: str = "b", **more) -> ReadOutcome | DynamoError:
+        """A read, likewise."""
+        outcomes: list[ReadOutcome | DynamoError] = []
+        self.begin_read(at, key, outcomes, bucket, **more)
         if not outcomes:
             self.clock.turn(2)
             self.agenda.run()
