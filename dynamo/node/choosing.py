@@ -48,9 +48,21 @@ class Chooser:
         self.preference = preference
         self._liveness = liveness
         self._stands_in = stands_in
+        self._all_alive: dict[tuple[int, int, bool], Chosen] = {}
+        """What is chosen where everybody is alive, which is nearly always."""
 
     def choose(self, partition: int, n: int, *, fallbacks: bool) -> Chosen:
         """The nodes for a key of that partition in a bucket of that n."""
+        is_alive = self._liveness.is_alive
+        if all(map(is_alive, self.preference.walk(partition))):
+            known = self._all_alive.get((partition, n, fallbacks))
+            if known is not None:
+                return known
+            known = self._all_alive[partition, n, fallbacks] = self._choose(partition, n, fallbacks=fallbacks)
+            return known
+        return self._choose(partition, n, fallbacks=fallbacks)
+
+    def _choose(self, partition: int, n: int, *, fallbacks: bool) -> Chosen:
         is_alive = self._liveness.is_alive
         primaries = self.preference.primaries(partition, n)
         assert len(dict.fromkeys(primaries)) == len(primaries), "a preference list names N distinct nodes"

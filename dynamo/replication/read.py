@@ -32,6 +32,7 @@ from dynamo.versioning.record import Record
 
 RETRY_PAUSE_S = 0.02
 RETRY_PAUSE_MAX_S = 0.5
+_REPAIR = -1.0
 
 
 class QuorumRead:
@@ -39,7 +40,6 @@ class QuorumRead:
 
     __slots__ = (
         "_answers",
-        "_asked_at",
         "_behind",
         "_chosen",
         "_context",
@@ -75,12 +75,10 @@ class QuorumRead:
         forgettable: bool = False,
         hedging: Hedging | None = None,
     ) -> None:
-        primaries, nodes = sources.reach()
-        assert primaries >= quorum.primaries, "too few primaries must be refused before"
-        assert nodes >= quorum.needed, "too few replicas must be refused before"
+        assert sources.suffice(quorum.needed, quorum.primaries), "too few replicas must be refused before"
         self._sources = sources
-        self._pending: dict[str, bytes] = {}
-        """Nodes that owe an answer; with the bytes they are to store, if it is a repair."""
+        self._pending: dict[str, float] = dict.fromkeys(sources.first(quorum.n if ask_all else quorum.needed), 0.0)
+        """Nodes that owe an answer, and when they were asked; _REPAIR for a repair, which is not measured."""
         self._answers = Reconciled(resolve)
         self._quorum = quorum
         self._deadline = deadline
@@ -89,7 +87,6 @@ class QuorumRead:
         """Whether the context is so old that what it has seen may have been forgotten everywhere."""
         self._hedging = hedging
         self._hedge_at = inf
-        self._asked_at: dict[str, float] = {}
         self._pause_s = RETRY_PAUSE_S
         self._corrupt: CorruptValue | None = None
         self._damaged: list[str] = []
@@ -101,10 +98,6 @@ class QuorumRead:
         self._repaired = 0
         self._holders: list[str] = []
         """Who is known to hold what is to be shown."""
-        for _ in range(quorum.n if ask_all else quorum.needed):
-            node = self._sources.next()
-            if node is not None:
-                self._pending[node] = b""
         self._extra = ""
         self.hedge = ""
         """What came of hedging: `sent`, `won`: the extra answer was among the first R; `refused`: over the budget."""
@@ -126,12 +119,14 @@ class QuorumRead:
         return asks
 
     def on_reply(self, peer: str, message: Message, now: float) -> Effects:
-        if self._pending.pop(peer, None) is None:
+        asked_at = self._pending.pop(peer, None)
+        if asked_at is None:
             return []
         if isinstance(message, Stored):
             return self._on_repaired(peer)
         assert isinstance(message, Fetched), message
-        self._measure(peer, now)
+        if self._hedging is not None:
+            self._hedging.latencies.observe(peer, now - asked_at)
         try:
             self._answers.add(peer, message.record)
         except CorruptValue as problem:
@@ -139,10 +134,11 @@ class QuorumRead:
         return self._on_answer(peer, now)
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
-        if self._pending.pop(peer, None) is None:
+        asked_at = self._pending.pop(peer, None)
+        if asked_at is None:
             return []
-        if error.failure is PeerFailure.TIMEOUT:
-            self._measure(peer, now)
+        if self._hedging is not None and error.failure is PeerFailure.TIMEOUT and asked_at != _REPAIR:
+            self._hedging.latencies.observe(peer, now - asked_at)
         if isinstance(error.error, CorruptValue):
             return self._on_damage(peer, error.error, now)
         self._sources.failed(peer)
@@ -163,14 +159,8 @@ class QuorumRead:
     # -- asking ----------------------------------------------------------------------------------------------------
 
     def _ask(self, node: str, now: float) -> Send:
-        self._pending[node] = b""
-        self._asked_at[node] = now
+        self._pending[node] = now
         return Send(node, self._sources.fetch(node))
-
-    def _measure(self, node: str, now: float) -> None:
-        asked_at = self._asked_at.pop(node, None)
-        if self._hedging is not None and asked_at is not None:
-            self._hedging.latencies.observe(node, now - asked_at)
 
     def _ask_extra(self, now: float) -> Effects:
         """The slowest answer is late: one more node may be quicker."""
@@ -285,7 +275,7 @@ class QuorumRead:
 
     def _repair(self, peer: str) -> Send:
         data = self._repairing or self._answers.data
-        self._pending[peer] = data
+        self._pending[peer] = _REPAIR
         return Send(peer, self._sources.store(peer, data))
 
     def _on_answer_while_repairing(self, peer: str) -> Effects:

@@ -26,10 +26,17 @@ class Sources:
         self.hint_for: dict[str, str] = {}
         """Fallbacks that were asked, each with the primary that it stands in for."""
 
-    def reach(self) -> tuple[int, int]:
-        """How many primaries can be asked, and how many nodes in all, as far as is known now."""
-        primaries = len(self._unasked)
-        return primaries, primaries + min(len(self._vacant), len(self._spare))
+    def suffice(self, needed: int, primaries: int) -> bool:
+        """Whether so many can be asked, so many primaries among them, as far as is known now."""
+        alive = len(self._unasked)
+        return alive >= primaries and (alive >= needed or alive + min(len(self._vacant), len(self._spare)) >= needed)
+
+    def first(self, count: int) -> list[str]:
+        """The first ones to ask, from now on asked; fewer if there are no more."""
+        asked, self._unasked = self._unasked[:count], self._unasked[count:]
+        while len(asked) < count and (fallback := self.next()):
+            asked.append(fallback)
+        return asked
 
     def next(self, *, primary: bool = False) -> str | None:
         """The next one to ask, from now on asked; None if nobody is left. With `primary` no fallback."""

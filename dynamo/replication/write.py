@@ -79,6 +79,7 @@ class QuorumWrite:
         "_spare",
         "_store",
         "_stored",
+        "_troubled",
         "hints",
         "outcome",
         "unkept",
@@ -118,6 +119,8 @@ class QuorumWrite:
         self._kept: dict[str, str] = {}
         """Shares that fallbacks keep, with their keepers; what the coordinator keeps beside its own is not here."""
         self._refusals: list[DynamoError] = []
+        self._troubled = False
+        """Whether anything failed; while nothing has, enough shares can be acknowledged."""
         self._possible = False
         """Whether a node that does not count may have it all the same."""
         self.hints: list[str] = []
@@ -153,6 +156,7 @@ class QuorumWrite:
         share = self._owing.pop(peer, None)
         if share is None:
             return []
+        self._troubled = True
         if error.error is not None and error.error.applied is Applied.NO:
             self._refusals.append(error.error)
         elif error.failure is not PeerFailure.DOWN:
@@ -244,7 +248,7 @@ class QuorumWrite:
         if self._counted(acks) >= quorum.needed and acks.primaries >= quorum.primaries:
             self._assert_durable(acks)
             return self._finish(acks)
-        if not self._is_hopeless():
+        if not self._troubled or not self._is_hopeless():
             return []
         if self._exists:
             return self._finish(self._timeout("too many replicas failed for the write to reach its quorum"))

@@ -26,6 +26,10 @@ class PreferenceLists:
         """The partition of a key."""
         return partition_of(token(bucket, key), len(self._walks))
 
+    def walk(self, partition: int) -> tuple[str, ...]:
+        """All nodes that own anything, in the order in which they come after a partition."""
+        return self._walks[partition]
+
     def primaries(self, partition: int, n: int) -> tuple[str, ...]:
         """The N nodes that hold a partition, in order; fewer only if the cluster is smaller than N."""
         table = self._tables.get(n)

@@ -7,8 +7,11 @@ FETCH = Fetch("b", b"k")
 def test_primaries_first_then_their_fallbacks():
     """Each fallback stands in for one primary, in the order of the preference list; then nobody is left."""
     sources = Sources(FETCH, ("a",), ("b", "c"), ("d", "e"))
-    assert sources.reach() == (1, 3)
-    assert [sources.next() for _ in range(4)] == ["a", "d", "e", None]
+    assert sources.suffice(3, 1)
+    assert not sources.suffice(4, 1)
+    assert not sources.suffice(3, 2)
+    assert sources.first(2) == ["a", "d"]
+    assert [sources.next(), sources.next()] == ["e", None]
     assert sources.hint_for == {"d": "b", "e": "c"}
     assert not sources.left
 
@@ -26,8 +29,9 @@ def test_a_fallback_is_asked_for_a_hint_and_repaired_as_one():
 def test_without_fallbacks_those_that_are_away_stay_away():
     """A strict read has only its live primaries."""
     sources = Sources(FETCH, ("a",), ("b",))
-    assert sources.reach() == (1, 1)
-    assert [sources.next(), sources.next()] == ["a", None]
+    assert sources.suffice(1, 1)
+    assert not sources.suffice(2, 1)
+    assert sources.first(3) == ["a"]
 
 
 def test_who_fails_is_stood_in_for():
