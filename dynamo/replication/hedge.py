@@ -25,9 +25,9 @@ _WINDOW = 1024
 """Answers of all peers after which one that gave none is forgotten step by step, so that it is tried again."""
 _REFRESH = 32
 _SMALLEST_S = 0.00005
-_STEPS = 4
-"""Buckets for each doubling: a percentile is at most 19% too high."""
-_BUCKETS = 72
+_STEPS = 8
+"""Buckets for each doubling: a percentile is at most 9% too high."""
+_BUCKETS = 144
 _EWMA_WEIGHT = 0.1
 _UNKNOWN = -64
 """Rank of a peer that was never measured: it is tried first, and then it is measured."""

@@ -26,7 +26,7 @@ def test_late_is_what_is_beyond_the_99th_percentile(seconds):
     late_s = measured(a=seconds).late_s
     learnt = sorted(seconds[: len(seconds) // 32 * 32])
     percentile = learnt[len(learnt) - 1 - len(learnt) // 100]
-    assert percentile * 0.999 <= late_s <= percentile * 1.2
+    assert percentile * 0.999 <= late_s <= percentile * 1.1
 
 
 def test_nobody_is_late_before_enough_answers():
