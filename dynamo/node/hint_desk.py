@@ -109,10 +109,18 @@ class HintDesk:
     async def wait(self, deadline: float) -> list[str]:
         """Return once all hints that are kept now are delivered; targets that still have some of them at `deadline`."""
         marks = {target: self._begun.get(target, 0) for target in self._book.targets()}
+        # Not the clock but its call says that time is up: it may come a little early, and only once.
+        late: list[bool] = []
+
+        def time_is_up() -> None:
+            late.append(True)
+            self._changed()
+
+        self._clock.call_at(deadline, time_is_up)
         while pending := [target for target, mark in marks.items() if not self._is_delivered(target, mark)]:
-            if self._clock.monotonic() >= deadline:
+            if late:
                 return pending
-            await self._until_something_ends(deadline)
+            await self._something_ends()
         return []
 
     # --- for the delivery
@@ -143,10 +151,9 @@ class HintDesk:
     def _is_delivered(self, target: str, mark: int) -> bool:
         return self._clean.get(target, 0) > mark or self._book.totals(target).count == 0
 
-    async def _until_something_ends(self, deadline: float) -> None:
+    async def _something_ends(self) -> None:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(ended)
-        self._clock.call_at(deadline, lambda: None if ended.done() else ended.set_result(None))
         try:
             await ended
         finally:

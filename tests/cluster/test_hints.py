@@ -45,6 +45,8 @@ def test_a_killed_node_gets_what_was_written_without_it(cluster: ClusterRig) -> 
     pending = _pending(alive, dead.id)
     assert sum(pending.values()) == len(mine), "each of its keys has one hint somewhere"
     assert pending[keeper.id] > 0
+    assert keeper.metric('dynamo_hints_pending{peer="node1"}') == pending[keeper.id]
+    assert keeper.metric('dynamo_hints_pending_bytes{peer="node1"}') > 0
     keeper.kill()
     keeper.start()
     keeper.wait_ready()
@@ -58,6 +60,8 @@ def test_a_killed_node_gets_what_was_written_without_it(cluster: ClusterRig) -> 
     waited = _dynamo(cluster.nodes, "hints", "wait", "--timeout", "60s")
     assert waited.returncode == 0, waited.stderr.decode()
     assert json.loads(_dynamo(cluster.nodes, "hints", "status", "--json").stdout)["nodes"][0]["targets"] == []
+    assert sum(node.metric('dynamo_hints_total{event="delivered"}') for node in alive) >= len(mine)
+    assert [node.metric('dynamo_hints_pending{peer="node1"}') for node in alive] == [0.0] * 4
     for node in alive:
         node.kill()
     assert asyncio.run(_read(dead, mine)) == mine
