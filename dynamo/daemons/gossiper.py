@@ -92,7 +92,7 @@ class Gossiper:
             self._detector.tell,
             ask_at=now + settings.probe_timeout_s * health.factor,
             end=end,
-            late_s=settings.probe_timeout_s / 2,
+            late_s=settings.probe_timeout_s / 2 * health.factor,
         )
         self._is_probing = True
         self._driver.run(machine, end, "", lambda outcome: self._ended(target, outcome))

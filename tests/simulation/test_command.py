@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from dynamo.checker.history import from_lines
 from dynamo.cli.main import root
+from dynamo.daemons.auditor import Auditor
 
 
 def simulate(*words: str) -> Result:
@@ -19,8 +20,12 @@ def simulate(*words: str) -> Result:
 
 @pytest.fixture
 def broken() -> Iterator[None]:
-    """A store that fails on every seed: its Merkle leaves stay as they were."""
-    with patch("dynamo.node.records.contribution", lambda *_: 0):
+    """A store that fails on every seed: its Merkle leaves stay as they were, and no auditor puts them right."""
+
+    async def idle(_: Auditor) -> None:
+        """One round of nothing."""
+
+    with patch("dynamo.node.records.contribution", lambda *_: 0), patch.object(Auditor, "run_once", idle):
         yield
 
 
