@@ -247,6 +247,7 @@ def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
     """Fill in what others count, at each scrape."""
     metrics, sizes = node.metrics, storage.sizes()
     metrics.inflight_requests.value = node.admission.inflight
+    metrics.rebuilding_partitions.value = len(node.rebuilding)
     metrics.inflight_limit.value = node.admission.limit
     metrics.store_keys.value = sizes.keys
     metrics.store_bytes.value = sizes.used_bytes

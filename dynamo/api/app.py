@@ -25,6 +25,7 @@ from dynamo.api.listing import Listing
 from dynamo.api.locate import Map
 from dynamo.api.problems import Refusal, outcome_of, problem
 from dynamo.api.records import Records
+from dynamo.api.repair_admin import Repairs
 from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, RouteNotFound
 from dynamo.node.admission import shed_reason
 from dynamo.protocol.http_fields import REQUEST_ID
@@ -179,7 +180,8 @@ def client_app(node: Node) -> App:
 
 def operations_app(node: Node) -> App:
     """The API for operators and their machines."""
-    handlers, hints, audit = admin.Operations(node), Hints(node), Audit(node)
+    handlers, hints = admin.Operations(node), Hints(node)
+    audit, repairs = Audit(node), Repairs(node)
     return App(
         node,
         [
@@ -189,6 +191,7 @@ def operations_app(node: Node) -> App:
             Route("/version", {"GET": handlers.version}),
             Route("/admin/v1/cluster", {"GET": handlers.cluster}),
             Route("/admin/v1/audit", {"GET": audit.status, "POST": audit.run}),
+            Route("/admin/v1/repair", {"GET": repairs.status, "POST": repairs.start}),
             Route("/admin/v1/hints", {"GET": hints.status}),
             Route("/admin/v1/hints/pause", {"POST": hints.pause}),
             Route("/admin/v1/hints/resume", {"POST": hints.resume}),

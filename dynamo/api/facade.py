@@ -10,6 +10,7 @@ from dynamo.errors import DynamoError
 from dynamo.node.admission import Admission
 from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
+from dynamo.node.repairs import RepairBoard
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.messages import StatusReport
@@ -81,6 +82,8 @@ class Node(Protocol):
     def admission(self) -> Admission: ...
     @property
     def hint_desk(self) -> HintDesk: ...
+    @property
+    def repairs(self) -> RepairBoard: ...
     @property
     def metrics(self) -> Metrics: ...
 

@@ -2,7 +2,7 @@
 
 Three kinds of work, in this order. A node that began with an empty store is rebuilt, as fast as it can take it. What an
 operator asked for is done next. And a sweep over all pairs of a partition and another replica takes `repair.period_s`,
-spread evenly. One exchange runs at a time; keys are repaired at a bounded rate, which falls when the node is busy.
+spread evenly, one exchange at a time. Keys are repaired at a bounded rate, which falls when the node is busy.
 
 A key is repaired by a read of both replicas that repairs before it ends: there is one way to repair, used everywhere.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from dynamo.daemons.daemon import pause
+from dynamo.daemons.pace import Pace
 from dynamo.errors import DynamoError
 from dynamo.node.node import Node
 from dynamo.node.repairs import Run, Tally
@@ -35,10 +35,8 @@ WINDOW = 32
 """Keys under repair at a time."""
 REBUILD_HASTE = 10.0
 """Times `repair.keys_per_s_max`: until it is rebuilt, a node is no help to readers."""
-BUSY_INFLIGHT = 16
-"""So many client requests in flight halve the rate of repair."""
-LATE_S = 0.02
-"""A wake-up that comes so late says that the loop is busy: half the rate."""
+AT_ONCE = 16
+"""Exchanges of an operator's run: nearly all of their time they wait for differences to settle."""
 AVOID_S = 1.0
 """Pause after a failure before the same peer is asked to help to rebuild."""
 STUBBORN_S = 30.0
@@ -54,6 +52,7 @@ class Repairer:
         self._node = node
         self._settings = node.config.repair
         self._board = node.repairs
+        self._pace = Pace(node)
         self._sweep: Sweep | None = None
         self._avoided: dict[str, float] = {}
         self._started_at = node.clock.monotonic()
@@ -116,7 +115,7 @@ class Repairer:
         if self._sweep.is_over:
             run.finished = True
             if not run.tally.failed:
-                self._board.last_full_sweep_at = self._node.clock.monotonic()
+                self._swept()
 
     async def _run(self, run: Run) -> None:
         node = self._node
@@ -127,13 +126,24 @@ class Repairer:
         run.exchanges_due = len(alive)
         run.started = True
         log.info("run", number=run.number, exchanges=len(alive), away=run.peers_away)
-        try:
-            for pair in alive:
+        left = iter(alive)
+
+        async def work() -> None:
+            for pair in left:
                 run.tally.add(await self._compare(pair, run.bucket, settle_s=self._settings.settle_s))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE):
+                    group.create_task(work(), name=self.name)
         finally:
             run.finished = True
         if not run.tally.failed and not run.peers_away and not run.bucket and run.partition < 0:
-            self._board.last_full_sweep_at = node.clock.monotonic()
+            self._swept()
+
+    def _swept(self) -> None:
+        self._board.swept()
+        self._node.metrics.repair_last_sweep.value = self._node.clock.wall_ms() / 1000
 
     def _homes(self, partitions: range) -> dict[int, tuple[str, ...]]:
         return {partition: self._node.replicas(partition) for partition in partitions}
@@ -196,20 +206,10 @@ class Repairer:
     # --- repairing keys
 
     async def _repair_all(self, keys: list[Position], peer: str, tally: Tally, haste: float) -> None:
-        clock = self._node.clock
-        wakes_late = False
         for first in range(0, len(keys), WINDOW):
             batch = keys[first : first + WINDOW]
-            next_at = clock.monotonic() + len(batch) / self._rate(haste, wakes_late=wakes_late)
+            await self._pace.wait(len(batch), haste)
             await _Batch(self._node, peer, batch, tally).repair()
-            if clock.monotonic() < next_at:
-                await pause(clock, next_at - clock.monotonic())
-                wakes_late = clock.monotonic() > next_at + LATE_S
-
-    def _rate(self, haste: float, *, wakes_late: bool) -> float:
-        """Keys a second, now."""
-        rate = self._settings.keys_per_s_max * haste / (1 + self._node.admission.inflight / BUSY_INFLIGHT)
-        return max(1.0, rate / 2 if wakes_late else rate)
 
 
 class _Batch:
@@ -231,7 +231,7 @@ class _Batch:
         await self._all_done
 
     def _noting(self, bucket: str, key: bytes) -> Callable[[ReadOutcome | DynamoError], None]:
-        before = self._node.replica.fetch(bucket, key, for_repair=True)
+        before = _held(self._node, bucket, key)
 
         def done(outcome: ReadOutcome | DynamoError) -> None:
             if isinstance(outcome, DynamoError):
@@ -248,3 +248,11 @@ class _Batch:
         self._left -= 1
         if self._left == 0 and not self._all_done.done():
             self._all_done.set_result(None)
+
+
+def _held(node: Node, bucket: str, key: bytes) -> bytes:
+    """What this node holds; empty where that is damaged, which its healer sees to."""
+    try:
+        return node.replica.fetch(bucket, key, for_repair=True)
+    except DynamoError:
+        return b""

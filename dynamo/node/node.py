@@ -115,7 +115,7 @@ class Node:
         self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
         self.store_ages = StoreAgeBook(self.id, identity, storage)
         self.rebuilding = Rebuilding(ring.partitions, len(ring.members) - 1, clock, storage)
-        self.repairs = RepairBoard()
+        self.repairs = RepairBoard(clock, self.rebuilding, enabled=config.repair.enabled)
         self.replica = Replica(config, clock, identity, self.records, self.buckets, self.rebuilding, metrics)
         self.hints = HintBook(config.hints, self.id, clock, storage, self.preference, self.replica, metrics)
         self.detector = detector_of(config, clock.wall_ms())

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
+from dynamo.node.rebuilding import Rebuilding
+from dynamo.ports import Clock
+
 
 class Tally(msgspec.Struct):
     """What some exchanges came to."""
@@ -46,10 +49,27 @@ class Run(msgspec.Struct):
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
+class RepairStatus(msgspec.Struct):
+    """What an operator is shown."""
+
+    enabled: bool
+    rebuilding: list[int]
+    """Partitions that a node which began with an empty store has not compared with all others."""
+    last_full_sweep_age_s: float | None
+    """None if there was none since the start."""
+    sweep: Run
+    run: Run | None
+    """The last that was asked for."""
+    total: Tally
+
+
 class RepairBoard:
     """One per node."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, rebuilding: Rebuilding, *, enabled: bool) -> None:
+        self._clock = clock
+        self._rebuilding = rebuilding
+        self._enabled = enabled
         self.requested: list[Run] = []
         """Not begun so far."""
         self.latest: Run | None = None
@@ -61,6 +81,22 @@ class RepairBoard:
         self.last_full_sweep_at: float | None = None
         """When a sweep last ended in which every exchange succeeded, monotonic seconds."""
         self._numbers = 0
+
+    def swept(self) -> None:
+        """Everything has been compared with all its replicas."""
+        self.last_full_sweep_at = self._clock.monotonic()
+
+    def status(self) -> RepairStatus:
+        """All of it, now."""
+        last = self.last_full_sweep_at
+        return RepairStatus(
+            enabled=self._enabled,
+            rebuilding=self._rebuilding.left(),
+            last_full_sweep_age_s=None if last is None else self._clock.monotonic() - last,
+            sweep=self.sweep,
+            run=self.latest,
+            total=self.total,
+        )
 
     def request(self, bucket: str, partition: int) -> Run:
         """Ask for a run. One that waits already and covers the same is not doubled."""

@@ -2,11 +2,12 @@
 
 From durable state only. A partition may hold a hundred thousand keys, and walking them takes longer than a client may
 wait: so a walk goes in pieces of a millisecond or so, with a pause after each in which the loop serves everybody else.
-Few walks run at a time; a peer that asks for one more is refused, and comes back later.
+Few walks run at a time, some wait, and a peer that asks for one more is refused and comes back later.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -37,8 +38,9 @@ PIECE_BYTES = 2**20
 PAUSE_S = 0.001
 KEYS_PAGE = 1024
 """Keys in one answer."""
-WALKS_MAX = 4
-"""For peers, at a time. This node's own questions are never refused: it begins one exchange at a time."""
+WALKS_MAX = 2
+"""For peers, at a time; this node's own questions do not wait."""
+WAITING_MAX = 64
 DAMAGED = 0
 """Stands for the digest of a record that cannot be read: it differs from every other, and so is not passed over."""
 
@@ -59,6 +61,7 @@ class Trees:
         self._partitions = partitions
         self._metrics = metrics
         self._walks = 0
+        self._waiting: deque[_Walk] = deque()
 
     def roots(self, message: AskRoots, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Roots."""
@@ -135,18 +138,32 @@ class Trees:
         respond: Respond,
     ) -> None:
         for_peer = deadline > 0
-        if for_peer and self._walks >= WALKS_MAX:
-            raise Overloaded(f"this node answers {WALKS_MAX} comparisons already; compare later")
-        self._walks += for_peer
 
         def ended(error: DynamoError | None) -> None:
-            self._walks -= for_peer
             message = answer() if error is None else refusal(error)
             if for_peer:
                 self._metrics.repair_bytes_sent.value += len(msgspec.msgpack.encode(message))
             respond(message)
+            if for_peer:
+                self._next()
 
-        _Walk(self._clock, self._storage, space, bounds, take, deadline, ended).step()
+        walk = _Walk(self._clock, self._storage, space, bounds, take, deadline, ended)
+        if not for_peer:
+            walk.step()
+        elif len(self._waiting) >= WAITING_MAX:
+            raise Overloaded(f"{WAITING_MAX} comparisons wait for this node already; compare later")
+        elif self._walks >= WALKS_MAX:
+            self._waiting.append(walk)
+        else:
+            self._walks += 1
+            walk.step()
+
+    def _next(self) -> None:
+        """A walk for a peer has ended: its place goes to one that waits, on the loop's next tick."""
+        if self._waiting:
+            self._clock.call_at(self._clock.monotonic(), self._waiting.popleft().step)
+        else:
+            self._walks -= 1
 
 
 class _Walk:

@@ -21,6 +21,8 @@ from dynamo.errors import (
 from dynamo.node.admission import Admission
 from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
+from dynamo.node.rebuilding import Rebuilding
+from dynamo.node.repairs import RepairBoard
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.messages import MemberState, StatusReport
@@ -45,6 +47,13 @@ class Buckets:
 
     def all(self) -> list[BucketProperties]:
         return [self.book[name] for name in sorted(self.book)]
+
+
+class _Clock:
+    """Stands still."""
+
+    def monotonic(self) -> float:
+        return 1000.0
 
 
 class HintDesk:
@@ -110,6 +119,7 @@ class FakeNode:
         self.metrics = Metrics(["node2", "node3", "node4"], "test")
         self.buckets = Buckets()
         self.hint_desk = HintDesk()
+        self.repairs = RepairBoard(_Clock(), Rebuilding(16, 0, _Clock(), None), enabled=True)
         self.audit = FakeAudit()
         self.records: dict[tuple[str, bytes], Record] = {}
         self.commands: list[ReadCommand | WriteCommand | ListCommand] = []
