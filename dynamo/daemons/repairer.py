@@ -126,7 +126,8 @@ class Repairer:
         run.exchanges_due = len(alive)
         run.started = True
         log.info("run", number=run.number, exchanges=len(alive), away=run.peers_away)
-        left = iter(alive)
+        # Peer by peer: what is being repaired with one of them would be found to differ from the next as well.
+        left = iter(sorted(alive, key=lambda pair: pair.peer))
 
         async def work() -> None:
             for pair in left:

@@ -193,6 +193,9 @@ class _Walk:
 
     def step(self) -> None:
         """One piece, and a wake-up for the next."""
+        if self._deadline and self._clock.monotonic() > self._deadline:
+            self._ended(ReadTimeout("the walk through a partition took longer than its asker waits"))
+            return
         try:
             is_over = self._piece()
         except DynamoError as error:
@@ -200,8 +203,6 @@ class _Walk:
             return
         if is_over:
             self._ended(None)
-        elif self._deadline and self._clock.monotonic() > self._deadline:
-            self._ended(ReadTimeout("the walk through a partition took longer than its asker waits"))
         else:
             self._clock.call_at(self._clock.monotonic() + PAUSE_S, self.step)
 
