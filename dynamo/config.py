@@ -90,6 +90,10 @@ class LimitsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     peer_frame_bytes_max: int = 32 * 2**20
     peer_queue_bytes_max: int = 64 * 2**20
     """Bytes waiting to be sent to one peer; above it, sends to it fail at once."""
+    inflight_bytes_max: int = 256 * 2**20
+    """Bodies of client requests being worked on; above it a request with a body is refused."""
+    store_queue_bytes_max: int = 64 * 2**20
+    """Changes waiting for the disk; above it writes are refused, those of peers, too."""
 
 
 class RequestsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -159,8 +159,14 @@ def _limit_problems(config: Config) -> Iterable[str]:
             yield f"requests.{name} must lie between 0 and 1"
     if not 0 < config.requests.timeout_s <= config.requests.timeout_max_s:
         yield "requests.timeout_s must be above 0 and not above requests.timeout_max_s"
+    yield from _size_problems(config)
+
+
+def _size_problems(config: Config) -> Iterable[str]:
     if config.limits.object_bytes_max < config.limits.value_bytes_max:
         yield "limits.object_bytes_max must not be below limits.value_bytes_max"
+    if config.limits.inflight_bytes_max < config.limits.object_bytes_max:
+        yield "limits.inflight_bytes_max must not be below limits.object_bytes_max, or the largest batch never fits"
     if config.limits.peer_frame_bytes_max < config.limits.object_bytes_max + 65536:
         yield "limits.peer_frame_bytes_max must exceed limits.object_bytes_max by 64 KiB for a record to fit in a frame"
 

@@ -79,6 +79,9 @@ class Storage(Protocol):
     def sizes(self) -> StorageSizes:
         """Cheap; may lag by a few seconds."""
 
+    def queued_bytes(self) -> int:
+        """Memory that batches take which were handed to `write` and are not done, about; of this moment."""
+
 
 class Receiver(Protocol):
     """Who waits for the answer of one send."""

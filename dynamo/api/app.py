@@ -26,6 +26,7 @@ from dynamo.api.locate import Map
 from dynamo.api.problems import Refusal, outcome_of, problem
 from dynamo.api.records import Records
 from dynamo.api.repair_admin import Repairs
+from dynamo.api.wire import announced_bytes
 from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, RouteNotFound
 from dynamo.node.admission import shed_reason
 from dynamo.protocol.http_fields import REQUEST_ID
@@ -132,7 +133,8 @@ class App:
     async def _counted(self, call: Call, handler: Handler, op: str) -> Answer:
         """Run a client's request under admission, and count it once, whatever becomes of it."""
         node = self._node
-        refused = node.admission.enter()
+        body_bytes = announced_bytes(call.request, node.config.limits.value_bytes_max)
+        refused = node.admission.enter(body_bytes)
         if refused is not None:
             node.metrics.shed_requests[shed_reason(refused)].value += 1
             raise refused
@@ -147,7 +149,7 @@ class App:
             outcome = outcome_of(refusal.error)
             raise
         finally:
-            node.admission.leave()
+            node.admission.leave(body_bytes)
             node.metrics.requests[op, call.level].finished(outcome, call.elapsed_s())
         return answer
 

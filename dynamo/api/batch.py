@@ -132,6 +132,18 @@ class Batch:
         timeout_s = self._records.timeout_s(reading.timeout_s)
         named = wire.idempotency_key(call.request)
         wire.require_json(call.request)
+        body_bytes = wire.announced_bytes(call.request, self._limits.object_bytes_max)
+        if refused := self._node.admission.reserve(body_bytes):
+            self._node.metrics.shed_requests[shed_reason(refused)].value += 1
+            raise refused
+        try:
+            return await self._carried_out(call, reading, writing, timeout_s, named)
+        finally:
+            self._node.admission.free(body_bytes)
+
+    async def _carried_out(
+        self, call: Call, reading: ReadOptions, writing: WriteOptions, timeout_s: float, named: str | None
+    ) -> Answer:
         body = await wire.body_of(call.request, self._limits.object_bytes_max, self._limits.body_timeout_s)
         operations = _operations(body)
         call.started = time.monotonic()

@@ -208,6 +208,14 @@ def from_json(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
         raise BadRequest(f"the body is no {what}: {problem}") from None
 
 
+def announced_bytes(request: web.BaseRequest, most: int) -> int:
+    """Memory that a request's body may take: as announced; `most` where nothing is, or more than is taken."""
+    if not request.body_exists:
+        return 0
+    announced = request.content_length
+    return most if announced is None else min(announced, most)
+
+
 async def body_of(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
     """The whole body. Counted while it comes in, so that neither its announced nor its real size passes the limit.
 

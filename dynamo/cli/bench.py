@@ -17,7 +17,7 @@ FOLDER = Path("bench-results")
 @click.command(short_help="measure this machine's cluster, beside a bare server and etcd")
 @click.option(
     "--only",
-    type=click.Choice(["front", "cluster", "etcd", "overload"]),
+    type=click.Choice(["front", "cluster", "etcd", "overload", "slow-replica"]),
     help="One comparison; etcd has the cluster's rows, too.",
 )
 @click.option(
@@ -52,7 +52,8 @@ def bench(
 
     front: one node's GET beside a bare aiohttp handler. cluster: three nodes, PUT and GET. etcd: the same beside three
     nodes of etcd, where it is installed. overload: three nodes under up to five times the load that they sustain.
-    Without --only: front, etcd, overload. Medians over the rounds; nothing stays behind.
+    slow-replica: the tail of reads with one replica behind 200 ms. Without --only: front, etcd, overload, slow-replica.
+    Medians over the rounds; nothing stays behind.
     """
     from dynamo.workload.benchmark import EVERYTHING, run
     from dynamo.workload.comparison import Settings

@@ -76,11 +76,23 @@ class AdaptiveLimit:
 class Admission:
     """Bounded count of client requests in flight."""
 
-    __slots__ = ("_limit", "_on_idle", "_refused", "arriving", "draining", "inflight")
+    __slots__ = (
+        "_bytes_max",
+        "_limit",
+        "_on_idle",
+        "_refused",
+        "arriving",
+        "draining",
+        "inflight",
+        "inflight_bytes",
+    )
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, bytes_max: int = 2**63) -> None:
         self._limit = AdaptiveLimit(limit)
+        self._bytes_max = bytes_max
         self.inflight = 0
+        self.inflight_bytes = 0
+        """Bodies of the requests in flight, as announced."""
         self.arriving = 0
         """Whole requests that came and were not started yet: counted before they enter."""
         self.draining = False
@@ -115,21 +127,37 @@ class Admission:
         text = "the request's time was over, or as good as over, before work began; nothing was done"
         return self._overloaded(text, reason="deadline")
 
-    def enter(self) -> DynamoError | None:
+    def enter(self, body_bytes: int = 0) -> DynamoError | None:
         """None: go on, and call `leave` once at the end. Otherwise the error to answer with, at once."""
         if self.draining:
             return Draining("this node is stopping and takes no new requests; use another node")
         if self.inflight >= self._limit.value:
             return self.refusal()
-        self.inflight += 1
-        return None
+        refused = self.reserve(body_bytes)
+        if refused is None:
+            self.inflight += 1
+        return refused
 
-    def leave(self) -> None:
-        """A request that was let in has its outcome."""
+    def leave(self, body_bytes: int = 0) -> None:
+        """A request that was let in, with so large a body, has its outcome."""
         assert self.inflight > 0, "every request leaves once"
         self.inflight -= 1
+        self.free(body_bytes)
         if self.inflight == 0:
             self._on_idle()
+
+    def reserve(self, body_bytes: int) -> Overloaded | None:
+        """Memory for a body: None: go on, and `free` it once. Otherwise the error to answer with."""
+        if body_bytes and self.inflight_bytes + body_bytes > self._bytes_max:
+            text = "the bodies of other requests take all the memory that there is for them; nothing was done"
+            return self._overloaded(text, reason="memory", limit=self._bytes_max)
+        self.inflight_bytes += body_bytes
+        return None
+
+    def free(self, body_bytes: int) -> None:
+        """The body is not needed any more."""
+        self.inflight_bytes -= body_bytes
+        assert self.inflight_bytes >= 0, "what was reserved is freed once"
 
     def refusal(self) -> Overloaded:
         """The error of a request that finds the node full."""

@@ -140,6 +140,7 @@ class Coordinator:
                 return
             # Only now: a request that is refused makes no bucket.
             bucket = self._buckets.for_writing(command.bucket)
+            self._replica.refuse_when_deep()
             if target == self._node:
                 minted = self._replica.write(command, bucket, durable=quorum.durable > 0)
             else:

@@ -100,7 +100,7 @@ class Node:
         self.identity = identity
         self.storage = storage
         self.preference = PreferenceLists(ring)
-        self.admission = Admission(config.limits.inflight_max)
+        self.admission = Admission(config.limits.inflight_max, config.limits.inflight_bytes_max)
         self.wakeups = Wakeups(clock)
         self.quarantine = Quarantine(storage, clock, metrics)
         self.audit = AuditBook(storage, clock, self.quarantine, ring.partitions)
@@ -313,6 +313,7 @@ class Node:
         def done(error: DynamoError | None) -> None:
             respond(Stored() if error is None else refusal(error))
 
+        self.replica.refuse_when_deep()
         if message.hint_for:
             self.hints.store(message.hint_for, message.bucket, message.key, message.record, done)
         else:
@@ -322,6 +323,11 @@ class Node:
         def done(outcome: WriteOutcome | DynamoError) -> None:
             respond(refusal(outcome) if isinstance(outcome, DynamoError) else Forwarded(outcome))
 
+        if self.admission.is_full:
+            # It is a client's request all the same; another replica may have room.
+            self.metrics.shed_requests["overloaded"].value += 1
+            respond(refusal(self.admission.refusal()))
+            return
         self._coordinator.write(message.command, deadline, trace, done, forwarded=True)
 
     def _on_scan(self, message: Scan, deadline: float, trace: str, respond: Respond) -> None:

@@ -71,6 +71,10 @@ class Records:
         """Where a key lies."""
         return self._preference.partition(bucket, key)
 
+    def queued_bytes(self) -> int:
+        """Bytes that wait for the disk."""
+        return self._storage.queued_bytes()
+
     def read(self, bucket: str, key: bytes) -> bytes:
         """The durable record in byte form, its checksum verified; empty if there is none.
 

@@ -13,6 +13,7 @@ from dynamo.config import Config
 from dynamo.errors import (
     DynamoError,
     InvalidParameter,
+    Overloaded,
     PreconditionRequired,
     StorageRefused,
 )
@@ -64,6 +65,7 @@ class Replica:
         self._buckets = buckets
         self._rebuilding = rebuilding
         self._metrics = metrics
+        self._queue_bytes_max = config.limits.store_queue_bytes_max
         self._repeats = Repeats(config.requests.repeats_remembered)
         self._unsettled = UnsettledChanges()
         self._lost = ""
@@ -72,6 +74,20 @@ class Replica:
         self.author = Author(config, clock, self._sizes)
         self.mint = Mint(config.node.id, clock, identity, metrics)
         records.quarantine.on_loss = self.mint.lost
+
+    def refuse_when_deep(self) -> None:
+        """Raises Overloaded while too much waits for the disk: a slow one must not fill the memory.
+
+        Asked before anything is minted or merged: what was begun is never given up.
+        """
+        waiting = self._records.queued_bytes()
+        if waiting > self._queue_bytes_max:
+            self._metrics.shed_requests["storage"].value += 1
+            raise Overloaded(
+                f"{waiting} bytes wait for the disk of this node already; nothing was done, try again later",
+                reason="storage",
+                limit=self._queue_bytes_max,
+            )
 
     def fetch(self, bucket: str, key: bytes, *, for_repair: bool = False) -> bytes:
         """The durable record in byte form; empty if there is none. Raises CorruptValue for a damaged one.

@@ -145,6 +145,10 @@ class SimulatedStorage:
         used = sum(len(key) + len(value) for space in self._committed.values() for key, value in space.items())
         return StorageSizes(len(self._committed[Keyspace.RECORDS]), used, MAP_BYTES)
 
+    def queued_bytes(self) -> int:
+        waiting = (change for batch in (*self._group, *self._queue) for change in batch.changes)
+        return sum(len(key) + len(value or b"") for _, key, value in waiting)
+
     # -- the writer ------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:

@@ -88,6 +88,10 @@ class LmdbStorage:
         """As of the last commit."""
         return self._environment.sizes
 
+    def queued_bytes(self) -> int:
+        """Of all groups that wait or are being written, as they are weighed (a change counts a page at least)."""
+        return sum(group.weight for group in self._groups)
+
     # --- writing
 
     def write(self, changes: Sequence[Change], durable: bool, done: Callable[[Exception | None], None]) -> None:  # noqa: FBT001 - as in the port

@@ -40,13 +40,15 @@ Done = Callable[[Exception | None], None]
 class Group:
     """Batches that share a transaction. Of each key only the last change is kept, as nobody sees the ones between."""
 
-    __slots__ = ("_weight_left", "changes", "closed", "commit_s", "dones", "durable")
+    __slots__ = ("_weight_max", "changes", "closed", "commit_s", "dones", "durable", "weight")
 
     def __init__(self, weight_max: int) -> None:
         self.changes: Changes = no_changes()
         self.dones: list[Done] = []
         self.durable = False
-        self._weight_left = weight_max
+        self._weight_max = weight_max
+        self.weight = 0
+        """Bytes, about, that the transaction will write."""
         self.closed = False
         """Handed to the writer, or heavy enough: takes no further batch."""
         self.commit_s = 0.0
@@ -57,10 +59,10 @@ class Group:
         assert not self.closed, "a group that the writer may hold is never changed"
         for space, key, value in changes:
             self.changes[space][key] = value
-            self._weight_left -= _CHANGE_WEIGHT if value is None else _CHANGE_WEIGHT + len(value)
+            self.weight += _CHANGE_WEIGHT if value is None else _CHANGE_WEIGHT + len(value)
         self.dones.append(done)
         self.durable = self.durable or durable
-        self.closed = self._weight_left <= 0
+        self.closed = self.weight >= self._weight_max
 
 
 class Writer:

@@ -20,6 +20,7 @@ from dynamo.workload.front import front
 from dynamo.workload.machine import facts
 from dynamo.workload.overload import overload
 from dynamo.workload.report import Report, Section
+from dynamo.workload.slow_replica import slow_replica
 
 Comparison = Callable[[Path, Settings, asyncio.Runner, Progress], Section]
 
@@ -28,8 +29,9 @@ COMPARISONS: dict[str, Comparison] = {
     "cluster": cluster,
     "etcd": beside_etcd,
     "overload": overload,
+    "slow-replica": slow_replica,
 }
-EVERYTHING = ("front", "etcd", "overload")
+EVERYTHING = ("front", "etcd", "overload", "slow-replica")
 """Together these measure all there is: `etcd` has our cluster's rows, too."""
 
 

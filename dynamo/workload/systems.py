@@ -87,19 +87,34 @@ class DynamoCluster(System):
         self._nodes = [f"node{number}" for number in range(1, nodes + 1)]
         self._n = n
         self._core = core
+        self.members: dict[str, list[int]] = {}
+        """Client, peer and operations port of each node."""
 
     def start(self) -> None:
         ports = free_ports(3 * len(self._nodes))
-        members = {node: ports[3 * i : 3 * i + 3] for i, node in enumerate(self._nodes)}
+        self.members = members = {node: ports[3 * i : 3 * i + 3] for i, node in enumerate(self._nodes)}
+        self.prepare()
         for node in self._nodes:
             config = self._folder / f"{node}.toml"
-            config.write_text(node_config(node, self._folder / node, members))
+            config.write_text(node_config(node, self._folder / node, self.as_seen_by(node)))
             command = [sys.executable, "-m", "dynamo", "serve", "--config", str(config), "--parent", str(os.getpid())]
             self.children.append(Child(node, command, self._folder / f"{node}.log", core=self._core))
         for child, (_, _, ops_port) in zip(self.children, members.values(), strict=True):
             child.wait_until_ready(ops_port, "/readyz")
         self.endpoints = [("127.0.0.1", client_port) for client_port, _, _ in members.values()]
         asked(self.endpoints[0][1], "PUT", f"/v1/buckets/{BUCKET}", {"n": self._n})
+
+    def prepare(self) -> None:
+        """Called when the ports are known, before any node starts."""
+
+    def as_seen_by(self, node: str) -> dict[str, list[int]]:
+        """The members as one node's configuration has them."""
+        return self.members
+
+    def metric(self, node: str, series: str) -> float:
+        """The value of one series of a node, spelt as on its page. Raises ServerFailed."""
+        page = asked(self.members[node][2], "GET", "/metrics", None).decode()
+        return float(next(line for line in page.splitlines() if line.startswith(series + " ")).rsplit(" ", 1)[1])
 
 
 class EtcdCluster(System):

@@ -193,6 +193,16 @@ class StorageContract:
         assert sizes.keys == 7
         assert 0 < sizes.used_bytes <= sizes.map_bytes
 
+    def test_what_waits_is_weighed(self, rig: StorageRig):
+        """As long as a batch is not done it counts, at least its own bytes; afterwards nothing does."""
+        assert rig.storage.queued_bytes() == 0
+        first = write(rig, (RECORDS, b"k", bytes(10_000)))
+        assert 10_000 <= rig.storage.queued_bytes() < 20_000
+        second = write(rig, (RECORDS, b"l", bytes(10_000)))
+        assert 20_000 <= rig.storage.queued_bytes() < 40_000
+        wait(rig, first, second)
+        assert rig.storage.queued_bytes() == 0
+
     # --- no room
 
     def test_without_room_a_batch_fails_whole_and_reads_go_on(self, rig: StorageRig):

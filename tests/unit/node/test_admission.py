@@ -141,3 +141,26 @@ def test_refused_clients_do_not_come_back_together():
     admission.enter()
     told = [error.retry_after_s for _ in range(6) if (error := admission.enter()) is not None]
     assert sorted(told) == sorted(RETRY_AFTER_S * 2)
+
+
+def test_bodies_take_only_so_much_memory():
+    """What is announced counts until its request has ended; requests without a body need none of it."""
+    admission = Admission(1000, bytes_max=100)
+    assert admission.enter(60) is None
+    refused = admission.enter(41)
+    assert refused is not None
+    assert shed_reason(refused) == "memory"
+    assert admission.inflight == 1, "what is refused is not inside"
+    assert admission.enter(40) is None
+    assert admission.enter() is None
+    admission.leave(60)
+    assert admission.enter(60) is None
+
+
+def test_memory_is_freed_once():
+    """A second time would let in more than there is room for."""
+    admission = Admission(1000, bytes_max=100)
+    admission.reserve(10)
+    admission.free(10)
+    with pytest.raises(AssertionError):
+        admission.free(10)

@@ -124,6 +124,9 @@ class MemoryStorage:
     def sizes(self) -> StorageSizes:
         return StorageSizes(len(self.durable[Keyspace.RECORDS]), 0, 0)
 
+    def queued_bytes(self) -> int:
+        return sum(len(key) + len(value or b"") for changes, _, _ in self._queue for _, key, value in changes)
+
     def release(self) -> None:
         """Let the batches that were held commit."""
         self.held = False
