@@ -26,7 +26,7 @@ other nodes, and each of them is as late as the first."""
 TURNS = 4
 """Delays that a request will meet again before its answer is there."""
 WINDOW_S = 0.1
-LIMIT_MIN = 64
+LIMIT_MIN = 96
 """So many are always let in: fewer could not keep disk and peers busy, and one hiccup must not shut the door."""
 _SHRINK_MIN = 0.5
 _GROWTH = 1.15

@@ -12,12 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dynamo.workload.processes import Child, ServerFailed, free_ports
+from dynamo.workload.processes import POLL_S, START_TIMEOUT_S, Child, ServerFailed, free_ports
 from dynamo.workload.runner import Endpoint
 
 BUCKET = "bench"
@@ -101,8 +102,22 @@ class DynamoCluster(System):
             self.children.append(Child(node, command, self._folder / f"{node}.log", core=self._core))
         for child, (_, _, ops_port) in zip(self.children, members.values(), strict=True):
             child.wait_until_ready(ops_port, "/readyz")
+        self._wait_connected()
         self.endpoints = [("127.0.0.1", client_port) for client_port, _, _ in members.values()]
         asked(self.endpoints[0][1], "PUT", f"/v1/buckets/{BUCKET}", {"n": self._n})
+
+    def _wait_connected(self) -> None:
+        """Return when every node counts on every other one. Raises ServerFailed if that takes too long."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        pairs = [(node, peer) for node in self._nodes for peer in self._nodes if peer != node]
+        while any(not self._counts_on(*pair) for pair in pairs):
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"the nodes do not all see each other after {START_TIMEOUT_S:g} s")
+            time.sleep(POLL_S)
+
+    def _counts_on(self, node: str, peer: str) -> bool:
+        is_up, state = f'dynamo_peer_up{{peer="{peer}"}}', f'dynamo_peer_state{{peer="{peer}"}}'
+        return self.metric(node, is_up) == 1 and self.metric(node, state) == 0
 
     def prepare(self) -> None:
         """Called when the ports are known, before any node starts."""
