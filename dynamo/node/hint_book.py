@@ -161,19 +161,20 @@ class HintBook:
         return totals
 
     def correct(self, target: str, count: int, size_bytes: int) -> bool:
-        """All hints for the target were counted. Whether the totals had to be put right.
+        """A walk has counted the hints for the target. Whether the totals had to be put right.
 
-        Not while a change of them waits for the disk: it was computed from something that was not counted.
+        A walk takes time, and what waited for the disk when it passed may be there now; so they are counted again, all at
+        once. Not while a change of them waits for the disk: it was computed from something that was not counted.
         """
         stored = _TOTALS + target.encode()
         totals = self.totals(target)
         waits = self._storage.read(Keyspace.META, stored) != self._storage.latest(Keyspace.META, stored)
         if waits or (totals.count, totals.size_bytes) == (count, size_bytes):
             return False
-        oldest_ms = totals.oldest_ms if count else 0
-        self._storage.write(
-            [_totals_change(target, HintTotals(count, size_bytes, oldest_ms))], False, typed(self._note)
-        )
+        counted = self._counted(target)
+        if (totals.count, totals.size_bytes) == (counted.count, counted.size_bytes):
+            return False
+        self._storage.write([_totals_change(target, counted)], False, typed(self._note))
         self._targets[target] = None
         return True
 

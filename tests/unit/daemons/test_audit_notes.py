@@ -1,8 +1,10 @@
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
+from dynamo.daemons.audit_notes import NotesAudit
 from dynamo.daemons.auditor import Auditor
 from dynamo.layout import damage, note
 from dynamo.layout.keyspaces import Keyspace
@@ -66,6 +68,30 @@ async def test_totals_of_hints_are_put_right(wrong):
     await audited(world)
     found = world["node1"].hints.totals("node2")
     assert (found.count, found.size_bytes) == (right.count, right.size_bytes)
+
+
+async def test_hints_that_come_while_others_are_counted_do_not_make_the_totals_wrong():
+    """The walk counts what is on the disk; the totals count what waits for it too, and it may be there in the end."""
+    waiting: list[Callable[[], None]] = []
+    is_slow = False
+
+    def later(action: Callable[[], None]) -> None:
+        if is_slow:
+            waiting.append(action)
+        else:
+            asyncio.get_running_loop().call_soon(action)
+
+    world = World(3, later=later)
+    await hinted(world, "node2", b"k1")
+    is_slow = True
+    world["node1"].hints.store("node2", "b", b"k2", encode(of(theirs())), lambda _: None)
+    walk = asyncio.ensure_future(NotesAudit(world["node1"]).run())
+    await settle()
+    is_slow = False
+    for commit in waiting:
+        commit()
+    await worked_off(world, walk)
+    assert world["node1"].hints.totals("node2").count == 2
 
 
 async def test_damaged_bucket_properties_are_written_anew(world):
