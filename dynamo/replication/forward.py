@@ -1,8 +1,9 @@
 """Forwarding: a write that reached a node which is no replica of its key, handed to one that is.
 
-One hop, never twice. Candidates are tried in order while it is certain that nothing happened, or while the connection
-broke: the request's identity makes a second coordination of the same write harmless. A candidate that stays silent ends
-the attempt as unknown.
+One hop, never twice. Candidates are tried in order while it is certain that nothing happened. One that stays silent, or
+whose connection broke, ends the attempt as unknown: it may be a process that was stopped and finds the request in its
+socket when it goes on. If another candidate had made the write meanwhile, and somebody replaced it, it would come back
+under a second dot.
 """
 
 from __future__ import annotations
@@ -18,13 +19,12 @@ _TRY_ANOTHER = ("wrong-epoch", "draining", "overloaded", "not-ready", "storage-f
 class Forwarding:
     """Machine. `candidates` are the live primaries in preference order."""
 
-    __slots__ = ("_candidates", "_deadline", "_forward", "_possible", "outcome")
+    __slots__ = ("_candidates", "_deadline", "_forward", "outcome")
 
     def __init__(self, candidates: tuple[str, ...], forward: Forward, deadline: float) -> None:
         self._candidates = list(candidates)
         self._forward = forward
         self._deadline = deadline
-        self._possible = False
         self.outcome: WriteOutcome | DynamoError | None = None
 
     @property
@@ -43,16 +43,14 @@ class Forwarding:
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
         if self.outcome is not None:
             return []
-        if error.failure is PeerFailure.LOST:
-            self._possible = True
-        if error.failure in (PeerFailure.DOWN, PeerFailure.LOST):
+        if error.failure is PeerFailure.DOWN:
             return self._try_next(None)
         refusal = error.error
         if refusal is None:
             return self._finish(self._unknown())
         if refusal.code in _TRY_ANOTHER:
             return self._try_next(refusal)
-        return self._finish(self._unknown() if self._possible or isinstance(refusal, Internal) else refusal)
+        return self._finish(self._unknown() if isinstance(refusal, Internal) else refusal)
 
     def on_wakeup(self, now: float) -> Effects:
         if self.outcome is None and now >= self._deadline:
@@ -62,8 +60,6 @@ class Forwarding:
     def _try_next(self, refusal: DynamoError | None) -> Effects:
         if self._candidates:
             return [Send(self._candidates.pop(0), self._forward)]
-        if self._possible:
-            return self._finish(self._unknown())
         return self._finish(refusal or QuorumUnavailable("no replica of this key can be reached; nothing was sent"))
 
     def _unknown(self) -> DynamoError:
