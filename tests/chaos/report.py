@@ -168,17 +168,18 @@ def repaired_around(samples: list[Sample], moment_s: float) -> list[tuple[str, i
 def _faults(outcome: Outcome) -> str:
     operations = list(outcome.journal.history.operations.values())
     rows = []
-    for band in sorted(outcome.bands, key=lambda band: band.began_s):
+    for number, band in enumerate(sorted(outcome.bands, key=lambda band: band.began_s), 1):
         during = [o for o in operations if band.began_s <= o.call.at < band.ended_s]
         shares = "".join(f'<td class="n">{share}' for share in _shares(during))
         rows.append(
-            f"<tr><td>{band.fault.kind}{f' {band.fault.amount:+d} s' if band.fault.amount else ''}"
+            f'<tr><td class="n">{number}'
+            f"<td>{band.fault.kind}{f' {band.fault.amount:+d} s' if band.fault.amount else ''}"
             f"<td>{' '.join(band.fault.nodes)}"
             f'<td class="n">{band.began_s:.1f} s<td class="n">{band.ended_s - band.began_s:.1f} s'
             f'<td class="n">{len(during):,}{shares}</tr>'
         )
     numbers = ("began", "lasted", "calls", "reads ok", "sloppy writes ok", "strict writes ok")
-    head = "<th>kind<th>nodes" + "".join(f'<th class="n">{name}' for name in numbers)
+    head = '<th class="n">no.<th>kind<th>nodes' + "".join(f'<th class="n">{name}' for name in numbers)
     asked = "Calls go to any node, those on the wrong side of a partition included, and none is made twice."
     return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>{asked}</p>"
 

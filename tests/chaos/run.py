@@ -224,6 +224,7 @@ def summary(outcome: Outcome) -> dict[str, object]:
         "recovery_s": outcome.recovery,
         "events": outcome.events,
         "repaired": outcome.samples[-1].repaired if outcome.samples else {},
+        "samples": outcome.samples,
         "promises": {
             rule: {"claim": claim, "violations": [str(each) for each in outcome.verdict.of(rule)]}
             for rule, claim in judge.PROMISES.items()

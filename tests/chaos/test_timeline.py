@@ -38,6 +38,12 @@ def test_equal_values_are_one_step():
     assert _steps([0, 1, 2, 3, 4], [5, 5, 5, 7]) == "V5H3V7H4"
 
 
+def test_faults_are_numbered_in_their_order_and_kinds_explained():
+    """As in the table below the picture; every kind of partition is one entry."""
+    words = [text.text for text in picture().iter(f"{SVG}text")]
+    assert words.index("1") < words.index("2") < words.index("partition (ring)")
+
+
 def test_the_legend_tells_sums():
     assert any(text.text == "ok 6" for text in picture().iter(f"{SVG}text"))
 

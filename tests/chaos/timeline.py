@@ -12,6 +12,8 @@ from html import escape
 WIDTH = 1160
 LEFT, RIGHT = 92, 16
 ROW = 22
+BANDS = 34
+"""Where the bands begin, below the ticks and the numbers of the faults."""
 PANEL = 88
 GAP = 34
 TICKS_S = (5, 10, 15, 30, 60, 120)
@@ -74,15 +76,14 @@ class Mark:
 def draw(rows: Sequence[str], bars: Sequence[Bar], panels: Sequence[Panel], marks: Sequence[Mark], end_s: float) -> str:
     """The whole picture."""
     scale = _Scale(max(end_s, 1.0))
-    bands_bottom = 26 + ROW * len(rows)
-    parts = [_bands(scale, rows, bars)]
-    top = bands_bottom + GAP
+    parts = [_bands(scale, rows, bars), _kinds(sorted({bar.kind for bar in bars}), BANDS + ROW * len(rows) + 14)]
+    top = BANDS + ROW * len(rows) + 14 + GAP
     for panel in panels:
         parts.append(_panel(scale, panel, top))
         top += PANEL + GAP
-    height = top + 4
+    height = top + 4 + 12 * len(marks)
     parts.insert(0, _grid(scale, top - GAP))
-    parts.extend(_mark(scale, mark, top - GAP) for mark in marks)
+    parts.extend(_mark(scale, mark, top - GAP, number) for number, mark in enumerate(marks))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="Time line of the run" font-family="system-ui, sans-serif" font-size="11">'
@@ -117,11 +118,29 @@ def _grid(scale: _Scale, bottom: float) -> str:
 def _bands(scale: _Scale, rows: Sequence[str], bars: Sequence[Bar]) -> str:
     found = []
     for number, row in enumerate(rows):
-        y = 26 + number * ROW
+        y = BANDS + number * ROW
         found.append(_text(LEFT - 8, y + 13, row, anchor="end"))
         found.append(f'<rect x="{LEFT}" y="{y + 1}" width="{WIDTH - LEFT - RIGHT}" height="{ROW - 3}" fill="#ecfdf5"/>')
         for depth, bar in _stacked([bar for bar in bars if bar.row == row]):
             found.append(_bar(scale, bar, y + 1 + depth * 7, ROW - 3 - depth * 7))
+    x = 0.0
+    for number, began_s in enumerate(sorted({bar.began_s for bar in bars}), 1):
+        x = max(scale.x(began_s), x + 13)
+        found.append(_text(x, BANDS - 4, str(number), colour="#6b7280", size=9))
+    return "".join(found)
+
+
+def _kinds(kinds: Sequence[str], y: float) -> str:
+    """What the colours of the bands mean; all kinds of partition have one."""
+    named = {kind: COLOURS[kind] for kind in kinds if kind in COLOURS}
+    cuts = [kind for kind in kinds if kind not in COLOURS]
+    if cuts:
+        named[f"partition ({', '.join(cuts)})"] = CUT
+    found, x = [], float(LEFT)
+    for words, colour in named.items():
+        found.append(f'<rect x="{x:g}" y="{y - 8:g}" width="9" height="9" rx="1.5" fill="{colour}"/>')
+        found.append(_text(x + 13, y, words, colour="#374151"))
+        x += 32 + len(words) * LETTER
     return "".join(found)
 
 
@@ -206,10 +225,10 @@ def _legend(panel: Panel, y: float) -> str:
     return "".join(found)
 
 
-def _mark(scale: _Scale, mark: Mark, bottom: float) -> str:
+def _mark(scale: _Scale, mark: Mark, bottom: float, number: int) -> str:
     x = scale.x(mark.at_s)
     line = f'<line x1="{x}" x2="{x}" y1="20" y2="{bottom}" stroke="#111827" stroke-dasharray="3 3"/>'
-    return line + _text(x - 4, bottom + 14, mark.words, anchor="end", colour="#111827")
+    return line + _text(x - 4, bottom + 14 + 12 * number, mark.words, anchor="end", colour="#111827")
 
 
 def _text(
