@@ -163,8 +163,8 @@ class HintBook:
     def correct(self, target: str, count: int, size_bytes: int) -> bool:
         """A walk has counted the hints for the target. Whether the totals had to be put right.
 
-        A walk takes time, and what waited for the disk when it passed may be there now; so they are counted again, all at
-        once. Not while a change of them waits for the disk: it was computed from something that was not counted.
+        A walk takes time, and what waited for the disk when it passed may be there now; so they are counted again, all
+        at once. Not while a change of them waits for the disk: it was computed from something that was not counted.
         """
         stored = _TOTALS + target.encode()
         totals = self.totals(target)
