@@ -32,7 +32,13 @@ class Author:
 
     def observe(self, hybrid: int) -> None:
         """Take in a stamp of another node. Raises ClockDrift."""
-        self._hybrid.observe(hybrid, self._clock.wall_ms())
+        self._hybrid.observe(hybrid, self._now_ms())
+
+    def _now_ms(self) -> int:
+        """The wall clock, after it was compared with the one that only grows."""
+        now_ms = self._clock.wall_ms()
+        self._hybrid.look(now_ms, int(self._clock.monotonic() * 1000))
+        return now_ms
 
     def compose(
         self, base: Record, command: WriteCommand, bucket: BucketProperties, mint: Callable[[VersionClock], Dot]
@@ -41,7 +47,7 @@ class Author:
 
         Raises TooManySiblings, ValueTooLarge, ClockDrift, and what `mint` raises.
         """
-        now_ms = self._clock.wall_ms()
+        now_ms = self._now_ms()
         stamp = self._stamp(base, command, bucket, now_ms)
         actor, counter = mint(base.clock)
         ttl_ms = bucket.ttl_s * 1000 if command.ttl_ms is None else command.ttl_ms
@@ -63,12 +69,15 @@ class Author:
     def _stamp(self, base: Record, command: WriteCommand, bucket: BucketProperties, now_ms: int) -> int:
         """Greater than all that the write has seen.
 
-        In a siblings bucket, where stamps decide nothing, one that lies too far ahead is passed over: it must not carry
-        away this node's clock, and the lww buckets with it.
+        A stamp here that lies too far ahead must not carry away this node's clock, and every other key with it. In a
+        siblings bucket, where stamps decide nothing, it is passed over. In an lww bucket it is exceeded for this key
+        alone: the others take that if it is this node's clock that is behind, and refuse it if theirs agree with it.
         """
         above = max(base.hybrid_max(), command.context_hybrid)
         if bucket.mode is Mode.LWW:
             self._hybrid.observe(command.context_hybrid, now_ms)
+            if self._hybrid.is_too_far_ahead(above, now_ms):
+                return above + 1
         elif self._hybrid.is_too_far_ahead(above, now_ms):
             above = 0
         return self._hybrid.tick(now_ms, above)

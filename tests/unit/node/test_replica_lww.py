@@ -56,3 +56,14 @@ def test_a_stamp_too_far_ahead_does_not_matter_in_a_siblings_bucket(lone):
     lone.write(b"k", b"over it")
     lone.write(b"other", b"x", context={}, context_hybrid=2**63 - 1)
     assert wall_ms(lone.write(b"k", b"x", bucket=LWW).siblings[0].hybrid) == START_MS
+
+
+def test_a_clock_that_was_ahead_for_a_while_does_not_block_the_other_keys(lone):
+    """Keys written meanwhile keep their stamps, and are exceeded; all others are stamped by the clock as it is now."""
+    lone.write(b"a", b"x", bucket=LWW)
+    lone.world.clock.wall += 10**9
+    ahead = lone.write(b"k", b"from the future", bucket=LWW).siblings[0].hybrid
+    lone.world.clock.wall -= 10**9
+    assert wall_ms(lone.write(b"a", b"y", bucket=LWW).siblings[0].hybrid) == START_MS
+    assert lone.write(b"k", b"over it", bucket=LWW).siblings[0].hybrid == ahead + 1
+    assert wall_ms(lone.write(b"b", b"z", bucket=LWW).siblings[0].hybrid) == START_MS

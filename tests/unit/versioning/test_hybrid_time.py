@@ -74,3 +74,43 @@ def test_a_stamp_orders_by_time_then_counter(now_ms, logical):
     """One int holds both, and comparing ints compares stamps."""
     assert wall_ms(stamp(now_ms, logical)) == now_ms
     assert stamp(now_ms, logical) < stamp(now_ms + 1)
+
+
+def at(clock: HybridClock, now_ms: int, monotonic_ms: int) -> int:
+    """A stamp, taken as a node takes it."""
+    clock.look(now_ms, monotonic_ms)
+    return clock.tick(now_ms)
+
+
+def test_a_clock_that_was_ahead_and_is_corrected_is_believed_again():
+    """Stamps go on from what was before, not from what the wrong clock said."""
+    clock = HybridClock(DRIFT_MS)
+    before = at(clock, NOW_MS, 1000)
+    assert wall_ms(at(clock, NOW_MS + 10**9, 2000)) == NOW_MS + 10**9
+    at(clock, NOW_MS + 10**9 + 1000, 3000)
+    after = at(clock, NOW_MS + 3000, 4000)
+    assert wall_ms(after) == NOW_MS + 3000
+    assert after > before
+
+
+def test_a_corrected_clock_stays_above_what_it_gave_out_before():
+    """Also where it comes back a little behind."""
+    clock = HybridClock(DRIFT_MS)
+    before = at(clock, NOW_MS, 1000)
+    at(clock, NOW_MS + 10**9, 1010)
+    assert before < at(clock, NOW_MS - 500, 1020) < stamp(NOW_MS + 1)
+
+
+def test_a_clock_that_goes_back_for_the_first_time_is_not_believed():
+    """It may be wrong now as well as before: stamps go on from the last."""
+    clock = HybridClock(DRIFT_MS)
+    before = at(clock, NOW_MS, 1000)
+    assert at(clock, NOW_MS - 10**9, 2000) == before + 1
+
+
+def test_small_steps_are_no_jump():
+    """A clock that is slewed or stepped within the allowed drift is always believed."""
+    clock = HybridClock(DRIFT_MS)
+    for step in range(10):
+        given_out = at(clock, NOW_MS + step * DRIFT_MS, step)
+    assert at(clock, NOW_MS, 10) == given_out + 1
