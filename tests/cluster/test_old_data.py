@@ -123,7 +123,7 @@ def incarnation(node: NodeProcess) -> str:
 def values(node: NodeProcess, key: str) -> set[bytes]:
     """All values of a key, as a read of a quorum shows them."""
     with Client([node.address]) as client:
-        found = client.get("things", key.encode(), r=2)
+        found = client.get("things", key.encode(), r=2, timeout_s=1.0)
     if isinstance(found, Missing):
         return set()
     return {value.value for value in found.values} if isinstance(found, Siblings) else {found.value}
