@@ -1,9 +1,13 @@
-"""When all faults have ended: repair every key by reading it, then look at what the nodes hold and how they are."""
+"""When all faults have ended: wait until the replicas are equal by themselves, read every key everywhere, and look at
+what the nodes hold and how they are.
+"""
 
 from __future__ import annotations
 
 from dynamo.checker import replicas
 from dynamo.checker.history import Place, Version, Violation
+from dynamo.errors import CorruptValue
+from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.commands import Consistency, ReadCommand
 from dynamo.simulation.clients import Clients
 from dynamo.simulation.cluster import Cluster, N, Running
@@ -13,6 +17,7 @@ from dynamo.simulation.recorder import Recorder
 ROUNDS = 2
 TRIES = 5
 TIMEOUT_S = 5.0
+POLL_S = 0.5
 AUDITOR = "auditor"
 
 
@@ -25,8 +30,28 @@ class Audit:
         self._recorder = recorder
         self._clients = clients
 
-    async def repair(self) -> None:
-        """Read every key at R = all through every node, twice: this repairs what differs, and each must answer."""
+    async def converge(self, within_s: float) -> float | None:
+        """Wait until all replicas hold the same, with nobody reading; how many seconds that took, None if too long."""
+        began = self._cluster.world.now()
+        while not self._is_equal():
+            if self._cluster.world.now() > began + within_s:
+                return None
+            await self._cluster.world.sleep(POLL_S)
+        return self._cluster.world.now() - began
+
+    def _is_equal(self) -> bool:
+        if len(self._cluster.running) < len(self._cluster.ids):
+            return False
+        try:
+            return not self._differences() and not self._hints_left()
+        except CorruptValue:
+            return False
+
+    def _hints_left(self) -> bool:
+        return any(running.storage.scan(Keyspace.HINTS, b"", None, 1) for running in self._cluster.running.values())
+
+    async def read_all(self) -> None:
+        """Read every key at R = all through every node, twice: each must answer."""
         for _ in range(ROUNDS):
             for node in self._cluster.ids:
                 for bucket, key in self._clients.places():
@@ -52,17 +77,21 @@ class Audit:
 
     def inspect(self) -> None:
         """Compare the replicas, and see that no node has anything left to do."""
-        places = [(bucket, key.decode()) for bucket, key in self._clients.places()]
-        homes = {place: self._cluster.primaries(place[0], place[1].encode()) for place in places}
-        self.violations.extend(
-            replicas.check(holdings(self._cluster), homes, forgets=self._cluster.shape.tombstones.reap)
-        )
+        self.violations.extend(self._differences())
         books = [running.node.buckets.everything() for _, running in sorted(self._cluster.running.items())]
         if any(book != books[0] for book in books):
             self._found("the nodes hold different bucket properties")
         for name, running in sorted(self._cluster.running.items()):
             for trouble in _troubles(running):
                 self._found(f"{name} {trouble}")
+
+    def _differences(self) -> list[Violation]:
+        forgets = self._cluster.shape.tombstones.reap
+        return replicas.check(holdings(self._cluster), self._homes(), forgets=forgets)
+
+    def _homes(self) -> dict[Place, tuple[str, ...]]:
+        places = self._clients.places()
+        return {(bucket, key.decode()): self._cluster.primaries(bucket, key) for bucket, key in places}
 
     def _found(self, text: str) -> None:
         self.violations.append(Violation("restless", ("", ""), text))

@@ -1,8 +1,8 @@
 """One seed from beginning to verdict.
 
 A run has five parts: the cluster comes up and its buckets are made; clients work while faults come and go; all faults
-end; every node serves a read of every key at R = all, twice, which repairs what differs; then the disks are looked at
-and the whole history is judged.
+end, and the replicas become equal within a stated time, with nobody reading; every node serves a read of every key at
+R = all, twice; then the disks are looked at and the whole history is judged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import msgspec
 
 from dynamo.checker import answers, convergence, outcomes, sessions
-from dynamo.checker.history import Bucket, Clocks, Forgets, History, Place, Version
+from dynamo.checker.history import Bucket, Clocks, Forgets, History, Place, Version, Violation
 from dynamo.checker.writes import Ledger
 from dynamo.errors import WriteTimeout
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -30,6 +30,8 @@ OUTCOME_MARGIN_S = 0.1
 """How long after its deadline a request may still end: time-outs of peers and late timers."""
 QUIET_S = 40.0
 """Pause after the faults: longer than any clock was ahead, and for the daemons to compare buckets."""
+CONVERGENCE_SWEEPS = 3.0
+"""In so many sweeps of anti-entropy after the last fault all replicas must be equal, whatever happened before."""
 LONGEST_RUN_S = 3600.0
 """Virtual seconds after which something is taken to wait for ever."""
 BUCKET_TIMEOUT_S = 5.0
@@ -45,6 +47,8 @@ class Verdict(msgspec.Struct):
     operations: int = 0
     outcomes: dict[str, int] = {}
     virtual_s: float = 0.0
+    converged_s: float = 0.0
+    """From the end of the faults until all replicas were equal by themselves; 0 if nobody was to make them so."""
     events: int = 0
     plan: Plan | None = None
     trace: list[str] = []
@@ -102,6 +106,8 @@ class _Simulation:
         self.audit = Audit(self.cluster, self.recorder, self.clients)
         self.finals: dict[Place, Version] | None = None
         """What the replicas hold in the end; None if it never came to that."""
+        self.converged_s: float | None = 0.0
+        """Seconds from the end of the faults until all replicas were equal; None if they were not in time."""
 
     async def run(self) -> None:
         """Everything but the verdict."""
@@ -125,8 +131,10 @@ class _Simulation:
         self.nemesis.heal()
         await asyncio.gather(*faults)
         self.nemesis.heal()
+        if self.plan.shape.repair.enabled:
+            self.converged_s = await self.audit.converge(CONVERGENCE_SWEEPS * self.plan.shape.repair.period_s)
         await self.world.sleep(QUIET_S)
-        await self.audit.repair()
+        await self.audit.read_all()
         self.finals = self.audit.finals()
         await self.lister.compare(self.finals)
         await self.world.sleep(QUIET_S)
@@ -159,6 +167,9 @@ class _Simulation:
         found = outcomes.check(self.history, OUTCOME_MARGIN_S) + answers.check(ledger) + sessions.check(self.history)
         if self.finals is not None:
             found += convergence.check(ledger, self.finals)
+        if self.converged_s is None:
+            text = f"the replicas differ {CONVERGENCE_SWEEPS:g} sweeps of anti-entropy after the last fault"
+            found.append(Violation("not-converged", ("", ""), text))
         if self.plan.is_calm:
             found += outcomes.all_succeeded(self.history)
         counts: dict[str, int] = {}
@@ -172,6 +183,7 @@ class _Simulation:
             operations=len(self.history.operations),
             outcomes=dict(sorted(counts.items())),
             virtual_s=self.world.now(),
+            converged_s=self.converged_s or 0.0,
             events=self.world.events,
             violations=[*said, *unanswered, *map(str, [*self.lister.violations, *self.audit.violations, *found])],
             plan=self.plan,
