@@ -5,12 +5,21 @@ These are the tests that `make mutants` holds against the mechanisms taken out o
 
 import pytest
 
+from dynamo.config import HintsSection, RepairSection
 from dynamo.protocol.commands import ReadOutcome, WriteOutcome
+from dynamo.simulation.cluster import Shape
 from tests.simulation.stage import Stage, play
 
 pytestmark = pytest.mark.simulation
 
 KEY = b"k"
+NO_HINTS = HintsSection(enabled=False)
+NO_REPAIR = RepairSection(enabled=False)
+HINTS_ALONE_S = 20.0
+"""From the return of a replica until it has its hints."""
+REPAIR_ALONE_S = 30.0
+"""Three sweeps of anti-entropy, in the shape below."""
+REPAIR_OFTEN = RepairSection(period_s=10.0)
 
 
 def test_read_repair_alone_brings_replicas_together():
@@ -27,7 +36,72 @@ def test_read_repair_alone_brings_replicas_together():
         assert isinstance(await stage.read(third, KEY, r=3), ReadOutcome)
         assert stage.values(third, KEY) == {b"v"}
 
-    play(story)
+    play(story, Shape(hints=NO_HINTS, repair=NO_REPAIR))
+
+
+@pytest.mark.parametrize("nodes", [3, 5])
+def test_hints_alone_bring_a_returned_replica_up_to_date(nodes: int):
+    """Nobody reads and nobody compares; with three nodes there is no fallback, and the coordinator keeps the hint."""
+
+    async def story(stage: Stage) -> None:
+        first, _, third = stage.primaries(KEY)
+        stage.cluster.crash(third)
+        await stage.until(lambda: not stage.cluster.running[first].node.liveness.is_alive(third), 10)
+        assert isinstance(await stage.write(first, KEY, b"v"), WriteOutcome)
+        stage.cluster.start(third)
+        await stage.until(lambda: stage.values(third, KEY) == {b"v"}, HINTS_ALONE_S)
+
+    play(story, Shape(nodes=nodes, repair=NO_REPAIR))
+
+
+def test_a_replica_that_stays_silent_gets_a_hint_too():
+    """Its connection stands, nothing comes back: the write's share is kept for it and delivered later."""
+
+    async def story(stage: Stage) -> None:
+        first, _, third = stage.primaries(KEY)
+        stage.cluster.platters[third].habits.full = True
+        assert isinstance(await stage.write(first, KEY, b"v"), WriteOutcome)
+        await stage.world.sleep(3.0)
+        stage.cluster.platters[third].habits.full = False
+        await stage.until(lambda: stage.values(third, KEY) == {b"v"}, HINTS_ALONE_S)
+
+    play(story, Shape(nodes=5, repair=NO_REPAIR))
+
+
+def test_hints_of_two_coordinators_are_merged():
+    """Two that did not hear of each other leave hints for a third one with the same fallback: both values arrive."""
+
+    async def story(stage: Stage) -> None:
+        first, second, third = stage.primaries(KEY)
+        stage.cluster.crash(third)
+        for source, target in ((first, second), (second, first)):
+            stage.cluster.network.cut(source, target)
+        alive = {name: stage.cluster.running[name].node.liveness.is_alive for name in (first, second)}
+        await stage.until(lambda: not any(alive[first](n) or alive[second](n) for n in (third,)), 10)
+        await stage.until(lambda: not (alive[first](second) or alive[second](first)), 10)
+        assert isinstance(await stage.write(first, KEY, b"a"), WriteOutcome)
+        assert isinstance(await stage.write(second, KEY, b"b"), WriteOutcome)
+        stage.cluster.network.mend_all()
+        stage.cluster.start(third)
+        await stage.until(lambda: stage.values(third, KEY) == {b"a", b"b"}, HINTS_ALONE_S)
+
+    play(story, Shape(nodes=5, repair=NO_REPAIR))
+
+
+def test_anti_entropy_alone_brings_replicas_together():
+    """Nobody reads, and nobody kept a hint."""
+
+    async def story(stage: Stage) -> None:
+        first, _, third = stage.primaries(KEY)
+        stage.cluster.crash(third)
+        await stage.until(lambda: not stage.cluster.running[first].node.liveness.is_alive(third), 10)
+        for number in range(20):
+            assert isinstance(await stage.write(first, KEY + b"/%d" % number, b"v", sloppy=False), WriteOutcome)
+        stage.cluster.start(third)
+        keys = [KEY + b"/%d" % number for number in range(20)]
+        await stage.until(lambda: all(stage.values(third, key) == {b"v"} for key in keys), REPAIR_ALONE_S)
+
+    play(story, Shape(hints=NO_HINTS, repair=REPAIR_OFTEN))
 
 
 def test_a_node_that_forgot_a_dot_mints_as_somebody_else():
@@ -49,4 +123,4 @@ def test_a_node_that_forgot_a_dot_mints_as_somebody_else():
         assert found.record is not None
         assert {sibling.value for sibling in found.record.siblings} == {b"before", b"after"}
 
-    play(story, seed=2)
+    play(story, Shape(hints=NO_HINTS, repair=NO_REPAIR), seed=2)
