@@ -7,7 +7,6 @@ from __future__ import annotations
 from dynamo.checker import replicas
 from dynamo.checker.history import Place, Version, Violation
 from dynamo.errors import CorruptValue
-from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.commands import Consistency, ReadCommand
 from dynamo.simulation.clients import Clients
 from dynamo.simulation.cluster import Cluster, N, Running
@@ -43,12 +42,9 @@ class Audit:
         if len(self._cluster.running) < len(self._cluster.ids):
             return False
         try:
-            return not self._differences() and not self._hints_left()
+            return not self._differences() and not any(map(hints_left, self._cluster.running.values()))
         except CorruptValue:
             return False
-
-    def _hints_left(self) -> bool:
-        return any(running.storage.scan(Keyspace.HINTS, b"", None, 1) for running in self._cluster.running.values())
 
     async def read_all(self) -> None:
         """Read every key at R = all through every node, twice: each must answer."""

@@ -14,12 +14,18 @@ from unittest.mock import patch
 import msgspec
 
 from dynamo.daemons import reaper
+from dynamo.daemons.hint_sender import HintSender
+from dynamo.daemons.repairer import Repairer
+from dynamo.layout.hint import Hint
 from dynamo.membership.store_ages import StoreAges
+from dynamo.node import hint_book
+from dynamo.node.coordinator import Coordinator
 from dynamo.node.hint_book import HintBook
 from dynamo.node.reaping import Reaping
 from dynamo.protocol.messages import DeadKey
 from dynamo.repair.tombstones import Looks
 from dynamo.replication.read_repair import Reconciled
+from dynamo.replication.write import QuorumWrite
 from dynamo.simulation import disk
 
 MECHANISMS = "tests/simulation/test_mechanisms.py"
@@ -97,12 +103,71 @@ def _all(*taken: Taken) -> Iterator[None]:
         yield
 
 
+def no_hints() -> Taken:
+    return patch.object(Coordinator, "_handoff", lambda *_: None)
+
+
+def no_delivery() -> Taken:
+    async def idle(_: HintSender) -> None:
+        """One round of nothing."""
+
+    return patch.object(HintSender, "run_once", idle)
+
+
+def hints_overwrite() -> Taken:
+    def newest(held: Hint | None, data: bytes, *_: object, now_ms: int, age_max_ms: int) -> Hint:
+        return Hint(data, now_ms, now_ms + age_max_ms)
+
+    return patch.object(hint_book, "kept", newest)
+
+
+def nobody_is_silent() -> Taken:
+    return patch.object(QuorumWrite, "on_wakeup", lambda self, now: self._end(now))
+
+
+def no_anti_entropy() -> Taken:
+    async def idle(_: Repairer) -> None:
+        """One round of nothing."""
+
+    return patch.object(Repairer, "run_once", idle)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "read-repair",
         "reads leave replicas as they are",
         no_read_repair,
         (f"{MECHANISMS}::test_read_repair_alone_brings_replicas_together",),
+    ),
+    Mutant(
+        "hints",
+        "nothing is kept for a replica that cannot take a write",
+        no_hints,
+        (f"{MECHANISMS}::test_hints_alone_bring_a_returned_replica_up_to_date",),
+    ),
+    Mutant(
+        "hint-delivery",
+        "hints are kept, and never sent",
+        no_delivery,
+        (f"{MECHANISMS}::test_hints_alone_bring_a_returned_replica_up_to_date",),
+    ),
+    Mutant(
+        "hint-merge",
+        "a second hint for a key takes the place of the first",
+        hints_overwrite,
+        (f"{MECHANISMS}::test_hints_of_two_coordinators_are_merged",),
+    ),
+    Mutant(
+        "silent-replicas",
+        "only who is down or fails gets a hint",
+        nobody_is_silent,
+        (f"{MECHANISMS}::test_the_share_of_a_silent_replica_is_kept_in_time_to_count",),
+    ),
+    Mutant(
+        "anti-entropy",
+        "replicas are never compared",
+        no_anti_entropy,
+        (f"{MECHANISMS}::test_anti_entropy_alone_brings_replicas_together",),
     ),
     Mutant(
         "incarnation",

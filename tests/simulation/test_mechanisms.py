@@ -8,7 +8,7 @@ import pytest
 from dynamo.config import HintsSection, RepairSection
 from dynamo.protocol.commands import ReadOutcome, WriteOutcome
 from dynamo.simulation.cluster import Shape
-from tests.simulation.stage import Stage, play
+from tests.simulation.stage import TIMEOUT_S, Stage, play
 
 pytestmark = pytest.mark.simulation
 
@@ -54,15 +54,18 @@ def test_hints_alone_bring_a_returned_replica_up_to_date(nodes: int):
     play(story, Shape(nodes=nodes, repair=NO_REPAIR))
 
 
-def test_a_replica_that_stays_silent_gets_a_hint_too():
-    """Its connection stands, nothing comes back: the write's share is kept for it and delivered later."""
+def test_the_share_of_a_silent_replica_is_kept_in_time_to_count():
+    """Its connection stands and nothing comes back: W = 3 of 3 is reached with a fallback, before the deadline."""
 
     async def story(stage: Stage) -> None:
         first, _, third = stage.primaries(KEY)
-        stage.cluster.platters[third].habits.full = True
-        assert isinstance(await stage.write(first, KEY, b"v"), WriteOutcome)
-        await stage.world.sleep(3.0)
-        stage.cluster.platters[third].habits.full = False
+        stage.cluster.pause(third)
+        began = stage.world.now()
+        written = await stage.write(first, KEY, b"v", w=3)
+        assert isinstance(written, WriteOutcome)
+        assert (written.primaries, written.fallbacks) == (2, 1)
+        assert stage.world.now() < began + TIMEOUT_S / 2
+        stage.cluster.resume(third)
         await stage.until(lambda: stage.values(third, KEY) == {b"v"}, HINTS_ALONE_S)
 
     play(story, Shape(nodes=5, repair=NO_REPAIR))
