@@ -26,6 +26,7 @@ from dynamo.config import (
     TombstonesSection,
 )
 from dynamo.daemons.supervisor import Supervisor
+from dynamo.errors import CorruptValue
 from dynamo.layout import hint
 from dynamo.layout.keyspaces import Keyspace, hint_key, record_key
 from dynamo.node.node import Node
@@ -67,6 +68,8 @@ class Shape(msgspec.Struct):
     """More often than in earnest, as all that follows: a run lasts minutes."""
     tombstones: TombstonesSection = TombstonesSection(age_min_s=5.0, settle_s=10.0, period_s=5.0)
     audit: AuditSection = AuditSection(period_s=60.0)
+    tombstones: TombstonesSection = TombstonesSection(age_min_s=30.0, settle_s=65.0, period_s=5.0)
+    audit: AuditSection = AuditSection(period_s=20.0)
 
 
 class Running(msgspec.Struct):
@@ -239,12 +242,13 @@ class Cluster:
         for node in self.ids:
             forms = [self.platters[node].synced[Keyspace.RECORDS].get(stored)] if node in primaries else []
             forms += self._hints(node, stored) if hints else []
-            found += any(form is not None and descends(decode(form).clock, clock) for form in forms)
+            found += any(form is not None and _has_seen(form, clock) for form in forms)
         return found
 
     def _hints(self, node: str, stored: bytes) -> list[bytes | None]:
         kept = self.platters[node].synced[Keyspace.HINTS]
-        return [hint.decode(kept[key]).record for key in (hint_key(each, stored) for each in self.ids) if key in kept]
+        found = [kept[key] for key in (hint_key(each, stored) for each in self.ids) if key in kept]
+        return [hint.decode(data).record for data in found if _is_sound(data)]
 
     def _end(self, running: Running) -> None:
         running.life.alive = False
@@ -266,3 +270,19 @@ class Cluster:
             tombstones=self.shape.tombstones,
             audit=self.shape.audit,
         )
+
+
+def _has_seen(form: bytes, clock: Clock) -> bool:
+    """Whether a stored record descends from the clock; a damaged one is worth nothing."""
+    try:
+        return descends(decode(form).clock, clock)
+    except CorruptValue:
+        return False
+
+
+def _is_sound(data: bytes) -> bool:
+    try:
+        hint.decode(data)
+    except CorruptValue:
+        return False
+    return True

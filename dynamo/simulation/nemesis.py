@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from dynamo.layout.keyspaces import Keyspace
 from dynamo.simulation.cluster import BROKEN_S, POLL_S, Cluster
 from dynamo.simulation.network import Weather
 from dynamo.simulation.plan import Plan
@@ -14,6 +15,8 @@ POWER_CUT_SHARE = 0.3
 """Of crashes, where several nodes may be down: all nodes at once."""
 BREAK_S = 2.0
 """How long a disk waits for a sync that it can fail."""
+WIPE_PAUSE_S = 5.0
+"""Longer than any request."""
 OLD_COPY_S = 5.0
 """How long an older copy may run without meeting anybody who knows better."""
 Fault = Callable[[], Coroutine[Any, Any, None]]
@@ -29,6 +32,8 @@ class Nemesis:
         self._plan = plan
         self._dice = cluster.world.stream("nemesis")
         self._over = False
+        self._rotten = ""
+        self._wiped = False
 
     def faults(self) -> list[Fault]:
         """One endless task for each kind of fault that the plan has."""
@@ -43,6 +48,9 @@ class Nemesis:
             (self._plan.break_s, self._break),
             (self._plan.away_s, self._away),
             (self._plan.old_copy_s, self._old_copy),
+            (self._plan.freeze_s, self._freeze),
+            (self._plan.rot_s, self._rot),
+            (self._plan.wipe_s, self._wipe),
         )
         return [self._repeating(every_s, fault) for every_s, fault in kinds if every_s]
 
@@ -228,6 +236,36 @@ class Nemesis:
         if node in self._cluster.running:
             self._cluster.crash(node)
         self._cluster.put_back(node, present)
+        await self._restart(node)
+
+    async def _freeze(self) -> None:
+        """SIGSTOP, and SIGCONT after a while: shorter than anybody needs to notice, or longer."""
+        node = self._any()
+        if node in self._cluster.running:
+            self._recorder.remark(f"{node} is frozen")
+            self._cluster.pause(node)
+            await self._cluster.world.sleep(self._dice.choice((0.3, 2.0, 10.0)) * self._dice.random())
+            self._cluster.resume(node)
+
+    async def _rot(self) -> None:
+        self._rotten = self._rotten or self._any()
+        running = self._cluster.running.get(self._rotten)
+        if running is not None:
+            space = self._dice.choice((Keyspace.RECORDS, Keyspace.RECORDS, Keyspace.DIGESTS, Keyspace.HINTS))
+            running.storage.rot(space, self._dice)
+
+    async def _wipe(self) -> None:
+        node = self._any()
+        if self._wiped or node not in self._cluster.running or self._down():
+            return
+        self._wiped = True
+        self._recorder.remark(f"the disk of {node} breaks")
+        self._cluster.crash(node)
+        # What its acknowledgements were part of is answered before they are worth nothing any more.
+        await self._cluster.world.sleep(WIPE_PAUSE_S)
+        if node in self._cluster.running:
+            return
+        self._cluster.wipe(node)
         await self._restart(node)
 
     def _down(self) -> int:

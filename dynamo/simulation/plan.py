@@ -17,6 +17,8 @@ from dynamo.simulation.network import Weather
 
 CALM = 0.1
 PATIENT_S = 0.3
+ILL_FATED = 0.3
+"""Runs in which a disk loses what it had."""
 ASYNC = 0.1
 """Runs with `durability = "async"`. They have no crashes: what is shown and not synced may be lost with the power."""
 
@@ -46,6 +48,12 @@ class Plan(msgspec.Struct):
     away_max_s: float = 120.0
     old_copy_s: float = 0.0
     """Nodes that are started on an older copy of their disk, then on the right one again."""
+    freeze_s: float = 0.0
+    """Nodes that are stopped and go on, as by SIGSTOP and SIGCONT."""
+    rot_s: float = 0.0
+    """Bits that flip on the disk of one node, always the same one: a second copy must be sound."""
+    wipe_s: float = 0.0
+    """One node, once, gets an empty disk."""
 
     @property
     def is_calm(self) -> bool:
@@ -59,6 +67,10 @@ class Plan(msgspec.Struct):
             self.stop_s,
             self.clock_s,
             self.away_s,
+            self.old_copy_s,
+            self.freeze_s,
+            self.rot_s,
+            self.wipe_s,
         )
         storms = (weather.loss, weather.straggle, self.disk.stall, self.full_s, self.break_s, self.shape.lag_s)
         return not any(faults) and not any(storms) and self.habits.timeout_min_s >= PATIENT_S
@@ -83,6 +95,8 @@ def draw(dice: Random) -> Plan:
         _draw_faults(dice, plan)
     if dice.random() < ASYNC:
         plan.shape.durability, plan.crash_s, plan.break_s = "async", 0.0, 0.0
+    elif not calm and dice.random() < ILL_FATED:
+        _draw_fate(dice, plan)
     return plan
 
 
@@ -126,6 +140,17 @@ def _draw_faults(dice: Random, plan: Plan) -> None:
     plan.skew_max_ms = dice.choice((100, 1_000, 4_000, 20_000))
     plan.full_s = _some(dice, 0.5, 3.0)
     plan.break_s = _some(dice, 0.5, 3.0)
+    plan.freeze_s = _some(dice, 0.5, 4.0)
+
+
+def _draw_fate(dice: Random, plan: Plan) -> None:
+    """One disk loses what it had. What is on that disk alone is lost then, so nothing is asked of one replica."""
+    fate = dice.choice(("rot", "wipe", "old copy"))
+    plan.rot_s = dice.uniform(0.3, 2.0) if fate == "rot" else 0.0
+    plan.wipe_s = dice.uniform(1.0, 4.0) if fate == "wipe" else 0.0
+    plan.old_copy_s = dice.uniform(0.5, 2.0) if fate == "old copy" else 0.0
+    plan.down_max = 1
+    plan.habits.level_weights = dice.choice(((0, 1, 0), (0, 2, 1)))
 
 
 def _some(dice: Random, low: float, high: float) -> float:
