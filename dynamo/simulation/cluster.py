@@ -273,11 +273,11 @@ class Cluster:
 
 
 def _has_seen(form: bytes, clock: Clock) -> bool:
-    """Whether a stored record descends from the clock; a damaged one is worth nothing."""
+    """Whether a stored record descends from the clock. One that was damaged since was there when it counted."""
     try:
         return descends(decode(form).clock, clock)
     except CorruptValue:
-        return False
+        return True
 
 
 def _is_sound(data: bytes) -> bool:
