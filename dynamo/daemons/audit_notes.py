@@ -47,7 +47,7 @@ class NotesAudit:
 
     async def _audit_hints(self, target: str) -> None:
         hints, count, size_bytes = self._node.hints, 0, 0
-        before = hints.changes(target)
+        before = hints.totals(target)
         async for page in self._pages(target):
             self._count(len(page))
             damaged = [pair for pair in page if self._is_damaged(*pair)]
@@ -55,8 +55,7 @@ class NotesAudit:
                 hints.remove(target, damaged, _unheeded)
             count += len(page) - len(damaged)
             size_bytes += sum(len(k) + len(v) for k, v in page) - sum(len(k) + len(v) for k, v in damaged)
-        unchanged = before is not None and hints.changes(target) == before
-        if unchanged and hints.correct(target, count, size_bytes):
+        if hints.totals(target) == before and hints.correct(target, count, size_bytes):
             log.info("the total of the hints for a node was wrong", target=target, hints=count)
 
     def _is_damaged(self, stored: bytes, data: bytes) -> bool:

@@ -61,7 +61,6 @@ class HintBook:
         self._metrics = metrics
         self._unsettled = UnsettledChanges()
         self._others = frozenset(m.id for m in preference.ring.members if m.id != node)
-        self._changes: dict[str, int] = {}
         self._targets: dict[str, None] = {}
         """Whoever has hints here, or had some since the start; members of an earlier topology may be among them."""
 
@@ -98,7 +97,6 @@ class HintBook:
             changed = totals.changed(stored, held, data, hint.first_failed_ms)
             self._check_room(target, totals, changed)
             changes = [(Keyspace.HINTS, stored, data), _totals_change(target, changed)]
-            self._changes[target] = self._changes.get(target, 0) + 1
         self._targets[target] = None
         event = "created" if held is None else "merged"
         change = self._unsettled.begin(stored, is_new=False)
@@ -167,21 +165,11 @@ class HintBook:
 
         A walk takes time, and what waited for the disk when it passed may be there now; so they are counted again, all
         at once. Not while a change of them waits for the disk: it was computed from something that was not counted.
-    def changes(self, target: str) -> int | None:
-        """How often the hints for the target have changed; None while a change waits for the disk.
-
-        If the number is the same before and after the hints were looked at, what was seen is what there is.
         """
         stored = _TOTALS + target.encode()
-        waits = self._storage.read(Keyspace.META, stored) != self._storage.latest(Keyspace.META, stored)
-        return None if waits else self._changes.get(target, 0)
-
-    def correct(self, target: str, count: int, size_bytes: int) -> bool:
-        """All hints for the target were counted, and did not change meanwhile (`changes`). Whether the totals had to be
-        put right.
-        """
         totals = self.totals(target)
-        if (totals.count, totals.size_bytes) == (count, size_bytes):
+        waits = self._storage.read(Keyspace.META, stored) != self._storage.latest(Keyspace.META, stored)
+        if waits or (totals.count, totals.size_bytes) == (count, size_bytes):
             return False
         counted = self._counted(target)
         if (totals.count, totals.size_bytes) == (counted.count, counted.size_bytes):
@@ -215,7 +203,6 @@ class HintBook:
         gone = len(changes)
         if changes:
             changes.append(_totals_change(target, totals))
-            self._changes[target] = self._changes.get(target, 0) + 1
         self._storage.write(changes, True, typed(settled))
         return gone
 

@@ -67,8 +67,6 @@ class Shape(msgspec.Struct):
     repair: RepairSection = RepairSection(period_s=20.0)
     """More often than in earnest, as all that follows: a run lasts minutes."""
     tombstones: TombstonesSection = TombstonesSection(age_min_s=5.0, settle_s=10.0, period_s=5.0)
-    audit: AuditSection = AuditSection(period_s=60.0)
-    tombstones: TombstonesSection = TombstonesSection(age_min_s=30.0, settle_s=65.0, period_s=5.0)
     audit: AuditSection = AuditSection(period_s=20.0)
 
 
