@@ -118,10 +118,10 @@ def test_listings_are_lines(cli, stored):
 def test_options_reach_the_request(cli, stored, served):
     """Spelt as in the API."""
     stored("b", "k", "x", "-w", "all", "--dw", "1", "--pw", "2", "--no-sloppy", "--ttl", "90s", "--timeout", "40s")
-    cli("kv", "get", "b", "k", "-r", "1", "--pr", "one", "--consistency", "one", "--siblings", "lww")
+    cli("kv", "get", "b", "k", "-r", "1", "--pr", "one", "--no-sloppy", "--consistency", "one", "--siblings", "lww")
     (put,), (get,) = ([c.raw_path.partition("?")[2] for c in served.calls(method)] for method in ("PUT", "GET"))
     assert re.fullmatch(r"w=all&dw=1&pw=2&sloppy=false&ttl=90000ms&timeout=19[89]\d\dms", put)
-    assert get.startswith("consistency=one&r=1&pr=one&siblings=lww&timeout=29"), "half of DYNAMO_TIMEOUT"
+    assert get.startswith("consistency=one&r=1&pr=one&sloppy=false&siblings=lww&timeout=29"), "half of DYNAMO_TIMEOUT"
 
 
 @pytest.mark.parametrize(

@@ -225,12 +225,12 @@ async def test_a_bad_bucket_name_is_refused_before_it_is_sent(client, cluster):
 async def test_options_become_query_parameters(client, cluster):
     """Spelt as the API spells them."""
     await client.put("b", "k", b"x", consistency="all", w=3, dw="quorum", pw=1, sloppy=False, ttl_s=1.5)
-    await client.get("b", "k", consistency="one", r=2, pr=1, siblings="lww")
+    await client.get("b", "k", consistency="one", r=2, pr=1, sloppy=True, siblings="lww")
     put, get = cluster.calls()
     assert put.raw_path.partition("?")[2].startswith(
         "consistency=all&w=3&dw=quorum&pw=1&sloppy=false&ttl=1500ms&timeout="
     )
-    assert get.raw_path.partition("?")[2].startswith("consistency=one&r=2&pr=1&siblings=lww&timeout=")
+    assert get.raw_path.partition("?")[2].startswith("consistency=one&r=2&pr=1&sloppy=true&siblings=lww&timeout=")
 
 
 async def test_a_closed_client_says_so(cluster):
