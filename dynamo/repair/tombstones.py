@@ -68,7 +68,7 @@ def dead_for_ms(record: Record, now_ms: int) -> int:
 
 def settle_min_s(timeout_max_s: float, hints_after_s: float, hint_timeout_s: float, nodes: int) -> float:
     """How far apart the looks must be at least: a request, then a hint offered to one node after the other, then the
-    last of these messages on its way.
+    last of these messages on its way. What daemons ask (repairs, deliveries) has seconds, less than all that.
     """
     return timeout_max_s + hints_after_s + hint_timeout_s * nodes + IN_TRANSPORT_S
 

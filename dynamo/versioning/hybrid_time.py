@@ -6,8 +6,8 @@ correctness of the siblings mode rests on.
 
 A wall clock that jumped far ahead and back again must not leave its node stamping ahead until real time has caught up:
 its peers would refuse all that it writes. Whether a clock that goes back goes wrong or right shows when it is compared
-with one that only grows: a clock that is again where it was before a jump ahead has been corrected, and the stamps of
-between are not built upon. One that goes back further than it ever was may be wrong; then stamps go on from the last.
+with one that only grows: a clock that is again where it was before, or behind that, has been corrected, and the stamps
+of between are not built upon. One that goes back further than ever before may be wrong; stamps go on from the last then.
 Keys written in between keep the stamps they got: a write over one of them must be greater still, and is refused by the
 other nodes until their time has come.
 
@@ -19,6 +19,8 @@ from __future__ import annotations
 from dynamo.errors import ClockDrift
 
 LOGICAL_BITS = 16
+PLACES_MAX = 8
+"""Places of a jumping wall clock that are remembered."""
 
 
 def stamp(wall_ms: int, logical: int = 0) -> int:
@@ -34,27 +36,27 @@ def wall_ms(hybrid: int) -> int:
 class HybridClock:
     """The one source of stamps of a node. Wall time comes in as an argument, so a clock that jumps back is harmless."""
 
-    __slots__ = ("_ahead_ms", "_drift_max_ms", "_last", "_sound")
+    __slots__ = ("_ahead_ms", "_drift_max_ms", "_last", "_left")
 
     def __init__(self, drift_max_ms: int, last: int = 0) -> None:
         self._drift_max_ms = drift_max_ms
         self._last = last
         self._ahead_ms: int | None = None
         """Wall time less monotonic time at the last look."""
-        self._sound: tuple[int, int] | None = None
-        """The same, and the highest stamp, from before the wall clock jumped ahead; None if it did not."""
+        self._left: list[tuple[int, int]] = []
+        """The same at places that the wall clock has jumped away from, each with the highest stamp by then."""
 
     def look(self, now_ms: int, monotonic_ms: int) -> None:
         """Compare the two clocks, before a stamp is taken from the wall clock."""
         ahead_ms, before_ms = now_ms - monotonic_ms, self._ahead_ms
         self._ahead_ms = ahead_ms
-        if before_ms is None:
+        if before_ms is None or abs(ahead_ms - before_ms) <= self._drift_max_ms:
             return
-        if self._sound is not None and ahead_ms - self._sound[0] <= self._drift_max_ms:
-            self._last = min(self._last, self._sound[1])
-            self._sound = None
-        elif self._sound is None and ahead_ms - before_ms > self._drift_max_ms:
-            self._sound = (before_ms, self._last)
+        others = [place for place in self._left if abs(place[0] - before_ms) > self._drift_max_ms]
+        self._left = [*others[1 - PLACES_MAX :], (before_ms, self._last)]
+        if ahead_ms < before_ms:
+            passed = [place for place in self._left if place[0] >= ahead_ms - self._drift_max_ms]
+            self._last = min(self._last, max(min(passed)[1], stamp(now_ms)))
 
     @property
     def last(self) -> int:

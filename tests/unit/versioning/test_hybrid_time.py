@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.errors import ClockDrift
-from dynamo.versioning.hybrid_time import LOGICAL_BITS, HybridClock, stamp, wall_ms
+from dynamo.versioning.hybrid_time import LOGICAL_BITS, PLACES_MAX, HybridClock, stamp, wall_ms
 
 NOW_MS = 1_700_000_000_000
 DRIFT_MS = 5000
@@ -114,3 +114,20 @@ def test_small_steps_are_no_jump():
     for step in range(10):
         given_out = at(clock, NOW_MS + step * DRIFT_MS, step)
     assert at(clock, NOW_MS, 10) == given_out + 1
+
+
+def test_a_clock_that_jumps_about_is_believed_where_it_was_before():
+    """Ahead, behind, far ahead, and back: only a place that it never held is doubted."""
+    clock = HybridClock(DRIFT_MS)
+    at(clock, NOW_MS, 1000)
+    for jump_ms in (3_600_000, -3_600_000, 86_400_000):
+        at(clock, NOW_MS + jump_ms, 1000)
+    assert wall_ms(at(clock, NOW_MS + 1000, 2000)) == NOW_MS + 1000
+
+
+def test_what_is_remembered_of_jumps_is_bounded():
+    """The oldest places are forgotten."""
+    clock = HybridClock(DRIFT_MS)
+    for step in range(100):
+        at(clock, NOW_MS + step * 10 * DRIFT_MS, 1000)
+    assert len(clock._left) == PLACES_MAX
