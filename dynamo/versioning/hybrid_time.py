@@ -7,7 +7,7 @@ correctness of the siblings mode rests on.
 A wall clock that jumped far ahead and back again must not leave its node stamping ahead until real time has caught up:
 its peers would refuse all that it writes. Whether a clock that goes back goes wrong or right shows when it is compared
 with one that only grows: a clock that is again where it was before, or behind that, has been corrected, and the stamps
-of between are not built upon. One that goes back further than ever before may be wrong; stamps go on from the last then.
+of between are not built upon. One that goes back further than ever before may be wrong: stamps go on from the last.
 Keys written in between keep the stamps they got: a write over one of them must be greater still, and is refused by the
 other nodes until their time has come.
 
