@@ -106,6 +106,24 @@ async def test_leaves_are_judged_beside_writes(world):
     assert leaves(world.storage["node1"]) == leaves_due(world.storage["node1"])
 
 
+async def test_a_wrong_leaf_is_left_alone_while_a_write_of_it_is_queued(world):
+    """The queued one was computed from the wrong leaf, and would come on top of the right one."""
+    await written(world, "node1", b"k", b"v")
+    node, storage = world["node1"], world.storage["node1"]
+    ((leaf, _),) = storage.durable[DIGESTS].items()
+    storage.durable[DIGESTS][leaf] = b"wrong!!!"
+    storage.held = True
+    await written(world, "node1", b"k", b"queued")
+    walked = asyncio.ensure_future(Auditor(node).walk(split_record_key(leaf)[0], "b"))
+    await until(world, walked.done)
+    assert walked.result() is False
+    storage.release()
+    await settle()
+    await worked_off(world, Auditor(node).walk(split_record_key(leaf)[0], "b"))
+    await settle()
+    assert leaves(storage) == leaves_due(storage)
+
+
 async def test_damage_found_by_a_reader_is_seen_to_at_once(world):
     """The leaf still counts what is gone; the next round puts it right, without a pass."""
     for number in range(20):
