@@ -112,7 +112,9 @@ class Faults:
         """Start nodes again that ended by themselves, as a service manager would; each is held against them later."""
         while self._now() < until_s:
             await asyncio.sleep(WATCH_S)
-            for node in self._nodes.values():
-                if node.notice_exit():
-                    self.remark(node.exits[-1])
-                    node.start()
+            # Not while a fault starts or ends nodes: one could be started twice.
+            async with self._turn:
+                for node in self._nodes.values():
+                    if node.notice_exit():
+                        self.remark(node.exits[-1])
+                        node.start()
