@@ -15,6 +15,8 @@ PEERS = [f"node{i}" for i in range(2, 8)]
 UNITS = (
     *("seconds", "bytes", "keys", "total", "info", "up"),
     *("size", "siblings", "requests", "state", "score", "partitions"),
+    # Of hints, which are what is counted: the name begins with it.
+    *("pending", "inflight", "paused"),
 )
 
 
