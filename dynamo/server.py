@@ -156,6 +156,7 @@ class Server:
             limits=config.limits,
             tls=server_context(config.tls),
             greeted=peers.retry_now,
+            stall=node.stall,
         )
         self._cleanup.push_async_callback(self._settle, node, storage)
         node.start()
@@ -183,7 +184,8 @@ class Server:
         supervisor = Supervisor(node)
         supervisor.start()
         self._cleanup.push_async_callback(supervisor.stop)
-        lag = asyncio.get_running_loop().create_task(loop_lag.measure(node.metrics.event_loop_lag), name="loop-lag")
+        beat = loop_lag.measure(node.metrics.event_loop_lag, node.stall)
+        lag = asyncio.get_running_loop().create_task(beat, name="loop-lag")
         self._cleanup.push_async_callback(_cancelled, lag)
         await self._serve_http(operations_app(node), node, self.config.listen.ops_host, member.ops_port)
         early = EarlyRefusal(node.admission, node.metrics.shed_requests["overloaded"])

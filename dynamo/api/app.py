@@ -134,7 +134,7 @@ class App:
         """Run a client's request under admission, and count it once, whatever becomes of it."""
         node = self._node
         body_bytes = announced_bytes(call.request, node.config.limits.value_bytes_max)
-        refused = node.admission.enter(body_bytes)
+        refused = node.admission.enter(body_bytes, call.started)
         if refused is not None:
             node.metrics.shed_requests[shed_reason(refused)].value += 1
             raise refused

@@ -81,7 +81,7 @@ class _Item:
 
     def enter(self) -> None:
         """Raises Overloaded or Draining."""
-        refused = self._node.admission.enter()
+        refused = self._node.admission.enter(arrived=self.call.started)
         if refused is not None:
             self._node.metrics.shed_requests[shed_reason(refused)].value += 1
             raise refused

@@ -17,8 +17,10 @@ Peers' and operators' requests are not counted here, so a flood of clients canno
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from dynamo.errors import Draining, DynamoError, Overloaded
+from dynamo.telemetry.stall import Stall
 
 DELAY_SHARE = 0.05
 """Of a request's time, that it may lie before its start: an answer takes several more turns of the loop, here and on
@@ -81,14 +83,16 @@ class Admission:
         "_limit",
         "_on_idle",
         "_refused",
+        "_stall",
         "arriving",
         "draining",
         "inflight",
         "inflight_bytes",
     )
 
-    def __init__(self, limit: int, bytes_max: int = 2**63) -> None:
+    def __init__(self, limit: int, bytes_max: int = 2**63, stall: Stall | None = None) -> None:
         self._limit = AdaptiveLimit(limit)
+        self._stall = stall or Stall(inf)
         self._bytes_max = bytes_max
         self.inflight = 0
         self.inflight_bytes = 0
@@ -127,10 +131,16 @@ class Admission:
         text = "the request's time was over, or as good as over, before work began; nothing was done"
         return self._overloaded(text, reason="deadline")
 
-    def enter(self, body_bytes: int = 0) -> DynamoError | None:
-        """None: go on, and call `leave` once at the end. Otherwise the error to answer with, at once."""
+    def enter(self, body_bytes: int = 0, arrived: float = -inf) -> DynamoError | None:
+        """None: go on, and call `leave` once at the end. Otherwise the error to answer with, at once.
+
+        `arrived` is when the request was read from its socket, in monotonic seconds, where that is known.
+        """
         if self.draining:
             return Draining("this node is stopping and takes no new requests; use another node")
+        if arrived > -inf and self._stall.doubts(arrived):
+            text = "this node did not run for a while and begins nothing that may have waited since; nothing was done"
+            return self._overloaded(text, reason="stalled")
         if self.inflight >= self._limit.value:
             return self.refusal()
         refused = self.reserve(body_bytes)

@@ -69,6 +69,7 @@ from dynamo.repair.exchange import Differences, Exchange
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
 from dynamo.telemetry.metrics import Metrics
+from dynamo.telemetry.stall import Stall
 from dynamo.version import VERSION
 
 _ANY_EPOCH = (Ping, Status, Probe, ProbeFor)
@@ -100,7 +101,8 @@ class Node:
         self.identity = identity
         self.storage = storage
         self.preference = PreferenceLists(ring)
-        self.admission = Admission(config.limits.inflight_max, config.limits.inflight_bytes_max)
+        self.stall = Stall(config.requests.timeout_s)
+        self.admission = Admission(config.limits.inflight_max, config.limits.inflight_bytes_max, self.stall)
         self.wakeups = Wakeups(clock)
         self.quarantine = Quarantine(storage, clock, metrics)
         self.audit = AuditBook(storage, clock, self.quarantine, ring.partitions)

@@ -27,9 +27,9 @@ CONSISTENCIES = ("one", "quorum", "all", "linearizable", "none")
 """The API's words, for numbers as well (r=2 of 3 is `quorum`); `none` where a request was refused unread."""
 OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 """A missing key is `ok`; `rejected` is the client's doing, `unavailable` the cluster's, `error` a bug or damage."""
-SHED_REASONS = ("overloaded", "deadline", "memory", "storage", "draining", "connections")
+SHED_REASONS = ("overloaded", "deadline", "memory", "storage", "draining", "connections", "stalled")
 """Too many requests at work; no time left; too many bytes of bodies; too much waiting for the disk; stopping; too many
-connections."""
+connections; read after this process had not run for a while."""
 EXCHANGE_RESULTS = ("equal", "differed", "failed")
 """Of a comparison of one partition with one peer."""
 PEER_FAILURES = ("down", "lost", "timeout", "refused")

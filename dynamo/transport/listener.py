@@ -4,8 +4,9 @@ Who has not shown who he is gets little: a few seconds, one small frame, and onl
 node that connects again replaces its older connection, which is dead or about to be.
 
 A request's deadline is put on this node's own clock when it arrives. What has no time left is refused before any work
-starts. Replies of one tick leave together. A peer that does not take its replies is not read from any more, and dropped
-if they pile up all the same: its requests are its own to limit.
+starts; so is a forwarded write that may have lain in the socket while this process did not run (`telemetry/stall.py`).
+Replies of one tick leave together. A peer that does not take its replies is not read from any more, and dropped if they
+pile up all the same: its requests are its own to limit.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
@@ -21,7 +23,8 @@ from dynamo.config import LimitsSection
 from dynamo.errors import DynamoError, Internal, Overloaded
 from dynamo.ports import Inbound
 from dynamo.protocol.codec import Envelope, decode_hello, refusal
-from dynamo.protocol.messages import Message, Ping, Pong
+from dynamo.protocol.messages import Forward, Message, Ping, Pong
+from dynamo.telemetry.stall import Stall
 from dynamo.transport.connection import Connection, Monotonic, Timings, log
 from dynamo.transport.frames import FrameTooLarge
 from dynamo.transport.handshake import Introduction, is_ours, welcome
@@ -100,7 +103,9 @@ class IncomingConnection(Connection):
                 self.answer(envelope.exchange, Pong())
                 continue
             deadline = arrived + envelope.left_ms * 0.001
-            if deadline <= monotonic():
+            # Of all that peers ask, only a forwarded write is more than a merge: begun late, it would be a second one.
+            is_late = type(message) is Forward and self._listener.stall.doubts(arrived)
+            if is_late or deadline <= monotonic():
                 self.statistics.expired += 1
                 self.answer(envelope.exchange, refusal(Overloaded("the request's time was over before work began")))
                 continue
@@ -176,9 +181,11 @@ class Listener:
         timings: Timings | None = None,
         monotonic: Monotonic = time.monotonic,
         greeted: Callable[[str], None] | None = None,
+        stall: Stall | None = None,
     ) -> None:
         limits = limits or LimitsSection()
         self.me = me
+        self.stall = stall or Stall(inf)
         self.inbound = inbound
         self.queue_bytes_max = limits.peer_queue_bytes_max
         self.counts = ListenerStatistics({})

@@ -11,6 +11,7 @@ from dynamo.node.admission import (
     Admission,
     shed_reason,
 )
+from dynamo.telemetry.stall import Stall
 
 
 def test_as_many_as_the_limit_are_let_in():
@@ -164,3 +165,17 @@ def test_memory_is_freed_once():
     admission.free(10)
     with pytest.raises(AssertionError):
         admission.free(10)
+
+
+def test_what_may_have_waited_while_the_process_was_stopped_is_not_begun():
+    """A request read at a doubtful moment is refused, and counted apart; one whose moment is not known goes on."""
+    stall = Stall(2.0)
+    stall.beat(10.0)
+    admission = Admission(5, stall=stall)
+    assert admission.enter(arrived=11.0) is None
+    refused = admission.enter(arrived=13.0)
+    assert isinstance(refused, Overloaded)
+    assert shed_reason(refused) == "stalled"
+    assert "nothing was done" in refused.detail
+    assert admission.enter() is None
+    assert admission.inflight == 2

@@ -7,11 +7,14 @@ import pytest
 from dynamo.errors import Applied, Internal, Overloaded, StorageFull
 from dynamo.protocol.codec import (
     LENGTH_BYTES,
+    Envelope,
     encode_frame,
     refusal,
     refused_error,
 )
-from dynamo.protocol.messages import Fetch, Fetched, Ping, Pong, Refused, Store, Stored
+from dynamo.protocol.commands import WriteCommand
+from dynamo.protocol.messages import Fetch, Fetched, Forward, Ping, Pong, Refused, Store, Stored
+from dynamo.telemetry.stall import Stall
 from dynamo.transport import listener as room
 from tests.unit.transport.wire import QUICK, SMALL, Inbox, RawPeer, Receiver, ask, echo, introduction, until
 
@@ -94,6 +97,22 @@ async def test_expired_work_never_starts(cluster, left_ms: int):
     assert two.message == Fetched(b"2")
     assert inbox.messages == [Fetch("b", b"2")]
     assert listener.statistics().peers["node2"].expired == 1
+
+
+async def test_a_forwarded_write_that_may_have_waited_in_a_stopped_process_never_starts(cluster):
+    """Its sender has gone on without it. What only merges is as good late as ever."""
+    stall = Stall(2.0)
+    stall.beat(time.monotonic() - 60)
+    inbox = Inbox(echo)
+    listener = await cluster.listener(inbox, stall=stall)
+    peer = await cluster.raw(listener.port)
+    await peer.greet()
+    forward = Forward(WriteCommand(bucket="b", key=b"k", value=b"v", request=b""))
+    peer.say(Envelope(1, False, 1, 1000, "", forward), ask(2))
+    one, two = await peer.envelopes()
+    assert isinstance(refused_error(one.message), Overloaded)
+    assert two.message == Fetched(b"2")
+    assert inbox.messages == [Fetch("b", b"2")]
 
 
 async def test_work_that_expires_behind_slow_work_never_starts(cluster):
