@@ -132,7 +132,9 @@ class HintsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     enabled: bool = True
     after_s: float = 0.5
-    """A replica that has not acknowledged a write by then gets it as a hint, too."""
+    """A write that still waits for its quorum by then leaves a hint for whoever has not acknowledged it; any other one
+    does so at its deadline.
+    """
     bytes_max: int = 512 * 2**20
     """Of all hints for one node; above it further ones are refused, and left to anti-entropy."""
     age_max_s: float = 10_800.0

@@ -2,9 +2,10 @@
 
 The coordinator has minted the dot; its own storing is under way when the machine starts and is reported like any other
 answer. All other primaries that are alive are sent the record at once. Each primary stands for one *share* of the
-write. The share of one that is not alive, fails, or stays silent for a while goes to the next live fallback of the
-preference list as a hint; where none is left the coordinator keeps the hint itself. So the machine lives on after its
-decision until each share is stored or kept, whatever the client does; what it has sent is never taken back.
+write. The share of one that is not alive, fails, or stays silent while the write waits for its quorum, goes to the next
+live fallback of the preference list as a hint; where none is left the coordinator keeps the hint itself. So the machine
+lives on after its decision until each share is stored or kept, whatever the client does; what it has sent is never
+taken back.
 
 A share counts once, for its primary or, in a sloppy write, for the fallback that keeps it; a hint that the coordinator
 keeps beside its own copy never counts. Counting shares and not answers is what stays true while hints are delivered:
@@ -53,7 +54,7 @@ class Handoff(msgspec.Struct, frozen=True, gc=False):
     away: tuple[str, ...]
     """Primaries that are not alive: they are sent nothing. A coordinator that is none keeps the first one's share."""
     after_s: float
-    """A primary that has not answered by then gets a hint, too."""
+    """A primary that has not answered by then gets a hint, if the write still waits for its quorum."""
 
 
 class QuorumWrite:
@@ -172,11 +173,12 @@ class QuorumWrite:
     def on_wakeup(self, now: float) -> Effects:
         if now >= self._silent_at:
             self._silent_at = inf
+            if self.outcome is not None:
+                return []  # Slow is not away: under load most are slow now and then, and a hint is one more write.
             for peer, share in self._owing.items():
                 if peer == share != self._own and share not in self._sought:
                     self._seek(share, SILENT)
-            effects = self._place(now)
-            return effects if self.outcome is not None else [*effects, *self._end(now), WakeAt(self._deadline)]
+            return [*self._place(now), *self._end(now), WakeAt(self._deadline)]
         return self._end(now)
 
     def _end(self, now: float) -> Effects:

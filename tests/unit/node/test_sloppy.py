@@ -58,10 +58,13 @@ def test_a_fallback_keeps_what_a_primary_misses(world):
 
 
 def test_a_silent_primary_gets_a_hint_after_a_while(world):
-    """Though the client was answered at once; nothing is left to be woken for afterwards."""
+    """If the write waits for it; nothing is left to be woken for afterwards."""
     first, _second, third = world.primaries(KEY)
     world.storage[third].held = True
-    assert world.write(first, KEY, b"x").fallbacks == 0
+    outcomes = []
+    world[first].write(world.command(KEY, b"x", w=3), world.clock.now + 2, "t", outcomes.append)
+    world.agenda.run()
+    assert outcomes == []
     assert hints(world, fallbacks(world)[0]) == {}
     world.clock.turn(0.5)
     world.agenda.run()
