@@ -169,7 +169,7 @@ class Auditor:
         fault = record_fault(stored, data, self._node.ring.partitions)
         if fault:
             self._book.found += 1
-            self._node.quarantine.found(stored, fault)
+            self._node.quarantine.found(stored, data, fault)
             return
         _, bucket, key = split_record_key(stored)
         place = key_hash(bucket, key)

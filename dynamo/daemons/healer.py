@@ -15,12 +15,13 @@ import asyncio
 from collections.abc import Callable
 
 from dynamo.errors import CorruptValue, DynamoError, ReadTimeout
-from dynamo.layout.keyspaces import split_record_key
+from dynamo.layout.keyspaces import Keyspace, split_record_key
 from dynamo.node.asking import ask
 from dynamo.node.node import Node
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.effects import PeerError
 from dynamo.protocol.messages import Fetch, Fetched, Store
+from dynamo.repair.faults import record_fault
 from dynamo.replication.read_repair import Reconciled, keep_newest, keep_siblings
 from dynamo.telemetry.logs import Log
 
@@ -50,8 +51,8 @@ class Healer:
                 log.debug("a damaged key stays in doubt", problem=error.detail)
 
     async def _heal(self, stored: bytes) -> None:
-        node, entry = self._node, self._node.quarantine.open.get(stored)
-        if entry is None or not node.quarantine.found(stored, entry.fault):
+        node = self._node
+        if stored not in node.quarantine.open or not self._is_out(stored):
             return  # healed by now; or something is being written over it, and the next round sees what came of that
         _, name, key = split_record_key(stored)
         bucket = node.buckets.for_reading(name)
@@ -68,6 +69,12 @@ class Healer:
             await _settled(lambda done: node.quarantine.closed(stored, done))
         node.metrics.audit_healed["repaired" if answers.data else "nothing"].value += 1
         log.info("a damaged key is whole again", held_elsewhere=bool(answers.data))
+
+    def _is_out(self, stored: bytes) -> bool:
+        """Whether the damaged bytes are gone: there may have been no room to take them out, or a write came over."""
+        data = self._node.storage.read(Keyspace.RECORDS, stored)
+        fault = "" if data is None else record_fault(stored, data, self._node.ring.partitions)
+        return data is None or not fault or self._node.quarantine.found(stored, data, fault)
 
     def _others(self, bucket: BucketProperties, key: bytes) -> list[str]:
         partition = self._node.preference.partition(bucket.name, key)

@@ -92,22 +92,25 @@ class Quarantine:
     def verified(self, stored: bytes, data: bytes) -> bytes:
         """The bytes of a record, if they pass their checksum. Raises CorruptValue, and takes the record out."""
         if data and not is_sound(data):
-            self.found(stored, "a stored record fails its checksum")
+            self.found(stored, data, "a stored record fails its checksum")
             self.check(stored)
             raise CorruptValue("a stored record fails its checksum", size_bytes=len(data))
         return data
 
-    def found(self, stored: bytes, fault: str) -> bool:
-        """A record is damaged: take it out. Whether it is out (or written over) as far as the next write can see.
+    def found(self, stored: bytes, data: bytes, fault: str) -> bool:
+        """A record, `data`, was found damaged: take it out. Whether it is out, or written over, as far as can be seen.
 
-        False while something is queued to be written over it, which is then computed from what was sound.
+        False while something is queued to be written over it, which is then computed from what was sound. What was
+        written over it since it was judged is not touched: an acknowledged write may be in that.
         """
-        data = self._storage.read(Keyspace.RECORDS, stored)
+        present = self._storage.read(Keyspace.RECORDS, stored)
         latest = self._storage.latest(Keyspace.RECORDS, stored)
-        if data is None or latest is None:
+        if present is None or latest is None:
             return True
-        if latest != data:
+        if latest != present:
             return False
+        if present != data:
+            return True
         entry = self._noted(Keyspace.RECORDS, stored, data, fault)
         self.open[stored] = entry
         self.unsure[split_record_key(stored)[:2]] = None

@@ -96,7 +96,7 @@ class Records:
         try:
             return Base(bucket, key, partition, stored, data)
         except CorruptValue as problem:
-            if not self.quarantine.found(stored, problem.detail):
+            if not self.quarantine.found(stored, data, problem.detail):
                 raise
         return Base(bucket, key, partition, stored, b"")
 

@@ -141,10 +141,23 @@ def test_a_full_store_keeps_the_damage_and_refuses_it(lone):
     lone.world.agenda.run()
     assert lone.storage.durable[RECORDS][stored] == bad
     lone.storage.full = False
-    assert lone.world["node1"].quarantine.found(stored, "again")
+    assert lone.world["node1"].quarantine.found(stored, bad, "again")
     lone.world.agenda.run()
     assert stored not in lone.storage.durable[RECORDS]
     assert lone.metrics.audit_damaged["records"].value == 1
+
+
+def test_what_was_written_over_the_damage_stays(lone):
+    """Who judged the bytes some time ago takes out those bytes, and nothing that came since."""
+    lone.write(b"k", b"one")
+    stored, bad = harm(lone)
+    with pytest.raises(CorruptValue):
+        lone.replica.fetch("b", b"k")
+    lone.world.agenda.run()
+    assert lone.store(b"k", of(theirs())) is None
+    assert lone.world["node1"].quarantine.found(stored, bad, "late")
+    lone.world.agenda.run()
+    assert lone.storage.durable[RECORDS][stored] == encode(of(theirs()))
 
 
 def test_what_is_kept_is_bounded(lone, monkeypatch):
