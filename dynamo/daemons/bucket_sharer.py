@@ -36,7 +36,7 @@ class BucketSharer:
         if not isinstance(answer, Buckets):
             return
         node.buckets.learn(answer.buckets, lambda _: None)
-        node.caught_up = True
+        node.buckets.compared = True
         if answer.buckets:
             await self._ask(peer, ShareBuckets(node.buckets.everything()))
 

@@ -65,7 +65,7 @@ class Repairer:
 
     async def run_once(self) -> None:
         """Rebuild what can be rebuilt now; then an operator's run, or one exchange of the sweep."""
-        if len(self._node.rebuilding) and self._node.caught_up:
+        if len(self._node.rebuilding) and self._node.buckets.compared:
             # Of which buckets two nodes are replicas is known only with all buckets; an empty store knows none.
             await self._rebuild()
         if self._board.requested:

@@ -13,7 +13,15 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from dynamo.config import BucketsSection
-from dynamo.errors import BucketExists, BucketNotFound, CorruptValue, DynamoError, StorageRefused, TooManyBuckets
+from dynamo.errors import (
+    BucketExists,
+    BucketNotFound,
+    CorruptValue,
+    DynamoError,
+    NotReady,
+    StorageRefused,
+    TooManyBuckets,
+)
 from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Clock, Storage
@@ -43,6 +51,12 @@ class BucketBook:
         """Hash of the book; 0 once it has changed. Every node compares it every second."""
         self._unkept: dict[str, None] = {}
         """Names whose last change the store refused: written again as soon as anyone speaks of them."""
+        self.compared = False
+        """Whether the book was compared with that of another node since the start, or there is no other node. Before,
+        a bucket that is not in it may exist all the same, with properties that somebody set while this node was away.
+        """
+        self.may_compare: Callable[[], bool] = _never
+        """Whether there is still hope to compare: somebody to do it with, or the start was just now."""
         self.on_created: Callable[[BucketProperties], None] = _ignore
         """Called with each bucket that a first write made, to spread it."""
 
@@ -116,11 +130,16 @@ class BucketBook:
         return name in self._book
 
     def for_reading(self, name: str) -> BucketProperties:
-        """The bucket's properties; the defaults for one that nobody has written to. Raises BucketNotFound."""
+        """The bucket's properties; the defaults for one that nobody has written to. Raises BucketNotFound, NotReady."""
         bucket = self.known(name)
         if bucket is not None:
             return bucket
         check_name(name)
+        if not self.compared and self.may_compare():
+            raise NotReady(
+                f"this node does not know bucket {name}, and has not compared its buckets with another node since its "
+                "start; nothing was done, try again or use another node"
+            )
         if not self._defaults.create_on_write:
             raise _not_found(name)
         return self._fresh(name)
@@ -228,6 +247,10 @@ def _as_dynamo(error: Exception | None) -> DynamoError | None:
 def _log_failure(error: DynamoError | None) -> None:
     if error is not None:
         log.warning("a bucket's properties could not be kept", problem=error.detail)
+
+
+def _never() -> bool:
+    return False
 
 
 def _ignore(_: BucketProperties) -> None:

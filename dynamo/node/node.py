@@ -115,6 +115,8 @@ class Node:
             page_bytes_max=min(PAGE_BYTES, config.limits.object_bytes_max),
         )
         self.buckets = BucketBook(self.id, msgspec.structs.replace(config.buckets, n=config.default_n), clock, storage)
+        self.buckets.compared = len(ring.members) == 1
+        self.buckets.may_compare = self._may_compare
         self.store_ages = StoreAgeBook(self.id, identity, storage)
         self.rebuilding = Rebuilding(ring.partitions, len(ring.members) - 1, clock, storage)
         self.repairs = RepairBoard(clock, self.rebuilding, enabled=config.repair.enabled)
@@ -133,8 +135,6 @@ class Node:
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
         self._started_at = clock.monotonic()
         self._running = False
-        self.caught_up = len(ring.members) == 1
-        """Whether bucket properties have been compared with some peer since the start."""
         self._handlers = self._answers_to_peers(Trees(clock, storage, ring.partitions, metrics))
 
     def _answers_to_peers(self, trees: Trees) -> dict[type, Callable[..., None]]:
@@ -195,11 +195,17 @@ class Node:
             reasons.append("not started")
         if self.admission.draining:
             reasons.append("draining")
-        if not self.caught_up and self.clock.monotonic() < self._started_at + CATCH_UP_S:
+        if not self.buckets.compared and self._is_starting():
             reasons.append("comparing bucket properties with a peer")
-        if len(self.rebuilding) and self.clock.monotonic() < self._started_at + CATCH_UP_S:
+        if len(self.rebuilding) and self._is_starting():
             reasons.append("comparing an empty store with the other replicas")
         return reasons
+
+    def _is_starting(self) -> bool:
+        return self.clock.monotonic() < self._started_at + CATCH_UP_S
+
+    def _may_compare(self) -> bool:
+        return self._is_starting() or any(self.peers.is_up(m.id) for m in self.ring.members if m.id != self.id)
 
     def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
         """Carry out a read; `done` is called once, possibly before this returns."""

@@ -247,6 +247,7 @@ def test_it_takes_writes_at_once():
         await lose_disk(stage, "n3")
         await stage.connected()
         assert not settled(stage)
+        await stage.until(lambda: stage.cluster.running["n3"].node.buckets.compared, 5)
         outcome = await stage.write("n3", b"k", b"new", w=3)
         assert not isinstance(outcome, DynamoError), outcome
         assert stage.values("n3", b"k") == {b"new"}

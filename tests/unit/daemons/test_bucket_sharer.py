@@ -77,6 +77,7 @@ async def test_the_peer_is_drawn_from_those_that_are_up(world, thrown, peer):
 async def test_a_node_is_ready_once_it_has_compared(world):
     """Not while nobody is up, not by a peer that does not answer."""
     node = world["node1"]
+    node.buckets.compared = False
     sharer = BucketSharer(node)
     world.network.down = {"node2", "node3"}
     await sharer.run_once()

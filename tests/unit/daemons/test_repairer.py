@@ -37,7 +37,7 @@ async def world() -> World:
 @pytest.fixture
 def turning(world: World) -> Turning:
     for node in world.network.nodes.values():
-        node.caught_up = True
+        node.buckets.compared = True
     return Turning(world)
 
 
@@ -211,10 +211,11 @@ async def test_an_empty_node_is_rebuilt(turning):
     turning = Turning(world)
     node = world["node3"]
     daemon = Repairer(node)
+    node.buckets.compared = False
     await turning.to_its_end(daemon.run_once())
     assert len(node.rebuilding) == 4
     for each in world.network.nodes.values():
-        each.caught_up = True
+        each.buckets.compared = True
     world.network.sent.clear()
     await turning.to_its_end(daemon.run_once())
     assert len(node.rebuilding) == 0
@@ -227,7 +228,7 @@ async def test_a_peer_that_fails_is_left_alone_for_a_while(turning):
     world = World(3, later=asyncio.get_running_loop().call_soon, partitions=4, empty=True)
     turning = Turning(world)
     node = world["node3"]
-    node.caught_up = True
+    node.buckets.compared = True
     world.network.silent = {"node2"}
     daemon = Repairer(node)
     await turning.to_its_end(daemon.run_once())

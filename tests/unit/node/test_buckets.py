@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from dynamo.config import BucketsSection
 from dynamo.errors import (
+    Applied,
     BucketExists,
     BucketNotFound,
     DynamoError,
     InvalidParameter,
+    NotReady,
     StorageFull,
     StorageRefused,
     TooManyBuckets,
@@ -18,7 +20,7 @@ from dynamo.errors import (
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.node.buckets import BucketBook
 from dynamo.protocol.bucket import BucketProperties, Mode
-from tests.unit.node.world import Agenda, ManualClock, MemoryStorage
+from tests.unit.node.world import Agenda, ManualClock, MemoryStorage, World
 
 
 class Shelf:
@@ -299,3 +301,21 @@ def test_the_number_of_buckets_is_bounded():
     shelf.put("a", ttl_s=5)
     shelf.learn(BucketProperties(name="c", created=(1, "node2"), changed=(1, "node2")))
     assert shelf.book.known("c") is not None
+
+
+def test_an_unknown_bucket_is_not_guessed_before_the_book_was_compared():
+    """Somebody may have set its properties while this node was away. Once there is nobody to ask, it goes on."""
+    world = World(3)
+    node = world["node1"]
+    node.buckets.compared = False
+    outcome = world.write("node1", b"k", b"v")
+    assert isinstance(outcome, NotReady)
+    assert outcome.applied is Applied.NO
+    assert node.buckets.known("b") is None
+    world.network.down = {"node2", "node3"}
+    assert isinstance(world.write("node1", b"k", b"v", w=1), NotReady), "the start was just now"
+    world.clock.turn(5)
+    assert not isinstance(world.write("node1", b"k", b"v", w=1), NotReady)
+    world.network.down = set()
+    node.buckets.compared = True
+    assert not isinstance(world.write("node1", b"k", b"w"), DynamoError)

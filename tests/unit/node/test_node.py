@@ -158,11 +158,12 @@ async def test_the_status_of_the_cluster():
 def test_readiness(world):
     """Not before its book was compared with a peer's, or the time for that has passed; not while draining."""
     node = world["node1"]
+    node.buckets.compared = False
     assert node.readiness() == ["comparing bucket properties with a peer"]
     world.clock.turn(5)
     assert node.readiness() == []
     rebooted = world.boot("node1")
-    rebooted.caught_up = True
+    rebooted.buckets.compared = True
     assert rebooted.readiness() == []
     drained: list[bool] = []
     rebooted.drain(lambda: drained.append(True))

@@ -335,6 +335,7 @@ class World:
         )
         self.network.nodes[name] = node
         node.start()
+        node.buckets.compared = True
         return node
 
     def __getitem__(self, name: str) -> Node:
