@@ -55,7 +55,6 @@ def test_a_stopped_process_is_found_and_comes_back(cluster: ClusterRig) -> None:
         assert times[REQUESTS * 99 // 100] < SLOWEST_S, times[-5:]
         assert client.get("carts", "k").value == b"v"
     assert one.metric('dynamo_peer_state{peer="node3"}') == 0
-    assert three.metric("dynamo_refutations_total") >= 1
     declared = [node.metric("dynamo_deaths_declared_total") for node in cluster.nodes]
     assert sum(declared[:2]) >= 1
     assert declared[2] == 0, "the node that was stopped accused others"

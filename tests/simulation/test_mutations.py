@@ -13,6 +13,7 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
+from dynamo.config import AuditSection
 from dynamo.daemons.bucket_sharer import BucketSharer
 from dynamo.node import replica
 from dynamo.node.minting import Mint
@@ -244,7 +245,11 @@ def a_decision_is_not_handed_on():
     return patch.object(QuorumRead, "_finish", silent)
 
 
-@mutation("wrong-leaf")
+def nobody_audits(plan: Plan) -> None:
+    plan.shape.audit = AuditSection(enabled=False)
+
+
+@mutation("wrong-leaf", plan=nobody_audits)
 def leaves_are_not_updated():
     """The Merkle tree stays as it was."""
     return patch("dynamo.node.records.contribution", lambda *_: 0)
