@@ -5,14 +5,13 @@ A node that does not answer may hold damage, so nothing is said to be whole with
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 import click
 
 from dynamo.cli.connect import DURATION, cluster_options, endpoints_option
-from dynamo.cli.operations import Listener, ask_all, listeners, ops_option
+from dynamo.cli.operations import Listener, ask_all, listeners, ops_option, problem_of
 from dynamo.cli.output import OK, UNHEALTHY, as_json_option, emit, note, span, table
 from dynamo.cli.probe import Reply
 
@@ -80,7 +79,7 @@ def _progress(answer: dict[str, Any]) -> str:
 
 def _shown(replies: dict[str, Reply], *, as_json: bool) -> int:
     answers: dict[str, dict[str, Any]] = {node: r.document for node, r in replies.items() if r.status in (200, 202)}
-    failed = {node: _problem(reply) for node, reply in replies.items() if node not in answers}
+    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in answers}
     if as_json:
         emit({"nodes": list(answers.values()), "failed": failed})
     else:
@@ -98,10 +97,3 @@ def _row(node: str, answer: dict[str, Any]) -> tuple[object, ...]:
     state = _progress(answer) if answer["running"] else "waiting"
     found = (answer[name] for name in ("entries", "damaged", "in_doubt", "leaves_rewritten", "unreadable"))
     return node, state, *found, last
-
-
-def _problem(reply: Reply) -> str:
-    try:
-        return str(json.loads(reply.text)["detail"])
-    except (ValueError, TypeError, KeyError):
-        return reply.text.strip() or f"status {reply.status}"

@@ -5,7 +5,6 @@ A node that does not answer may keep hints, too, so nothing is said to be well w
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from urllib.parse import quote
 import click
 
 from dynamo.cli.connect import DURATION, cluster_options, endpoints_option
-from dynamo.cli.operations import Listener, ask_all, listeners, ops_option
+from dynamo.cli.operations import Listener, ask_all, complain, listeners, ops_option, problem_of
 from dynamo.cli.output import OK, UNHEALTHY, as_json_option, emit, note, size, span, table
 from dynamo.cli.probe import Reply
 from dynamo.cli.progress import progress
@@ -70,12 +69,12 @@ def drop(target: str, yes: bool, ops: str | None, endpoints: str, timeout_s: flo
     replies = _ask(asked, f"{_PATH}/drop?target={quote(target)}", timeout_s, "POST")
     # 400: this node keeps none for it.
     dropped = {node: reply.document.get("dropped", 0) for node, reply in replies.items() if reply.status in (200, 400)}
-    failed = {node: _problem(reply) for node, reply in replies.items() if node not in dropped}
+    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in dropped}
     if as_json:
         emit({"target": target, "dropped": dropped, "failed": failed})
     else:
         table(("node", "dropped"), [(node, dropped.get(node, "-")) for node in replies])
-        _complain(failed)
+        complain(failed)
     return UNHEALTHY if failed else OK
 
 
@@ -90,11 +89,11 @@ def wait(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> in
     path = f"{_PATH}/wait?timeout={round(timeout_s * 1000)}ms"
     with _Watch(asked):
         replies = _ask(asked, path, timeout_s + _ASK_S, "POST")
-    failed = {node: _problem(reply) for node, reply in replies.items() if reply.status != 200}
+    failed = {node: problem_of(reply) for node, reply in replies.items() if reply.status != 200}
     if as_json:
         emit({"delivered": not failed, "failed": failed})
     else:
-        _complain(failed)
+        complain(failed)
         if not failed:
             note("all hints are delivered")
     return UNHEALTHY if failed else OK
@@ -138,7 +137,7 @@ def _ask(asked: list[Listener], path: str, timeout_s: float, method: str) -> dic
 def _shown(replies: dict[str, Reply], *, as_json: bool) -> int:
     """Print the hints of every node; the exit code."""
     answers: dict[str, dict[str, Any]] = {node: r.document for node, r in replies.items() if r.status == 200}
-    failed = {node: _problem(reply) for node, reply in replies.items() if node not in answers}
+    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in answers}
     if as_json:
         emit({"nodes": list(answers.values()), "failed": failed})
     else:
@@ -150,7 +149,7 @@ def _shown(replies: dict[str, Reply], *, as_json: bool) -> int:
             table(("node", "for", "hints", "bytes", "oldest", "target", "problem"), rows)
         else:
             note("no hints")
-        _complain(failed)
+        complain(failed)
     return UNHEALTHY if failed else OK
 
 
@@ -158,15 +157,3 @@ def _row(node: str, target: dict[str, Any]) -> tuple[object, ...]:
     state = "up" if target["alive"] else "down"
     age = span(target["oldest_age_s"])
     return node, target["target"], target["count"], size(target["bytes"]), age, state, target["problem"] or "-"
-
-
-def _problem(reply: Reply) -> str:
-    try:
-        return str(json.loads(reply.text)["detail"])
-    except (ValueError, TypeError, KeyError):
-        return reply.text.strip() or f"status {reply.status}"
-
-
-def _complain(failed: dict[str, str]) -> None:
-    for node, problem in failed.items():
-        note(f"{node}: {problem}")

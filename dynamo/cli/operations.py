@@ -5,12 +5,14 @@ One that answers knows the others: its view of the cluster names every member wi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import click
 
+from dynamo.cli.output import note
 from dynamo.cli.probe import Reply
 from dynamo.cli.probe import fetch as probe
 from dynamo.errors import NotReady
@@ -57,6 +59,20 @@ def ask_all(asked: list[Listener], ask: Callable[[Listener], Reply]) -> dict[str
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         replies = list(pool.map(ask, asked))
     return {listener.node: reply for listener, reply in zip(asked, replies, strict=True)}
+
+
+def problem_of(reply: Reply) -> str:
+    """Why a listener did not do what it was asked, in its own words where there are any."""
+    try:
+        return str(json.loads(reply.text)["detail"])
+    except (ValueError, TypeError, KeyError):
+        return reply.text.strip() or f"status {reply.status}"
+
+
+def complain(failed: dict[str, str]) -> None:
+    """Say which nodes failed, and why."""
+    for node, problem in failed.items():
+        note(f"{node}: {problem}")
 
 
 def _addresses(ops: str | None, endpoints: str) -> Iterator[tuple[str, int]]:

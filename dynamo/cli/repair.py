@@ -5,7 +5,6 @@ Each node compares its own partitions with their other replicas, so a cluster is
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 from urllib.parse import urlencode
@@ -13,9 +12,8 @@ from urllib.parse import urlencode
 import click
 
 from dynamo.cli.connect import cluster_options
-from dynamo.cli.operations import Listener, ask_all, listeners, ops_option
-from dynamo.cli.output import FAILED, OK, UNHEALTHY, emit, note, size, span, table
-from dynamo.cli.probe import Reply
+from dynamo.cli.operations import Listener, ask_all, complain, listeners, ops_option, problem_of
+from dynamo.cli.output import FAILED, OK, UNHEALTHY, emit, size, span, table
 from dynamo.cli.repair_cost import cost
 from dynamo.cli.steps import steps
 
@@ -51,7 +49,7 @@ def run(
     asked = listeners(ops, endpoints, timeout_s)
     replies = ask_all(asked, lambda listener: listener.ask(path, timeout_s, "POST"))
     runs: dict[str, Any] = {node: r.document["run"] for node, r in replies.items() if r.status == 202}
-    failed = {node: _problem(reply) for node, reply in replies.items() if node not in runs}
+    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in runs}
     if wait and runs:
         runs, silent = _waited([each for each in asked if each.node in runs], runs, timeout_s)
         failed |= silent
@@ -59,7 +57,7 @@ def run(
         emit({"runs": runs, "failed": failed})
     else:
         _print_runs(runs)
-        _complain(failed)
+        complain(failed)
     if failed:
         return UNHEALTHY
     return FAILED if wait and not all(_is_whole(each) for each in runs.values()) else OK
@@ -75,7 +73,7 @@ def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> 
     """Print each node's sweep, last run, and what it still rebuilds. Ends with 3 if a node does not answer."""
     replies = ask_all(listeners(ops, endpoints, timeout_s), lambda listener: listener.ask(_PATH, timeout_s, "GET"))
     answers: dict[str, Any] = {node: reply.document for node, reply in replies.items() if reply.status == 200}
-    failed = {node: _problem(reply) for node, reply in replies.items() if node not in answers}
+    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in answers}
     if as_json:
         emit({"nodes": list(answers.values()), "failed": failed})
     else:
@@ -92,7 +90,7 @@ def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> 
             "run",
         )
         table(heads, [_status_row(node, answer) for node, answer in answers.items()])
-        _complain(failed)
+        complain(failed)
     return UNHEALTHY if failed else OK
 
 
@@ -109,7 +107,7 @@ def _waited(asked: list[Listener], runs: dict[str, Any], timeout_s: float) -> tu
                     document: dict[str, Any] = reply.document
                     runs[node] = _newest(runs[node], document["run"])
                 elif time.monotonic() > last_heard[node] + _SILENCE_S:
-                    silent[node] = _problem(reply)
+                    silent[node] = problem_of(reply)
             shown.at(*_progress(runs.values()))
             asked = [each for each in asked if each.node not in silent and runs[each.node]["state"] != "finished"]
             if not asked:
@@ -170,15 +168,3 @@ def _status_row(node: str, answer: dict[str, Any]) -> tuple[object, ...]:
         len(answer["rebuilding_partitions"]),
         "-" if latest is None else latest["state"],
     )
-
-
-def _problem(reply: Reply) -> str:
-    try:
-        return str(json.loads(reply.text)["detail"])
-    except (ValueError, TypeError, KeyError):
-        return reply.text.strip() or f"status {reply.status}"
-
-
-def _complain(failed: dict[str, str]) -> None:
-    for node, problem in failed.items():
-        note(f"{node}: {problem}")
