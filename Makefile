@@ -19,7 +19,7 @@ UV_VERSION := 0.13.9
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: help up test check lint types architecture simulate detector mutants bench chaos env lock clean FORCE
+.PHONY: help up test check lint types architecture simulate detector mutants bench chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,11 @@ mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
 
 bench: $(VENV)/.package ## run the benchmark
 	@exec $(BIN)/dynamo bench $(BENCH_ARGS)
+
+nightly: $(VENV)/.dev ## what takes too long for every change: thousands of seeds, mutants, chaos
+	@$(MAKE) simulate SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
+	@$(MAKE) mutants
+	@$(MAKE) chaos
 
 chaos: $(VENV)/.dev ## five real nodes under real faults: ten minutes, a report in ./chaos-results
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
