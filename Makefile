@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 SEEDS ?= 300
+# Processes that `make test` runs tests on, file by file. PYTEST_ARGS="-n 0" runs them one after the other.
+WORKERS ?= 2
 # The locks are made by this version, so that making them again changes nothing by itself.
 UV_VERSION := 0.13.9
 
@@ -54,7 +56,7 @@ chaos: $(VENV)/.dev ## five real nodes under real faults: ten minutes, a report 
 
 test: $(VENV)/.dev ## lint, types and every test
 	@$(MAKE) lint types
-	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## lint, types and the architecture tests: seconds
 	@$(MAKE) lint types architecture
