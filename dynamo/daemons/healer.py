@@ -54,6 +54,7 @@ class Healer:
         node = self._node
         if stored not in node.quarantine.open or not self._is_out(stored):
             return  # healed by now; or something is being written over it, and the next round sees what came of that
+        doubt = node.quarantine.open[stored]
         _, name, key = split_record_key(stored)
         bucket = node.buckets.for_reading(name)
         others = self._others(bucket, key)
@@ -65,8 +66,9 @@ class Healer:
             return
         if answers.data:
             await _settled(lambda done: node.replica.store(Store(name, key, answers.data), done))
-        if stored in node.quarantine.open:
-            await _settled(lambda done: node.quarantine.closed(stored, done))
+        if node.quarantine.open.get(stored) is not doubt:
+            return  # what was stored meanwhile is damaged as well: the others may have it by now, and are asked again
+        await _settled(lambda done: node.quarantine.closed(doubt, done))
         node.metrics.audit_healed["repaired" if answers.data else "nothing"].value += 1
         log.info("a damaged key is whole again", held_elsewhere=bool(answers.data))
 

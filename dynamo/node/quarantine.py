@@ -137,27 +137,33 @@ class Quarantine:
                 "other nodes fill it",
             )
 
-    def closed(self, stored: bytes, done: Callable[[Exception | None], None]) -> None:
-        """The other replicas have said what the key holds, and it is on disk here: the doubt is over."""
-        entry = self.open[stored]
+    def closed(self, entry: Damaged, done: Callable[[Exception | None], None]) -> None:
+        """The other replicas have said what the key holds, and it is on disk here: this doubt is over.
+
+        It must have been in `open` before they were asked. What was found damaged since may be newer than what they
+        said, and leaves the key in doubt.
+        """
+        stored = entry.stored
+        if self.open.get(stored) is not entry:
+            done(None)
+            return
         entry.open = False
         change = (Keyspace.META, damage_key(Keyspace.RECORDS, stored), damage.encode(entry))
 
         def settled(error: Exception | None) -> None:
-            if error is None:
-                self.open.pop(stored, None)
+            if error is not None:
+                entry.open = True
+            elif self.open.get(stored) is entry:
+                del self.open[stored]
                 self.given_up.pop(stored, None)
                 self._count_open()
-            else:
-                entry.open = True
             done(error)
 
         self._storage.write([change], True, settled)  # the port's order
 
-    def replaced(self, stored: bytes) -> None:
-        """A write of a sole replica is on disk: what was lost under this key, if anything, is replaced."""
-        if stored in self.open:
-            self.closed(stored, _ignored)
+    def replaced(self, entry: Damaged) -> None:
+        """A write that was made over this doubt, where nobody else has anything, is on disk: what was lost is replaced."""
+        self.closed(entry, _ignored)
 
     def _noted(self, space: Keyspace, stored: bytes, data: bytes, fault: str) -> Damaged:
         if space is not Keyspace.RECORDS or stored not in self.open:

@@ -120,13 +120,15 @@ class Replica:
         record, data = self.author.compose(base.record, command, bucket, self.mint.dot)
         minted = Minted(data, repeated=False)
         noted = self._repeats.remember(record)
+        doubt = self._records.quarantine.open.get(base.stored_key)
         self._unsettled.carry_away(base.stored_key)
         change = self._unsettled.begin(base.stored_key, is_new=True)
 
         def settled(error: DynamoError | None) -> None:
             if error is None:
                 self.mint.kept()
-                self._records.quarantine.replaced(base.stored_key)
+                if doubt is not None:
+                    self._records.quarantine.replaced(doubt)
             else:
                 self._note_loss(error)
                 self._repeats.forget(noted)

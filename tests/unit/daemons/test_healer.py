@@ -2,9 +2,11 @@ import asyncio
 
 import pytest
 
+from dynamo.daemons import healer
 from dynamo.daemons.healer import Healer
 from dynamo.errors import CorruptValue
 from dynamo.layout.keyspaces import Keyspace
+from dynamo.node.asking import ask
 from dynamo.protocol.messages import Fetch
 from tests.unit.daemons.rounds import harm, settle, worked_off, written
 from tests.unit.node.world import World
@@ -128,3 +130,28 @@ async def test_damage_that_could_not_be_taken_out_is_taken_out_now(world):
     await worked_off(world, Healer(world["node1"]).run_once())
     assert world.storage["node1"].durable[Keyspace.RECORDS][stored] == world.records("node2")[stored]
     assert world["node1"].quarantine.open == {}
+
+
+async def test_what_is_damaged_while_the_others_are_asked_stays_in_doubt(world, monkeypatch):
+    """A newer write was acknowledged here, and rotted at once: what the others had said is no word on it."""
+    written_over = asyncio.Event()
+
+    async def ask_slowly(*question):
+        answers = await ask(*question)
+        await written_over.wait()
+        return answers
+
+    monkeypatch.setattr(healer, "ask", ask_slowly)
+    await written(world, "node1", b"k", b"v")
+    stored = doubted(world, b"k")
+    first_round = asyncio.ensure_future(Healer(world["node1"]).run_once())
+    await settle()
+    await written(world, "node3", b"k", b"newer")
+    newer = world.records("node1")[stored]
+    doubted(world, b"k")
+    written_over.set()
+    await worked_off(world, first_round)
+    assert stored in world["node1"].quarantine.open
+    await worked_off(world, Healer(world["node1"]).run_once())
+    assert world["node1"].quarantine.open == {}
+    assert world.records("node1")[stored] == newer

@@ -82,7 +82,8 @@ def test_the_doubt_ends_on_disk(lone):
     stored, _ = harm(lone)
     lone.store(b"k", of(theirs()))
     outcomes = []
-    lone.world["node1"].quarantine.closed(stored, outcomes.append)
+    kept = lone.world["node1"].quarantine
+    kept.closed(kept.open[stored], outcomes.append)
     lone.world.agenda.run()
     assert outcomes == [None]
     assert lone.values(b"k") == [b"theirs"]
@@ -187,7 +188,23 @@ def test_a_doubt_that_cannot_be_closed_stays(lone):
     stored, _ = harm(lone)
     lone.store(b"k", of(theirs()))
     lone.storage.full, outcomes = True, []
-    lone.world["node1"].quarantine.closed(stored, outcomes.append)
+    kept = lone.world["node1"].quarantine
+    kept.closed(kept.open[stored], outcomes.append)
     lone.world.agenda.run()
     assert [type(o) for o in outcomes] == [StorageFull]
     assert stored in lone.world["node1"].quarantine.open
+
+
+def test_damage_found_while_a_doubt_is_closed_stays_open(lone):
+    """It is of something newer, and so is the doubt: on disk, too."""
+    lone.write(b"k", b"one")
+    stored, _ = harm(lone)
+    lone.store(b"k", of(theirs()))
+    kept, outcomes = lone.world["node1"].quarantine, []
+    kept.closed(kept.open[stored], outcomes.append)
+    _, bad = harm(lone)
+    assert kept.found(stored, bad, "again")
+    lone.world.agenda.run()
+    assert outcomes == [None]
+    assert stored in kept.open
+    assert [note.open for note in notes(lone)] == [True]
