@@ -43,12 +43,13 @@ class Healer:
         self._node = node
 
     async def run_once(self) -> None:
-        """Try each key in doubt once, the oldest first."""
+        """Try some keys in doubt, those first that were not tried for longest."""
         for stored in list(self._node.quarantine.open)[:ROUND_MAX]:
             try:
                 await self._heal(stored)
             except DynamoError as error:
                 log.debug("a damaged key stays in doubt", problem=error.detail)
+            self._node.quarantine.postpone(stored)
 
     async def _heal(self, stored: bytes) -> None:
         node = self._node

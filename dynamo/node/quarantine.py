@@ -41,7 +41,7 @@ class Quarantine:
         self._quiet_until = 0.0
         self._kept_bytes = 0
         self.open: dict[bytes, Damaged] = {}
-        """Stored keys of records in doubt, oldest first."""
+        """Stored keys of records in doubt, in the order in which they are to be healed."""
         self.given_up: dict[bytes, None] = {}
         """Those of them that all other replicas have lost as well: only a new write can end their doubt."""
         self.unsure: dict[Place, None] = {}
@@ -161,8 +161,13 @@ class Quarantine:
 
         self._storage.write([change], True, settled)  # the port's order
 
+    def postpone(self, stored: bytes) -> None:
+        """A key was tried: if it is still in doubt, all others have their turn before it."""
+        if stored in self.open:
+            self.open[stored] = self.open.pop(stored)
+
     def replaced(self, entry: Damaged) -> None:
-        """A write that was made over this doubt, where nobody else has anything, is on disk: what was lost is replaced."""
+        """A write over this doubt, of a key that nobody else has, is on disk: what was lost is replaced."""
         self.closed(entry, _ignored)
 
     def _noted(self, space: Keyspace, stored: bytes, data: bytes, fault: str) -> Damaged:

@@ -155,3 +155,20 @@ async def test_what_is_damaged_while_the_others_are_asked_stays_in_doubt(world, 
     await worked_off(world, Healer(world["node1"]).run_once())
     assert world["node1"].quarantine.open == {}
     assert world.records("node1")[stored] == newer
+
+
+async def test_keys_that_cannot_be_healed_hold_up_no_others(world, monkeypatch):
+    """More of them than a round takes: those behind them have their turn all the same."""
+    monkeypatch.setattr(healer, "ROUND_MAX", 2)
+    lost, sound = [b"k0", b"k1", b"k2"], b"k3"
+    for key in (*lost, sound):
+        await written(world, "node1", key, b"v")
+    for node in ("node1", "node2", "node3"):
+        for key in lost:
+            doubted(world, key, node)
+    stored = doubted(world, sound)
+    await settle()
+    for _ in range(2):
+        await worked_off(world, Healer(world["node1"]).run_once())
+    assert stored not in world["node1"].quarantine.open
+    assert len(world["node1"].quarantine.open) == len(lost)
