@@ -86,7 +86,7 @@ class Auditor:
                     hurried = await self._wait(began + share * self._section.period_s)
         finally:
             book.running = False
-        await self._notes.run()
+        await self._audit_notes()
         book.finish(self._node.clock.wall_ms())
         log.info(
             "audit finished",
@@ -114,8 +114,17 @@ class Auditor:
             if not await self.walk(*place):
                 unsure[place] = None
 
+    async def _audit_notes(self) -> None:
+        try:
+            await self._notes.run()
+        except CorruptValue as problem:
+            self._unreadable(problem)
+
     async def _audit_partition(self, partition: int) -> None:
-        self._drop_early_digests(partition)
+        try:
+            self._drop_early_digests(partition)
+        except CorruptValue as problem:
+            self._unreadable(problem)
         for bucket in self._buckets_in(partition):
             await self.walk(partition, bucket)
 

@@ -189,6 +189,27 @@ async def test_a_page_that_cannot_be_read_is_reported_and_passed_over(world, mon
     assert len(world["node1"].quarantine.open) == 1
 
 
+@pytest.mark.parametrize("bad", [DIGESTS, Keyspace.HINTS])
+async def test_a_page_of_any_keyspace_that_cannot_be_read_ends_no_pass(world, monkeypatch, bad):
+    """A pass that began again at such a page each time would never come to what lies beyond it."""
+    for number in range(40):
+        await written(world, "node1", b"k%d" % number, b"v")
+    harm(world, "node1", b"k1")
+    storage = world.storage["node1"]
+    whole = storage.scan
+
+    def scan(space, start, end, limit):
+        if space is bad:
+            raise CorruptValue("a page cannot be read")
+        return whole(space, start, end, limit)
+
+    monkeypatch.setattr(storage, "scan", scan)
+    await audited(world)
+    assert world["node1"].audit.progress.finished_ms > 0
+    assert world["node1"].audit.unreadable > 0
+    assert len(world["node1"].quarantine.open) == (bad is Keyspace.HINTS)
+
+
 async def test_it_can_be_switched_off():
     """Then only an operator starts a pass."""
     world = World(1, later=asyncio.get_running_loop().call_soon, audit=AuditSection(enabled=False))
