@@ -45,7 +45,10 @@ class Reaper:
         started_at = self._node.clock.monotonic()
         for partition in range(self._node.ring.partitions):
             if self._node.preference.primaries(partition, 1)[0] == self._node.id:
-                await self._walk(partition)
+                try:
+                    await self._walk(partition)
+                except CorruptValue as problem:
+                    self._node.quarantine.page_damaged(problem)  # the other partitions can be walked all the same
         self._node.metrics.reap_walk_seconds.value = self._node.clock.monotonic() - started_at
         self._node.metrics.reap_walks.value += 1
 
@@ -100,10 +103,15 @@ class Reaper:
         """What each node answers, this one among them; those that did not are left out."""
         node = self._node
         mine: asyncio.Future[ReapVotes] = asyncio.get_running_loop().create_future()
+
+        def told(votes: ReapVotes) -> None:
+            if not mine.done():  # as it is where the node stops meanwhile
+                mine.set_result(votes)
+
         if isinstance(question, MayReap):
-            node.reaping.vote(question, mine.set_result)
+            node.reaping.vote(question, told)
         else:
-            node.reaping.remove(question, mine.set_result)
+            node.reaping.remove(question, told)
         others = [member for member in self._members if member != node.id]
         answers = await ask(node.peers, others, question, node.clock.monotonic() + PATIENCE_S)
         found = {peer: answer for peer, answer in answers.items() if isinstance(answer, ReapVotes)}
