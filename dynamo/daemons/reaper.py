@@ -58,7 +58,7 @@ class Reaper:
             if not self._everybody_is_there():
                 return
             page = self._node.records.page(partition, start, PAGE_RECORDS)
-            await self._first_look([stored for stored, _ in page])
+            await self._first_look(page)
             while due := self._looks.take_due(self._node.clock.monotonic(), BATCH_KEYS):
                 await self._second_look(due)
             self._node.metrics.reap_waiting.value = len(self._looks)
@@ -67,8 +67,9 @@ class Reaper:
             start = successor(page[-1][0])
             await pause(self._node.clock, PAGE_PAUSE_S)
 
-    async def _first_look(self, page: list[bytes]) -> None:
-        found = [key for key in map(self._candidate, page) if key is not None]
+    async def _first_look(self, page: list[tuple[bytes, bytes]]) -> None:
+        old = [stored for stored, data in page if self._node.reaping.is_old_enough(data)]
+        found = [key for key in map(self._candidate, old) if key is not None]
         keys = found[: max(0, self._looks.room)]
         if keys:
             self._looks.agreed(await self._agreed(keys), self._node.clock.monotonic())

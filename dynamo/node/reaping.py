@@ -22,7 +22,7 @@ from dynamo.repair.tombstones import dead_for_ms, settle_min_s
 from dynamo.replication.write import HINT_TIMEOUT_S
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.telemetry.metrics import Metrics
-from dynamo.versioning.record import digest
+from dynamo.versioning.record import Record, decode, digest
 
 Answer = Callable[[ReapVotes], None]
 
@@ -96,6 +96,13 @@ class Reaping:
         for place, key in enumerate(message.keys):
             self._remove(key, lambda gone, place=place: settle(place, gone=gone))  # type: ignore[misc]
 
+    def is_old_enough(self, data: bytes) -> bool:
+        """Whether a record, in byte form, has been dead for long enough: most are not, and need no closer look."""
+        try:
+            return self._is_old_enough(decode(data))
+        except CorruptValue:
+            return False  # the auditor and the healer see to it
+
     def is_candidate(self, bucket: str, key: bytes, base: Base) -> bool:
         """Whether this replica would have the key forgotten: dead for long enough, and nothing newer is waiting."""
         try:
@@ -134,7 +141,10 @@ class Reaping:
             return "bucket"
         if self._records.read(bucket, key) != base.data:
             return "queued"
-        return "" if dead_for_ms(base.record, self._clock.wall_ms()) >= self._age_min_ms else "young"
+        return "" if self._is_old_enough(base.record) else "young"
+
+    def _is_old_enough(self, record: Record) -> bool:
+        return dead_for_ms(record, self._clock.wall_ms()) >= self._age_min_ms
 
     def _is_primary(self, base: Base) -> bool:
         properties = self._buckets.last(base.bucket)

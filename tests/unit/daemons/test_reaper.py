@@ -50,6 +50,18 @@ async def test_what_has_been_dead_for_long_goes(world):
     assert [split_record_key(stored)[2] for stored in world.records("node1")] == [b"alive"]
 
 
+async def test_what_is_alive_is_read_once(world, monkeypatch):
+    """A walk meets every record of the node, and nearly all are alive: the page itself says so."""
+    await reaped(world, Reaper(world["node1"]))
+    for number in range(40):
+        await written(world, "node1", b"k%d" % number, b"v")
+    read = []
+    for way in ("read", "latest"):
+        monkeypatch.setattr(world.storage["node1"], way, lambda space, key: read.append((space, key)))
+    await worked_off(world, Reaper(world["node1"]).run_once())
+    assert read == []
+
+
 async def test_a_page_that_cannot_be_read_keeps_no_other_partition_from_being_walked(world, monkeypatch):
     """Otherwise nothing beyond it would ever be forgotten on this node."""
     storage = world.storage["node1"]
