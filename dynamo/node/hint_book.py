@@ -141,7 +141,7 @@ class HintBook:
         return sorted(target for target in self._targets if self.totals(target).count)
 
     def totals(self, target: str) -> HintTotals:
-        """What the hints for a target come to, with what still waits for the disk."""
+        """What the hints for a target come to, with what still waits for the disk. If damaged, counted anew, once."""
         data = self._storage.latest(Keyspace.META, _TOTALS + target.encode())
         if data is None:
             return HintTotals()
@@ -149,7 +149,10 @@ class HintBook:
             return note.decode(data, _totals_decoder, "total of hints")
         except CorruptValue as damage:
             log.warning("the total of the hints for a node is damaged", target=target, problem=damage.detail)
-            return self._counted(target)
+            # A hint that waits for the disk would have its total waiting with it, and what was read is no such one.
+            counted = self._counted(target)
+            self._storage.write([_totals_change(target, counted)], False, typed(self._note))
+            return counted
 
     def _counted(self, target: str) -> HintTotals:
         """The totals, from the durable hints themselves."""

@@ -306,6 +306,20 @@ def test_a_look_at_everything_makes_the_age_exact(keeper: Keeper):
     assert keeper.book.totals(TARGET).oldest_ms == START_MS + 5000
 
 
+def test_damaged_totals_are_counted_once(keeper: Keeper, monkeypatch: pytest.MonkeyPatch):
+    """The delivery asks for them several times a second, and a count meets every hint there is."""
+    keeper.keep(b"k", of("a", 1))
+    keeper.keep(b"l", of("a", 2))
+    right = keeper.book.totals(TARGET)
+    (stored,) = (name for name in keeper.storage.durable[Keyspace.META] if name.endswith(TARGET.encode()))
+    keeper.storage.durable[Keyspace.META][stored] = b"\x01damaged"
+    assert keeper.book.totals(TARGET) == right
+    monkeypatch.setattr(keeper.book, "page", None)
+    assert keeper.book.totals(TARGET) == right
+    keeper.world.agenda.run()
+    assert keeper.book.totals(TARGET) == right
+
+
 class TestOverTheWire:
     def ask(self, keeper: Keeper, message):
         answers: list = []
