@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.errors import NotReady
+from dynamo.errors import CorruptValue, NotReady
+from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Clock, Storage
 from dynamo.telemetry.logs import Log
@@ -23,7 +24,7 @@ log = Log("node")
 MARK = b"rebuilding"
 """Name in META: for each partition still to be rebuilt, the nodes that it was compared with."""
 AWAY_S = 30.0
-_decoder = msgspec.msgpack.Decoder(dict[int, list[str]])
+_decoder = msgspec.msgpack.Decoder(list[tuple[int, list[str]]])
 
 
 class Rebuilding:
@@ -43,14 +44,26 @@ class Rebuilding:
         self._started_at = self._clock.monotonic()
         mark = self._storage.read(Keyspace.META, MARK)
         if mark is not None:
-            self._left = _decoder.decode(mark)
+            self._restore(mark)
         elif self._is_empty():
             # With no other member there is nobody to have anything.
-            self._left = {partition: [] for partition in range(self._partitions)} if self._others else {}
+            self._left = self._everything() if self._others else {}
             self._changed = True
         self.save()
         if self._left:
             log.info("rebuilding", partitions=len(self._left))
+
+    def _restore(self, mark: bytes) -> None:
+        """Of a damaged mark nothing is taken for rebuilt: to compare once more costs little, a false "nothing" much."""
+        try:
+            self._left = dict(note.decode(mark, _decoder, "mark of what is rebuilt"))
+        except CorruptValue as problem:
+            log.warning("all partitions are compared again", problem=problem.detail)
+            self._left = self._everything()
+            self._changed = True
+
+    def _everything(self) -> dict[int, list[str]]:
+        return {partition: [] for partition in range(self._partitions)}
 
     def __len__(self) -> int:
         return len(self._left)
@@ -100,7 +113,7 @@ class Rebuilding:
         """Put what has changed on disk. If that fails, the next start compares some partitions again."""
         if self._changed:
             self._changed = False
-            mark = msgspec.msgpack.encode(self._left)
+            mark = note.encode(list(self._left.items()))
             self._storage.write([(Keyspace.META, MARK, mark)], True, _unheeded)
 
     def _is_empty(self) -> bool:

@@ -55,6 +55,23 @@ def test_a_node_alone_has_nobody_to_ask():
     assert MARK in node.storage.durable[Keyspace.META]
 
 
+@pytest.mark.parametrize("bit", range(3, 120, 9))
+def test_a_damaged_mark_vouches_for_nothing(node, bit):
+    """The node starts all the same, and compares everything anew."""
+    for peer in ("b", "c"):
+        node.rebuilding.compared(0, peer)
+    node.rebuilding.settle(0, ("b", "c"), [])
+    node.rebuilding.save()
+    node.agenda.run()
+    bad = bytearray(node.storage.durable[Keyspace.META][MARK])
+    bad[bit // 8 % len(bad)] ^= 1 << bit % 8
+    node.storage.durable[Keyspace.META][MARK] = bytes(bad)
+    node.start()
+    assert node.rebuilding.left() == [0, 1, 2, 3]
+    node.start()
+    assert node.rebuilding.left() == [0, 1, 2, 3]
+
+
 def test_a_partition_is_rebuilt_once_all_were_compared(node):
     """Not before, however long that takes while they are alive."""
     node.rebuilding.compared(0, "b")

@@ -28,6 +28,7 @@ from dynamo.config import (
     TombstonesSection,
 )
 from dynamo.errors import DynamoError, StorageFull
+from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.node.node import Node
 from dynamo.node.rebuilding import MARK
@@ -39,7 +40,7 @@ from dynamo.protocol.messages import Message, Refused
 from dynamo.ring.ring import Member, first_ring
 from dynamo.telemetry.metrics import Metrics
 
-REBUILT = b"\x80"
+REBUILT = note.encode([])
 """Mark of a store that has nothing left to rebuild."""
 START_MS = 1_700_000_000_000
 Later = Callable[[Callable[[], None]], object]
