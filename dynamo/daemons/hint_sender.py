@@ -206,8 +206,7 @@ class HintSender:
         """Where a hint goes now: to nobody if it was dropped with its bucket; None if it has to wait."""
         node = self._node
         partition, name, _ = split_record_key(split_hint_key(stored)[1])
-        bucket = node.buckets.known(name)
-        primaries = node.preference.primaries(partition, node.config.default_n if bucket is None else bucket.n)
+        primaries = node.preference.primaries(partition, node.buckets.placed(name).n)
         decided = fate(
             hint,
             target,
