@@ -83,7 +83,7 @@ class BucketPages:
         body = await wire.body_of(call.request, BODY_BYTES_MAX, self._limits.body_timeout_s)
         if body:
             wire.require_json(call.request)
-        existing = self._node.buckets.known(name)
+        existing = self._node.buckets.existing(name)
         self._check_conditions(call, existing)
         wanted = self._merged(name, existing, _wanted(name, body))
         made = await self._node.put_bucket(wanted, time.monotonic() + timeout_s, call.trace)
@@ -98,7 +98,7 @@ class BucketPages:
         return Answer(204, {REQUEST_ID: call.trace})
 
     def _existing(self, name: str) -> BucketProperties:
-        bucket = self._node.buckets.known(name)
+        bucket = self._node.buckets.existing(name)
         if bucket is None:
             raise BucketNotFound(f"there is no bucket {name}; make it with PUT /v1/buckets/{name}")
         return bucket

@@ -25,6 +25,9 @@ class Buckets(Protocol):
     def known(self, name: str) -> BucketProperties | None:
         """A bucket's properties; None if there is no such bucket."""
 
+    def existing(self, name: str) -> BucketProperties | None:
+        """The same where it matters that there is none. Raises NotReady while this node cannot tell."""
+
     def all(self) -> list[BucketProperties]:
         """Existing buckets in name order."""
 

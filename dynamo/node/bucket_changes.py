@@ -34,7 +34,7 @@ class BucketChanges:
         self._listing = listing
 
     async def put(self, wanted: BucketProperties, deadline: float, trace: str) -> BucketProperties:
-        """Make or change a bucket. Raises InvalidParameter, BucketExists, QuorumUnavailable, WriteTimeout."""
+        """Make or change a bucket. Raises InvalidParameter, BucketExists, NotReady, QuorumUnavailable, WriteTimeout."""
         if wanted.mode is Mode.LINEARIZABLE:
             raise NotImplementedYet("buckets of mode linearizable are not available yet; use siblings or lww")
         members = len(self._others) + 1
@@ -47,7 +47,7 @@ class BucketChanges:
         return await self._spread(self._book.changed(wanted), deadline, trace)
 
     async def drop(self, name: str, deadline: float, trace: str) -> None:
-        """Drop an empty bucket. Raises BucketNotFound, BucketNotEmpty, QuorumUnavailable, WriteTimeout."""
+        """Drop an empty bucket. Raises BucketNotFound, BucketNotEmpty, NotReady, QuorumUnavailable, WriteTimeout."""
         dropped = self._book.dropped(name)
         first = await self._listing.page(
             ListCommand(bucket=name, limit=1, consistency=Consistency.QUORUM), deadline, trace

@@ -94,6 +94,16 @@ class BucketBook:
         bucket = self._book.get(name)
         return None if bucket is None or bucket.deleted else bucket
 
+    def existing(self, name: str) -> BucketProperties | None:
+        """The same where it matters that there is none. Raises NotReady while this node cannot tell."""
+        bucket = self.known(name)
+        if bucket is None and not self.compared and self.may_compare():
+            raise NotReady(
+                f"this node does not know bucket {name}, and has not compared its buckets with another node since its "
+                "start; nothing was done, try again or use another node"
+            )
+        return bucket
+
     def is_dropped(self, name: str) -> bool:
         """Whether there was such a bucket, and it was dropped."""
         bucket = self._book.get(name)
@@ -134,12 +144,7 @@ class BucketBook:
         bucket = self.known(name)
         if bucket is not None:
             return bucket
-        check_name(name)
-        if not self.compared and self.may_compare():
-            raise NotReady(
-                f"this node does not know bucket {name}, and has not compared its buckets with another node since its "
-                "start; nothing was done, try again or use another node"
-            )
+        self.existing(check_name(name))
         if not self._defaults.create_on_write:
             raise _not_found(name)
         return self._fresh(name)
@@ -157,9 +162,9 @@ class BucketBook:
         return fresh
 
     def changed(self, wanted: BucketProperties) -> BucketProperties:
-        """What to write for a client's PUT of properties. Raises InvalidParameter, BucketExists."""
+        """What to write for a client's PUT of properties. Raises InvalidParameter, BucketExists, NotReady."""
         check(wanted)
-        existing = self.known(wanted.name)
+        existing = self.existing(wanted.name)
         if existing is None:
             self._check_room()
             return self._stamped(wanted, created=True)
@@ -177,8 +182,8 @@ class BucketBook:
         )
 
     def dropped(self, name: str) -> BucketProperties:
-        """What to write for a client's DELETE. Raises BucketNotFound."""
-        existing = self.known(name)
+        """What to write for a client's DELETE. Raises BucketNotFound, NotReady."""
+        existing = self.existing(name)
         if existing is None:
             raise _not_found(name)
         return self._stamped(msgspec.structs.replace(existing, deleted=True), created=False)

@@ -15,7 +15,7 @@ import msgspec
 from dynamo.checker import answers, convergence, outcomes, sessions
 from dynamo.checker.history import Bucket, Clocks, Forgets, History, Place, Version, Violation
 from dynamo.checker.writes import Ledger
-from dynamo.errors import WriteTimeout
+from dynamo.errors import NotReady, WriteTimeout
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.simulation.audit import Audit
 from dynamo.simulation.clients import CARTS, LOOSE, NAMES, Clients
@@ -157,7 +157,7 @@ class _Simulation:
         maker = self.cluster.running[self.cluster.ids[0]]
         try:
             await maker.node.put_bucket(wanted, maker.clock.monotonic() + BUCKET_TIMEOUT_S, "")
-        except WriteTimeout:
+        except (NotReady, WriteTimeout):
             return False
         return True
 

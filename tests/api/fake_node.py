@@ -45,6 +45,8 @@ class Buckets:
     def known(self, name: str) -> BucketProperties | None:
         return self.book.get(name)
 
+    existing = known
+
     def all(self) -> list[BucketProperties]:
         return [self.book[name] for name in sorted(self.book)]
 

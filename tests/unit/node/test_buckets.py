@@ -319,3 +319,15 @@ def test_an_unknown_bucket_is_not_guessed_before_the_book_was_compared():
     world.network.down = set()
     node.buckets.compared = True
     assert not isinstance(world.write("node1", b"k", b"w"), DynamoError)
+
+
+def test_what_may_exist_is_neither_made_nor_missed_before_the_book_was_compared():
+    """A PUT would set back to the defaults what it does not name, for all nodes; a DELETE would find no such bucket."""
+    book = World(3)["node1"].buckets
+    book.compared = False
+    for change in (lambda: book.changed(BucketProperties(name="b")), lambda: book.dropped("b")):
+        with pytest.raises(NotReady):
+            change()
+    book.learn([BucketProperties(name="b", created=(1, "node2"), changed=(1, "node2"))], lambda _: None)
+    assert book.changed(BucketProperties(name="b", ttl_s=5)).generation == 1
+    assert book.dropped("b").deleted
