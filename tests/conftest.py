@@ -24,7 +24,7 @@ settings.load_profile("ci" if CI else "desk")
 RUN_MARK = f"PYTEST_RUN_MARK={uuid.uuid4()}"
 os.environ.update([RUN_MARK.split("=")])
 # A process that was told to end may take this long to be gone.
-GRACE_S = 3.0
+GRACE_S = float(os.environ.get("PYTEST_GRACE_S", "3"))
 # It belongs to the interpreter, and ends with it.
 INTERPRETERS_OWN = "multiprocessing.resource_tracker"
 

@@ -43,7 +43,7 @@ def run(folder: Path, code: str, ci: str) -> subprocess.CompletedProcess[str]:
             ".",
         ],
         cwd=folder,
-        env={**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_GRACE_S": "0.2"},
         capture_output=True,
         text=True,
         timeout=60,
