@@ -4,10 +4,12 @@ The daemon wakes up a few times a period, and each time looks first at how long 
 process itself did not run (SIGSTOP, a swapped-out machine): then the fault is here, answers may be waiting unread, and
 everything begins afresh instead of accusing others.
 
-Beside the regular probes there are reminders: single probes, outside the order. A suspect that this node accuses gets
-one in each period, so that it hears of the suspicion early and can contradict; of the dead, one every other period,
-since nobody else would ever find out that it is back; and at once, whoever was not alive and has connected or was heard
-from again. What a node has found out itself, or says of itself, goes to a few others without waiting for their turn.
+Beside the regular probes there are reminders: single probes, outside the order. A suspect gets one in each period from
+everybody who holds it suspect: it hears of that early, and its contradiction comes straight to each of those whose time
+for it runs, also from a slow node, while news that go by others may come too late. Of the dead, one gets it every other
+period, since nobody else would ever find out that it is back; and at once, whoever was not alive and has connected or
+was heard from again. What a node has found out itself, or says of itself, goes to a few others without waiting for
+their turn.
 """
 
 from __future__ import annotations
@@ -149,7 +151,7 @@ class Gossiper:
 
     def _remind_some(self) -> None:
         self._rounds += 1
-        for node in self._detector.accused()[:REMINDED_MAX]:
+        for node in self._detector.suspects()[:REMINDED_MAX]:
             self._remind(node)
         if self._rounds % DEAD_EVERY == 0:
             dead = self._dead_order.next(lambda node: node not in self._detector.dead, self._node.randomness.random)
@@ -157,7 +159,8 @@ class Gossiper:
                 self._remind(dead)
 
     def _remind(self, node: str) -> None:
-        deadline = self._node.clock.monotonic() + self._settings.probe_period_s
+        # The answer of a slow node is of use for as long as it is not dead, which is longer than a period.
+        deadline = self._node.clock.monotonic() + self._detector.shortest_s
         self._node.peers.send(node, Probe(self._detector.tell(node)), deadline, "", _Reminder(self))
 
     def hear(self, answer: Message) -> None:

@@ -42,7 +42,8 @@ class Detector:
         self.health = Health()
         self.dead: dict[str, None] = {}
         """The nodes that are held dead."""
-        self._shortest_s = shortest_s(suspicion_multiplier, period_s, members)
+        self.shortest_s = shortest_s(suspicion_multiplier, period_s, members)
+        """What a suspect has at least to contradict: an answer that comes later is of no use."""
         self._wanted = accusers_wanted(members)
         self._suspicions: dict[str, Suspicion] = {}
         self._news = Dissemination(members)
@@ -80,9 +81,9 @@ class Detector:
         about_it = [self.view.of(to)] if to in self.view and self.view.state(to) is not State.ALIVE else []
         return [self.view.own(), *about_it, *(each for each in self._news.take() if each.node not in (self.node, to))]
 
-    def accused(self) -> list[str]:
-        """Nodes that this one suspects from its own probes."""
-        return [node for node, suspicion in self._suspicions.items() if suspicion.is_accused_by(self.node)]
+    def suspects(self) -> list[str]:
+        """Nodes that are suspected, in the order of their suspicions: by this one's own probes, or by hearsay."""
+        return list(self._suspicions)
 
     def _take(self, saying: MemberState, now: float) -> list[Change]:
         if saying.node == self.node:
@@ -105,7 +106,7 @@ class Detector:
         self._suspicions.pop(saying.node, None)
         self.dead.pop(saying.node, None)
         if saying.state == State.SUSPECT:
-            self._suspicions[saying.node] = suspicion = Suspicion(now, self._shortest_s, self._wanted)
+            self._suspicions[saying.node] = suspicion = Suspicion(now, self.shortest_s, self._wanted)
             suspicion.accuse(saying.by)
         elif saying.state == State.DEAD:
             self.dead[saying.node] = None
@@ -118,7 +119,7 @@ class Detector:
         suspicion = self._suspicions.get(saying.node)
         if suspicion is None or held.incarnation < saying.incarnation:
             return False
-        return now - suspicion.since >= self._shortest_s * RIPE_SHARE
+        return now - suspicion.since >= self.shortest_s * RIPE_SHARE
 
     def _take_own(self, saying: MemberState) -> list[Change]:
         if not self.view.hear(saying):

@@ -60,10 +60,6 @@ class Suspicion:
         """Somebody holds the node dead, which outweighs any number of accusers: only the shortest time is left."""
         self._is_condemned = True
 
-    def is_accused_by(self, node: str) -> bool:
-        """Whether that node is one of the accusers."""
-        return node in self._accusers
-
     def due(self, score: int) -> float:
         """When it turns into a death (monotonic seconds), for a node of that health score."""
         confirmed = 1.0 if self._is_condemned else stretch(max(0, len(self._accusers) - 1), self._wanted)

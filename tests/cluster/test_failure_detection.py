@@ -15,6 +15,7 @@ from tests.cluster.rig import ClusterRig, NodeProcess, running_cluster, until
 
 pytestmark = pytest.mark.cluster
 
+KNOWN_S = 15.0
 FOUND_S = 12.0
 BACK_S = 6.0
 REQUESTS = 300
@@ -36,10 +37,21 @@ def seen(node: NodeProcess) -> dict[str, str]:
     return {other["id"]: other["seen"][node.id] for other in nodes if other["id"] != node.id}
 
 
+def incarnations(node: NodeProcess, event: str) -> list[int]:
+    """Of the third node, in what this node has logged of it under that name."""
+    lines = [json.loads(line) for line in node.log.read_text().splitlines() if f'"{event}"' in line]
+    return [line["incarnation"] for line in lines if line.get("peer") == "node3"]
+
+
 @pytest.mark.timeout(120)
 def test_a_stopped_process_is_found_and_comes_back(cluster: ClusterRig) -> None:
-    """SIGSTOP leaves its connections up. Requests at quorum do not wait for it; after SIGCONT all is as before."""
+    """SIGSTOP leaves its connections up. Requests at quorum do not wait for it. After SIGCONT it contradicts, the
+    others hold it alive under a greater incarnation, and all is as before.
+    """
     one, two, three = cluster.nodes
+    # Whose incarnation nobody has heard yet is held dead under an older one, and need not contradict to be back.
+    probes = 'dynamo_probes_total{result="direct"}'
+    until(lambda: min(one.metric(probes), two.metric(probes)) >= 3, KNOWN_S, lambda: "they do not know each other")
     with Client([one.address, two.address], token_aware=False) as client:
         client.put("carts", "k", b"v")
         three.signal(signal.SIGSTOP)
@@ -55,6 +67,9 @@ def test_a_stopped_process_is_found_and_comes_back(cluster: ClusterRig) -> None:
         assert times[REQUESTS * 99 // 100] < SLOWEST_S, times[-5:]
         assert client.get("carts", "k").value == b"v"
     assert one.metric('dynamo_peer_state{peer="node3"}') == 0
+    assert three.metric("dynamo_refutations_total") >= 1
+    for watcher in (one, two):
+        assert incarnations(watcher, "peer alive again")[-1] > incarnations(watcher, "peer dead")[-1]
     declared = [node.metric("dynamo_deaths_declared_total") for node in cluster.nodes]
     assert sum(declared[:2]) >= 1
     assert declared[2] == 0, "the node that was stopped accused others"

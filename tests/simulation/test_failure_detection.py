@@ -141,30 +141,35 @@ def test_a_link_that_is_cut_in_one_direction_kills_nobody(source: str, target: s
     play(story)
 
 
+async def slowed(stage: Stage, node: str, delay_s: float) -> Watch:
+    """Five minutes in which all messages from and to a node come so much later; what was believed meanwhile."""
+    watch = Watch(stage)
+    for other in others(stage, node):
+        stage.cluster.network.delays[node, other] = stage.cluster.network.delays[other, node] = delay_s
+    await stage.world.sleep(300)
+    return watch
+
+
 @pytest.mark.parametrize("nodes", [3, 5])
 def test_a_slow_node_is_not_dead(nodes: int):
     """300 ms later than usual each way: its answers are awaited to the end of the round."""
 
     async def story(stage: Stage) -> None:
-        watch = Watch(stage)
-        for other in others(stage, "n1"):
-            stage.cluster.network.delays["n1", other] = stage.cluster.network.delays[other, "n1"] = 0.3
-        await stage.world.sleep(300)
+        watch = await slowed(stage, "n1", 0.3)
         assert watch.deaths == set()
         assert watch.suspects == set()
 
     play(story, Shape(nodes=nodes))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(1, 9))
 def test_a_very_slow_node_is_suspected_at_most(seed: int):
-    """500 ms each way: no probe of it is answered within its round, but it hears of each suspicion in time."""
+    """700 ms each way: no probe of it is answered within its round, but it hears of each suspicion, and who holds it
+    suspect hears its contradiction, in time.
+    """
 
     async def story(stage: Stage) -> None:
-        watch = Watch(stage)
-        for other in others(stage, "n1"):
-            stage.cluster.network.delays["n1", other] = stage.cluster.network.delays[other, "n1"] = 0.5
-        await stage.world.sleep(300)
+        watch = await slowed(stage, "n1", 0.7)
         assert watch.deaths == set()
         assert "n1" in watch.suspects
 
@@ -248,7 +253,7 @@ def test_a_node_that_was_stopped_does_not_count_the_time_of_others():
     async def story(stage: Stage) -> None:
         stage.cluster.pause("n2")
         watcher = stage.cluster.running["n1"].node
-        await stage.until(lambda: watcher.detector.accused() == ["n2"], FOUND_S)
+        await stage.until(lambda: watcher.detector.suspects() == ["n2"], FOUND_S)
         stage.cluster.pause("n1")
         for source, target in (("n1", "n2"), ("n2", "n1")):
             stage.cluster.network.cut(source, target)

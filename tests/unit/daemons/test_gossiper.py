@@ -7,7 +7,7 @@ import pytest
 
 from dynamo.daemons.gossiper import Gossiper
 from dynamo.membership.view import State
-from dynamo.protocol.messages import Probe, ProbeFor
+from dynamo.protocol.messages import MemberState, Probe, ProbeFor
 from tests.unit.node.world import START_MS, World
 
 PULSE_S = 0.2
@@ -66,7 +66,7 @@ async def test_one_other_node_is_probed_in_each_period(rig):
 async def test_a_node_that_answers_nobody_is_suspected_then_dead(rig):
     """Helpers are asked, and are witnesses; it is reminded once a second, and the others hear of it."""
     rig.world.network.silent.add("node2")
-    while not rig.node.detector.accused():
+    while not rig.node.detector.suspects():
         await rig.pulse()
     assert {to for _, to, message in rig.world.network.sent if type(message) is ProbeFor} == {"node3", "node4"}
     assert rig.probes()["failed"] == 1
@@ -75,10 +75,24 @@ async def test_a_node_that_answers_nobody_is_suspected_then_dead(rig):
     rig.sent()
     await rig.pulse(10)
     assert rig.sent().count("node2") >= 2
-    assert rig.node.detector.accused() == ["node2"]
+    assert rig.node.detector.suspects() == ["node2"]
     assert rig.world["node3"].detector.view.state("node2") is State.SUSPECT
     await rig.pulse(20)
     assert not rig.node.liveness.is_alive("node2")
+
+
+async def test_a_suspect_by_hearsay_is_reminded_too(rig):
+    """It has to contradict to everybody whose time runs; what it says to the accuser may come here too late."""
+    probed: list[str] = []
+    while len(probed) < 2:
+        await rig.pulse()
+        probed += rig.sent()
+    suspect = probed[0]  # the next turn is that of the third
+    rig.node.probing.hear([MemberState(suspect, State.SUSPECT, START_MS, probed[1])])
+    await rig.pulse(5)
+    assert suspect in rig.sent()
+    assert rig.node.detector.suspects() == []
+    assert rig.node.detector.view.of(suspect).incarnation == START_MS + 1
 
 
 async def test_a_node_that_can_reach_nobody_mistrusts_itself(rig):
@@ -123,13 +137,13 @@ async def test_a_lost_connection_is_looked_into_at_once(rig):
     await rig.pulse(6)
     rig.world.network.down.add("node3")
     await rig.pulse()
-    assert rig.node.detector.accused() == ["node3"]
+    assert rig.node.detector.suspects() == ["node3"]
 
 
 async def test_after_a_stop_everything_begins_afresh(rig):
     """The node says so of itself, accuses nobody, and gives suspects their time again."""
     rig.world.network.silent.add("node2")
-    while not rig.node.detector.accused():
+    while not rig.node.detector.suspects():
         await rig.pulse()
     rig.world.clock.now += 1000.0
     await rig.gossiper.run_once()

@@ -33,13 +33,13 @@ def states(detector: Detector) -> dict[str, State]:
 def test_a_failed_probe_makes_a_suspect_and_its_time_a_death(detector):
     """One lone accuser needs the longest time."""
     assert detector.accuse("a", [], 10.0) == [Change(suspect("a", by="me"), State.ALIVE)]
-    assert detector.accused() == ["a"]
+    assert detector.suspects() == ["a"]
     assert detector.expire(21.9) == []
     assert detector.dead == {}
     assert detector.expire(22.0) == [Change(dead("a", by="me"), State.SUSPECT)]
     assert detector.dead == {"a": None}
     assert detector.expire(60.0) == []
-    assert detector.accused() == []
+    assert detector.suspects() == []
 
 
 def test_witnesses_shorten_the_time(detector):
@@ -68,7 +68,7 @@ def test_a_suspect_that_contradicts_is_alive(detector):
     detector.accuse("a", [], 10.0)
     assert detector.hear([alive("a", 0)], 11.0) == []
     assert detector.hear([alive("a", 1)], 11.0) == [Change(alive("a", 1), State.SUSPECT)]
-    assert (states(detector), detector.accused(), detector.expire(99.0)) == ({}, [], [])
+    assert (states(detector), detector.suspects(), detector.expire(99.0)) == ({}, [], [])
 
 
 def test_the_dead_come_back(detector):
@@ -84,6 +84,7 @@ def test_the_dead_come_back(detector):
 def test_nobody_is_dead_on_somebodys_word_alone(detector):
     """It is an accusation at first; after half of the shortest time of a suspicion here, it is believed."""
     assert detector.hear([dead("a")], 10.0) == [Change(suspect("a"), State.ALIVE)]
+    assert detector.suspects() == ["a"]
     assert detector.hear([dead("a", by="c")], 11.9) == []
     assert detector.dead == {}
     assert detector.hear([dead("a", by="c")], 12.0) == [Change(dead("a", by="c"), State.SUSPECT)]
