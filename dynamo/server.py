@@ -269,9 +269,9 @@ def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
 
 def _refresh_hints(node: Node) -> None:
     metrics, desk = node.metrics, node.hint_desk
-    metrics.hints_inflight.value, metrics.hints_paused.value = desk.inflight, int(desk.paused)
+    metrics.inflight_hints.value, metrics.hint_delivery_up.value = desk.inflight, int(not desk.paused)
     pending = {status.target: status for status in desk.status()}
-    for peer, series in metrics.hints_pending.items():
+    for peer, series in metrics.pending_hints.items():
         status = pending.get(peer)
         series.count.value = 0 if status is None else status.count
         series.bytes.value = 0 if status is None else status.size_bytes

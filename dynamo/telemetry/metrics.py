@@ -118,9 +118,10 @@ class HintSeries:
         def gauge(name: str, meaning: str) -> Cell:
             return catalogue.cell(name, "gauge", meaning, peer=peer)
 
-        self.count = gauge("dynamo_hints_pending", "Hints kept for the peer.")
-        self.bytes = gauge("dynamo_hints_pending_bytes", "Their bytes in the store, keys included.")
-        self.oldest_age_s = gauge("dynamo_hints_oldest_age_seconds", "No hint for the peer is older; 0 without hints.")
+        self.count = gauge("dynamo_pending_hints", "Hints kept for the peer.")
+        self.bytes = gauge("dynamo_pending_hints_bytes", "Their bytes in the store, keys included.")
+        oldest = "No hint for the peer is older; 0 without hints."
+        self.oldest_age_s = gauge("dynamo_pending_hints_oldest_age_seconds", oldest)
 
 
 REAP_OBJECTIONS = ("unsteady", "hint", "damaged", "version", "bucket", "queued", "young", "silent")
@@ -282,9 +283,11 @@ class Metrics:
         self.hint_bytes_delivered = self._counter(
             "dynamo_hints_delivered_bytes_total", "Bytes of records in hints that were acknowledged."
         )
-        self.hints_inflight = self._gauge("dynamo_hints_inflight", "Hints sent and not answered yet.")
-        self.hints_paused = self._gauge("dynamo_hints_paused", "Whether an operator has stopped the delivery.")
-        self.hints_pending = {peer: HintSeries(self._catalogue, peer) for peer in peers}
+        self.inflight_hints = self._gauge("dynamo_inflight_hints", "Hints sent and not answered yet.")
+        self.hint_delivery_up = self._gauge(
+            "dynamo_hint_delivery_up", "Whether hints are delivered; 0 while an operator has paused it."
+        )
+        self.pending_hints = {peer: HintSeries(self._catalogue, peer) for peer in peers}
 
     def _make_audit(self) -> None:
         self.audit_entries = self._counter("dynamo_audit_entries_total", "Stored entries that the auditor verified.")

@@ -45,8 +45,8 @@ def test_a_killed_node_gets_what_was_written_without_it(cluster: ClusterRig) -> 
     pending = _pending(alive, dead.id)
     assert sum(pending.values()) == len(mine), "each of its keys has one hint somewhere"
     assert pending[keeper.id] > 0
-    assert keeper.metric('dynamo_hints_pending{peer="node1"}') == pending[keeper.id]
-    assert keeper.metric('dynamo_hints_pending_bytes{peer="node1"}') > 0
+    assert keeper.metric('dynamo_pending_hints{peer="node1"}') == pending[keeper.id]
+    assert keeper.metric('dynamo_pending_hints_bytes{peer="node1"}') > 0
     keeper.kill()
     keeper.start()
     keeper.wait_ready()
@@ -61,7 +61,7 @@ def test_a_killed_node_gets_what_was_written_without_it(cluster: ClusterRig) -> 
     assert waited.returncode == 0, waited.stderr.decode()
     assert json.loads(_dynamo(cluster.nodes, "hints", "status", "--json").stdout)["nodes"][0]["targets"] == []
     assert sum(node.metric('dynamo_hints_total{event="delivered"}') for node in alive) >= len(mine)
-    assert [node.metric('dynamo_hints_pending{peer="node1"}') for node in alive] == [0.0] * 4
+    assert [node.metric('dynamo_pending_hints{peer="node1"}') for node in alive] == [0.0] * 4
     for node in alive:
         node.kill()
     assert asyncio.run(_read(dead, mine)) == mine
@@ -86,9 +86,11 @@ def test_an_operator_stops_and_drops(cluster: ClusterRig) -> None:
     assert waited.returncode == 3
     assert b"paused" in waited.stderr
     assert _pending(alive, dead.id) == pending
+    assert keeper.metric("dynamo_hint_delivery_up") == 0
     dropped = _dynamo(cluster.nodes, "hints", "drop", dead.id, "--yes", "--json")
     assert sum(json.loads(dropped.stdout)["dropped"].values()) == sum(pending.values())
     assert _dynamo(cluster.nodes, "hints", "resume").returncode == 0
+    assert keeper.metric("dynamo_hint_delivery_up") == 1
     assert _dynamo(cluster.nodes, "hints", "wait", "--timeout", "10s").returncode == 0
 
 

@@ -13,10 +13,9 @@ OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.
 PEERS = [f"node{i}" for i in range(2, 8)]
 # Rules of the Prometheus project that a reviewer would have to remember.
 UNITS = (
-    *("seconds", "bytes", "keys", "total", "info", "up"),
-    *("size", "siblings", "requests", "state", "score", "partitions"),
-    # Of hints, which are what is counted: the name begins with it.
-    *("pending", "inflight", "paused"),
+    *("seconds", "bytes", "keys", "total", "info", "up", "size", "siblings", "requests", "hints", "partitions"),
+    # What has no unit: one of three words, as a number; a degree.
+    *("state", "score"),
 )
 
 
