@@ -44,8 +44,9 @@ class Damaged(StorageRefused):
     def __init__(self, file: Path, reason: str) -> None:
         super().__init__(
             f"the data file {file} is damaged or foreign: {reason}. Move the data directory away and put back a copy "
-            'of it, or set storage.on_damage = "set-aside": the node then moves the store aside, begins empty, and the '
-            "other nodes fill it. `python -m lmdb verify` tells more"
+            "of it (the other nodes refuse one from before its last start), or set "
+            'storage.on_damage = "set-aside": the node then moves the store aside, begins empty, and the other nodes '
+            "fill it. `python -m lmdb verify` tells more"
         )
         self.reason = reason
 

@@ -39,9 +39,10 @@ from dynamo.storage.directory import DataDirectory
 
 FILE = "identity.toml"
 FORMAT = 1
+_START_EMPTY = "start with an empty one, which the other nodes fill"
 WHAT_TO_DO = (
     "An older copy must not take part: it would bring back what was deleted since. Move the data directory away and "
-    "start with an empty one, which the other nodes fill"
+    + _START_EMPTY
 )
 _COMMENT = "# Written by the node. Not to be edited, nor copied to another node.\n"
 
@@ -95,8 +96,8 @@ def load(directory: DataDirectory) -> IdentityRecord | None:
         return None
     except (OSError, ValueError, msgspec.ValidationError) as problem:
         raise StorageRefused(
-            f"{path} is damaged ({problem}): put back the data directory from one copy, all of it, or start with an "
-            "empty one, which reads of every key at consistency=all then fill"
+            f"{path} is damaged ({problem}): put back all of the data directory, from one copy made since its last "
+            f"start, or {_START_EMPTY}"
         ) from problem
     raise StorageRefused(f"{path} has format {tree.get('format')!r}, this version knows {FORMAT}: use a later version")
 
@@ -215,7 +216,7 @@ def settle(
     if known is None and not store_is_empty:
         raise StorageRefused(
             f"the data directory {directory.path} has data but no {FILE}: put back the file from the same copy as the "
-            "store, or start with an empty directory, which reads of every key at consistency=all then fill"
+            f"store, or move the directory away and {_START_EMPTY}"
         )
     if known is not None and known.clean and not store_is_empty and opened_version < known.store_version:
         raise StorageRefused(

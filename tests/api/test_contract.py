@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 
 from dynamo.api.app import client_app, operations_app
 from dynamo.errors import CATALOGUE
+from dynamo.telemetry.metrics import SHED_REASONS
 from dynamo.version import VERSION
 from tests.api import real_nodes
 from tests.api.fake_node import FakeNode
@@ -57,6 +58,16 @@ async def test_every_error_is_in_the_manual():
     rows = dict.fromkeys(re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \|.*\| (no|unknown) \|$", text, re.MULTILINE))
     kinds = (kind for code, kind in CATALOGUE.items() if code not in AT_START_ONLY)
     assert sorted(rows) == sorted((kind.code, str(kind.http_status), kind.applied.value) for kind in kinds)
+
+
+async def test_every_reason_to_refuse_is_written_down(fake):
+    """Those that an answer names: in the contract, and in the manual's row of `overloaded`."""
+    told = {*SHED_REASONS} - {"draining", "connections"}  # a code of its own; nobody was there to be told
+    contract = (await fake.call("GET", "/openapi.json")).json
+    assert set(contract["components"]["schemas"]["Problem"]["properties"]["reason"]["enum"]) == told
+    text = (Path(__file__).parents[2] / "docs/api.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| `overloaded` |"))
+    assert told <= set(re.findall(r"`([a-z]+)`", row.partition("with `reason`:")[2]))
 
 
 async def test_the_page_needs_nothing_from_elsewhere(api):
