@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import time
 
 import msgspec
 from xxhash import xxh3_64_digest
@@ -47,7 +46,7 @@ class Listing:
         given = parameters.parse(call.query, parameters.LIST)
         command = self._command(given, bucket)
         call.level = read_quorum(self._records.bucket(bucket), command).level.value
-        deadline = time.monotonic() + self._records.timeout_s(given.timeout_s())
+        deadline = self._records.deadline(call, self._records.timeout_s(given.timeout_s()))
         page = await self._node.list_keys(command, deadline, call.trace)
         epoch = self._node.ring.epoch
         content = {

@@ -158,6 +158,9 @@ class Records:
         command.value = await wire.body_of(call.request, limit, self._limits.body_timeout_s)
         if not call.waits_known:
             call.started = time.monotonic()
+            if refused := self._node.admission.stalled(call.started):  # it was let in before its body was there
+                self._node.metrics.shed_requests["stalled"].value += 1
+                raise refused
         deadline = self.deadline(call, timeout_s)
         outcome = await self.write(command, deadline, call.trace)
         record = decode(outcome.record)

@@ -138,15 +138,21 @@ class Admission:
         """
         if self.draining:
             return Draining("this node is stopping and takes no new requests; use another node")
-        if arrived > -inf and self._stall.doubts(arrived):
-            text = "this node did not run for a while and begins nothing that may have waited since; nothing was done"
-            return self._overloaded(text, reason="stalled")
+        if arrived > -inf and (stalled := self.stalled(arrived)):
+            return stalled
         if self.inflight >= self._limit.value:
             return self.refusal()
         refused = self.reserve(body_bytes)
         if refused is None:
             self.inflight += 1
         return refused
+
+    def stalled(self, arrived: float) -> Overloaded | None:
+        """The error of a request whose last bytes were read then, if they may have waited for too long before."""
+        if not self._stall.doubts(arrived):
+            return None
+        text = "this node did not run for a while and begins nothing that may have waited since; nothing was done"
+        return self._overloaded(text, reason="stalled")
 
     def leave(self, body_bytes: int = 0) -> None:
         """A request that was let in, with so large a body, has its outcome."""

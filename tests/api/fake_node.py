@@ -30,6 +30,7 @@ from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, first_ring
 from dynamo.telemetry.metrics import Metrics
+from dynamo.telemetry.stall import Stall
 from dynamo.versioning.clock import covers
 from dynamo.versioning.hybrid_time import HybridClock
 from dynamo.versioning.record import Record, Sibling, encode
@@ -117,7 +118,8 @@ class FakeNode:
         members = [Member(m.id, m.host, m.peer_port, m.client_port, m.ops_port) for m in MEMBERS]
         self.ring = first_ring(members, 16, epoch=7)
         self.preference = PreferenceLists(self.ring)
-        self.admission = Admission(config.limits.inflight_max)
+        self.stall = Stall(config.requests.timeout_s)
+        self.admission = Admission(config.limits.inflight_max, stall=self.stall)
         self.metrics = Metrics(["node2", "node3", "node4"], "test")
         self.buckets = Buckets()
         self.hint_desk = HintDesk()

@@ -254,3 +254,32 @@ async def test_a_draining_node_sends_its_clients_away(fake):
     finished = await running
     assert (finished.status, finished.headers["Connection"]) == (204, "close")
     assert idle.is_set()
+
+
+@pytest.mark.parametrize("fields", [(b"Content-Length: 3",), (b"Transfer-Encoding: chunked",)])
+async def test_a_body_that_may_have_waited_in_a_stopped_process_is_not_written(fake, fields: tuple[bytes, ...]):
+    """The request was let in before the stop; its client has given up since, and may have written something newer."""
+    reader, writer = await fake.open()
+    writer.write(put("/v1/kv/b/k", *fields))
+    async with asyncio.timeout(5):
+        while not fake.node.admission.inflight:
+            await asyncio.sleep(0.001)
+    fake.node.stall.beat(time.monotonic() - 60)
+    writer.write(b"abc" if b"Length" in fields[0] else chunked(b"abc"))
+    async with asyncio.timeout(5):
+        answer = parsed(await reader.read())
+    writer.close()
+    assert assert_problem(answer, 503, "overloaded")["reason"] == "stalled"
+    assert fake.node.metrics.shed_requests["stalled"].value == 1
+    assert fake.node.commands == []
+
+
+@pytest.mark.parametrize(("method", "at"), [("GET", "/k"), ("PUT", "/k"), ("DELETE", "/k"), ("GET", "")])
+async def test_what_could_only_be_answered_too_late_is_not_begun(fake, method: str, at: str):
+    """Values and listings: requests lie so long before their start that this one's time would be over."""
+    limit = fake.node.admission._limit
+    limit.delay_s, limit._window_ends = 1.0, float("inf")
+    reply = await fake.call(method, f"/v1/kv/b{at}")
+    assert assert_problem(reply, 503, "overloaded")["reason"] == "deadline"
+    assert fake.node.metrics.shed_requests["deadline"].value == 1
+    assert fake.node.commands == []
