@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import accepting
+
 CI = os.environ.get("CI", "").strip().lower() not in {"", "0", "false", "no", "off"}
 
 # In CI a property draws the same examples each time, so that a change is judged by itself; at a desk it looks on.
@@ -27,6 +29,8 @@ os.environ.update([RUN_MARK.split("=")])
 GRACE_S = float(os.environ.get("PYTEST_GRACE_S", "3"))
 # It belongs to the interpreter, and ends with it.
 INTERPRETERS_OWN = "multiprocessing.resource_tracker"
+
+accepting.install()
 
 skipped: list[str] = []
 left_over: list[str] = []

@@ -42,6 +42,8 @@ class Gate:
         self._shed = shed
         self._malformed = Repeated()
         self.connections = 0
+        self.closed = False
+        """Nobody is let in any more: a connection may be accepted just before the end, and be told only after it."""
 
     def enter(self) -> bool:
         """Whether another connection is let in; if so, `leave` follows."""
@@ -97,6 +99,9 @@ class Connection(web.RequestHandler):
         self.outbox = outbox
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._gate.closed:
+            transport.close()
+            return
         self._inside = self._gate.enter()
         if self._inside:
             super().connection_made(transport)
@@ -190,13 +195,15 @@ class Connection(web.RequestHandler):
 class Listener:
     """A listening socket. `port` is the one that was bound."""
 
-    def __init__(self, server: asyncio.Server, web_server: web.Server) -> None:
+    def __init__(self, server: asyncio.Server, web_server: web.Server, gate: Gate) -> None:
         self._server = server
+        self._gate = gate
         self._web_server = web_server
         self.host, self.port = server.sockets[0].getsockname()[:2]
 
     async def stop(self, timeout_s: float) -> None:
         """Take no more connections, end idle ones, give running requests that long, then cut."""
+        self._gate.closed = True
         self._server.close()
         self._web_server.pre_shutdown()
         await self._web_server.shutdown(timeout_s)
@@ -241,4 +248,4 @@ async def serve_listener(
         backlog=1024,
         reuse_address=True,
     )
-    return Listener(server, web_server)
+    return Listener(server, web_server, gate)

@@ -1,13 +1,15 @@
 """Clients that go away, or do not take what they asked for."""
 
 import asyncio
+import gc
+import socket
 
 import pytest
 
 from dynamo.api import answer
 from dynamo.versioning.record import Record, Sibling
 from tests.api.fake_node import FakeNode
-from tests.api.serving import assert_problem, fake_config, parsed
+from tests.api.serving import assert_problem, fake_config, listening, parsed
 
 
 async def until(condition, timeout_s: float = 5.0) -> None:
@@ -104,3 +106,22 @@ async def test_http_1_0(fake):
     async with asyncio.timeout(5):
         assert b"Connection: keep-alive" in await reader.readuntil(b"\r\n\r\n")
     writer.close()
+
+
+@pytest.mark.parametrize("turns", range(7))
+async def test_a_connection_of_the_last_moment_is_ended(turns: int):
+    """However far the listener has come with it when it stops, the client sees an end, and nothing stays open."""
+    node = FakeNode(fake_config())
+    client, operations = await listening(node)
+    await operations.stop(1.0)
+    with socket.create_connection(("127.0.0.1", client.port), timeout=5) as connection:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await client.stop(1.0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        try:
+            assert connection.recv(1) == b""
+        except ConnectionResetError:
+            pass  # it was never accepted
+    gc.collect()  # what is left open is reported now
