@@ -193,9 +193,7 @@ class Metrics:
             "dynamo_inflight_max_requests", "Client requests that may be worked on at a time, as the load allows."
         )
         shed = "Requests or connections refused before work began."
-        self.shed_requests = {
-            reason: self._counter("dynamo_shed_requests_total", shed, reason=reason) for reason in SHED_REASONS
-        }
+        self.shed_requests = self._counters("dynamo_shed_requests_total", shed, "reason", SHED_REASONS)
         """By reason: one of SHED_REASONS."""
         lag = "How much later than asked the event loop ran a timer."
         self.event_loop_lag = self._catalogue.histogram("dynamo_event_loop_lag_seconds", lag, LAG_BOUNDS_S)
@@ -245,7 +243,7 @@ class Metrics:
         states = "What this node holds the peer to be: 0 alive, 1 suspect, 2 dead."
         self.peer_states = {peer: self._gauge("dynamo_peer_state", states, peer=peer) for peer in peers}
         probes = "Probes of other nodes by how they ended; late: this node itself did not run, and knows nothing."
-        self.probes = {result: self._counter("dynamo_probes_total", probes, result=result) for result in PROBE_RESULTS}
+        self.probes = self._counters("dynamo_probes_total", probes, "result", PROBE_RESULTS)
         """By result: one of PROBE_RESULTS."""
         self.suspicions = self._counter("dynamo_suspicions_total", "Times a peer became suspect here.")
         self.refutations = self._counter(
@@ -266,10 +264,7 @@ class Metrics:
             "dynamo_reap_waiting_keys", "Dead keys that all nodes agreed on once, until they are asked again."
         )
         against = "Votes of this node against forgetting a key; `silent` counts nodes that did not answer it."
-        self.reap_votes_against = {
-            reason: self._counter("dynamo_reap_votes_against_total", against, reason=reason)
-            for reason in REAP_OBJECTIONS
-        }
+        self.reap_votes_against = self._counters("dynamo_reap_votes_against_total", against, "reason", REAP_OBJECTIONS)
         """By reason: one of REAP_OBJECTIONS."""
         self.reap_walks = self._counter(
             "dynamo_reap_walks_total", "Walks for dead keys through all this node keeps first."
@@ -278,7 +273,7 @@ class Metrics:
 
     def _make_hints(self, peers: Sequence[str]) -> None:
         events = "What became of hints for replicas that could not take a write."
-        self.hints = {event: self._counter("dynamo_hints_total", events, event=event) for event in HINT_EVENTS}
+        self.hints = self._counters("dynamo_hints_total", events, "event", HINT_EVENTS)
         """By event: one of HINT_EVENTS."""
         self.hint_bytes_delivered = self._counter(
             "dynamo_hints_delivered_bytes_total", "Bytes of records in hints that were acknowledged."
@@ -292,17 +287,13 @@ class Metrics:
     def _make_audit(self) -> None:
         self.audit_entries = self._counter("dynamo_audit_entries_total", "Stored entries that the auditor verified.")
         damaged = "Damage found, by whoever came upon it; a page is one that the store cannot read at all."
-        self.audit_damaged = {
-            where: self._counter("dynamo_audit_damaged_total", damaged, where=where) for where in DAMAGE_PLACES
-        }
+        self.audit_damaged = self._counters("dynamo_audit_damaged_total", damaged, "where", DAMAGE_PLACES)
         """By place: one of DAMAGE_PLACES."""
         self.audit_quarantined = self._counter(
             "dynamo_audit_quarantined_total", "Damaged entries taken out of their keyspace."
         )
         healed = "Damaged keys that the other replicas brought back, or of which they hold nothing."
-        self.audit_healed = {
-            outcome: self._counter("dynamo_audit_healed_total", healed, outcome=outcome) for outcome in HEAL_OUTCOMES
-        }
+        self.audit_healed = self._counters("dynamo_audit_healed_total", healed, "outcome", HEAL_OUTCOMES)
         """By outcome: one of HEAL_OUTCOMES."""
         self.audit_in_doubt = self._gauge(
             "dynamo_audit_in_doubt_keys", "Damaged keys that are not brought back yet, and not read to anybody."
@@ -316,9 +307,7 @@ class Metrics:
 
     def _make_quorums(self) -> None:
         hints = "Shares of this node's writes that others keep for a replica, by why it did not take them itself."
-        self.write_hints = {
-            reason: self._counter("dynamo_write_hints_total", hints, reason=reason) for reason in HINT_REASONS
-        }
+        self.write_hints = self._counters("dynamo_write_hints_total", hints, "reason", HINT_REASONS)
         """By reason: one of HINT_REASONS."""
         self.unkept_shares = self._counter(
             "dynamo_write_hints_unkept_total", "Shares that a replica did not take and nobody would keep for it."
@@ -330,17 +319,12 @@ class Metrics:
             "dynamo_stand_in_writes_total", "Writes that this node coordinated while no replica of their key was alive."
         )
         hedges = "Reads whose slowest answer was late, by whether one more replica was asked, and whether that helped."
-        self.hedges = {
-            result: self._counter("dynamo_hedged_reads_total", hedges, result=result) for result in HEDGE_RESULTS
-        }
+        self.hedges = self._counters("dynamo_hedged_reads_total", hedges, "result", HEDGE_RESULTS)
         """By result: one of HEDGE_RESULTS."""
 
     def _make_repair(self) -> None:
         exchanges = "Comparisons of a partition with a peer that this node began, by what came of them."
-        self.repair_exchanges = {
-            result: self._counter("dynamo_repair_exchanges_total", exchanges, result=result)
-            for result in EXCHANGE_RESULTS
-        }
+        self.repair_exchanges = self._counters("dynamo_repair_exchanges_total", exchanges, "result", EXCHANGE_RESULTS)
         """By result: one of EXCHANGE_RESULTS."""
         self.repair_keys_compared = self._counter(
             "dynamo_repair_keys_compared_total", "Keys whose digests comparisons looked at, below hashes that differed."
@@ -366,16 +350,10 @@ class Metrics:
         refusals = "Client writes refused because the key would have grown over the limit."
         warnings = "Client writes that left a key above the mark at which the log warns."
         overruns = "Merges with other replicas that left a key over the limit; none is refused."
-        self.limit_refusals = {
-            limit: self._counter("dynamo_limit_refusals_total", refusals, limit=limit) for limit in SIZE_LIMITS
-        }
+        self.limit_refusals = self._counters("dynamo_limit_refusals_total", refusals, "limit", SIZE_LIMITS)
         """By limit: one of SIZE_LIMITS."""
-        self.limit_warnings = {
-            limit: self._counter("dynamo_limit_warnings_total", warnings, limit=limit) for limit in SIZE_LIMITS
-        }
-        self.limit_overruns = {
-            limit: self._counter("dynamo_limit_overruns_total", overruns, limit=limit) for limit in SIZE_LIMITS
-        }
+        self.limit_warnings = self._counters("dynamo_limit_warnings_total", warnings, "limit", SIZE_LIMITS)
+        self.limit_overruns = self._counters("dynamo_limit_overruns_total", overruns, "limit", SIZE_LIMITS)
 
     def on_scrape(self, refresh: Callable[[], None]) -> None:
         """Call `refresh` before each rendering: for gauges that are cheaper to read than to keep."""
@@ -393,6 +371,10 @@ class Metrics:
 
     def _counter(self, name: str, meaning: str, /, **labels: str) -> Cell:
         return self._catalogue.cell(name, "counter", meaning, **labels)
+
+    def _counters(self, name: str, meaning: str, label: str, words: Sequence[str]) -> dict[str, Cell]:
+        """One for each word that the label may say, by word."""
+        return {word: self._counter(name, meaning, **{label: word}) for word in words}
 
     def _gauge(self, name: str, meaning: str, /, **labels: str) -> Cell:
         return self._catalogue.cell(name, "gauge", meaning, **labels)
