@@ -12,7 +12,7 @@ from urllib.parse import quote
 import click
 
 from dynamo.cli.connect import DURATION, cluster_options, endpoints_option
-from dynamo.cli.operations import Listener, ask_all, complain, listeners, ops_option, problem_of
+from dynamo.cli.operations import Listener, ask_all, complain, listeners, ops_option, told_apart
 from dynamo.cli.output import OK, UNHEALTHY, as_json_option, emit, note, size, span, table
 from dynamo.cli.probe import Reply
 from dynamo.cli.progress import progress
@@ -32,7 +32,7 @@ def hints() -> None:
 @cluster_options
 def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Print the hints on every node. Ends with 3 if a node does not answer."""
-    replies = _ask(listeners(ops, endpoints, timeout_s), _PATH, timeout_s, "GET")
+    replies = ask_all(listeners(ops, endpoints, timeout_s), _PATH, timeout_s)
     return _shown(replies, as_json=as_json)
 
 
@@ -41,7 +41,7 @@ def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> 
 @cluster_options
 def pause(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Stop the delivery on every node, over restarts. Hints are still kept."""
-    replies = _ask(listeners(ops, endpoints, timeout_s), f"{_PATH}/pause", timeout_s, "POST")
+    replies = ask_all(listeners(ops, endpoints, timeout_s), f"{_PATH}/pause", timeout_s, "POST")
     return _shown(replies, as_json=as_json)
 
 
@@ -50,7 +50,7 @@ def pause(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> i
 @cluster_options
 def resume(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Deliver again, on every node."""
-    replies = _ask(listeners(ops, endpoints, timeout_s), f"{_PATH}/resume", timeout_s, "POST")
+    replies = ask_all(listeners(ops, endpoints, timeout_s), f"{_PATH}/resume", timeout_s, "POST")
     return _shown(replies, as_json=as_json)
 
 
@@ -66,10 +66,9 @@ def drop(target: str, yes: bool, ops: str | None, endpoints: str, timeout_s: flo
         note(f"{target} is no member of the cluster")
     if not yes:
         click.confirm(f"Throw away the hints for {target} on all nodes?", abort=True, err=True)
-    replies = _ask(asked, f"{_PATH}/drop?target={quote(target)}", timeout_s, "POST")
-    # 400: this node keeps none for it.
-    dropped = {node: reply.document.get("dropped", 0) for node, reply in replies.items() if reply.status in (200, 400)}
-    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in dropped}
+    replies = ask_all(asked, f"{_PATH}/drop?target={quote(target)}", timeout_s, "POST")
+    answers, failed = told_apart(replies, 200, 400)  # 400: this node keeps none for it
+    dropped = {node: answer.get("dropped", 0) for node, answer in answers.items()}
     if as_json:
         emit({"target": target, "dropped": dropped, "failed": failed})
     else:
@@ -88,8 +87,7 @@ def wait(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> in
     asked = listeners(ops, endpoints, min(timeout_s, _ASK_S))
     path = f"{_PATH}/wait?timeout={round(timeout_s * 1000)}ms"
     with _Watch(asked):
-        replies = _ask(asked, path, timeout_s + _ASK_S, "POST")
-    failed = {node: problem_of(reply) for node, reply in replies.items() if reply.status != 200}
+        _, failed = told_apart(ask_all(asked, path, timeout_s + _ASK_S, "POST"), 200)
     if as_json:
         emit({"delivered": not failed, "failed": failed})
     else:
@@ -117,11 +115,11 @@ class _Watch:
     def _look(self) -> None:
         if self._over.wait(_LOOK_S):
             return
-        at_first = _waiting(_ask(self._asked, _PATH, _ASK_S, "GET"))
+        at_first = _waiting(ask_all(self._asked, _PATH, _ASK_S))
         with progress("hints", at_first[1] or None) as shown:
             while not self._over.wait(_LOOK_S):
-                count, left_bytes = _waiting(_ask(self._asked, _PATH, _ASK_S, "GET"))
-                shown.at(max(0, at_first[1] - left_bytes), max(0, at_first[0] - count))
+                count, left_bytes = _waiting(ask_all(self._asked, _PATH, _ASK_S))
+                shown.at(max(0, at_first[1] - left_bytes), f"{max(0, at_first[0] - count)} keys")
 
 
 def _waiting(replies: dict[str, Reply]) -> tuple[int, int]:
@@ -130,14 +128,9 @@ def _waiting(replies: dict[str, Reply]) -> tuple[int, int]:
     return sum(target["count"] for target in targets), sum(target["bytes"] for target in targets)
 
 
-def _ask(asked: list[Listener], path: str, timeout_s: float, method: str) -> dict[str, Reply]:
-    return ask_all(asked, lambda listener: listener.ask(path, timeout_s, method))
-
-
 def _shown(replies: dict[str, Reply], *, as_json: bool) -> int:
     """Print the hints of every node; the exit code."""
-    answers: dict[str, dict[str, Any]] = {node: r.document for node, r in replies.items() if r.status == 200}
-    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in answers}
+    answers, failed = told_apart(replies, 200)
     if as_json:
         emit({"nodes": list(answers.values()), "failed": failed})
     else:

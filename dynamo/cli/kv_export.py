@@ -86,7 +86,7 @@ async def _pages(
         output.flush()
         state.cursor, state.offset, state.keys = page.cursor, state.offset + len(lines), state.keys + len(page.entries)
         if shown is not None:
-            shown.at(state.offset, state.keys)
+            shown.at(state.offset, f"{state.keys} keys")
         if page.cursor is None:
             return
         if state_path is not None:

@@ -136,7 +136,7 @@ class Import:
         while (line := await lines.get()) is not None:
             number, offset, raw = line
             await self._settle(number, offset, raw)
-            self._shown.at(self._state.settled.offset, self._state.settled.imported)
+            self._shown.at(self._state.settled.offset, f"{self._state.settled.imported} keys")
             self._save_sometimes()
 
     async def _settle(self, number: int, offset: int, raw: bytes) -> None:

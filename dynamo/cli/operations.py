@@ -6,7 +6,7 @@ One that answers knows the others: its view of the cluster names every member wi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -54,11 +54,19 @@ def listeners(ops: str | None, endpoints: str, timeout_s: float) -> list[Listene
     return [Listener(node["id"], node["host"], node["ops_port"]) for node in found["nodes"]]
 
 
-def ask_all(asked: list[Listener], ask: Callable[[Listener], Reply]) -> dict[str, Reply]:
+def ask_all(asked: list[Listener], path: str, timeout_s: float, method: str = "GET") -> dict[str, Reply]:
     """What each of them says, in their order; they are asked at the same time."""
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
-        replies = list(pool.map(ask, asked))
+        replies = list(pool.map(lambda listener: listener.ask(path, timeout_s, method), asked))
     return {listener.node: reply for listener, reply in zip(asked, replies, strict=True)}
+
+
+def told_apart(replies: dict[str, Reply], *done: int) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """What those say that did what they were asked (`done`: with these status codes), and why the others did not."""
+    answers: dict[str, dict[str, Any]] = {
+        node: reply.document for node, reply in replies.items() if reply.status in done
+    }
+    return answers, {node: problem_of(reply) for node, reply in replies.items() if node not in answers}
 
 
 def problem_of(reply: Reply) -> str:

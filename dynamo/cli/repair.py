@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 import click
 
 from dynamo.cli.connect import cluster_options
-from dynamo.cli.operations import Listener, ask_all, complain, listeners, ops_option, problem_of
+from dynamo.cli.operations import Listener, ask_all, complain, listeners, ops_option, told_apart
 from dynamo.cli.output import FAILED, OK, UNHEALTHY, emit, size, span, table
+from dynamo.cli.progress import Progress, progress
 from dynamo.cli.repair_cost import cost
-from dynamo.cli.steps import steps
 
 _PATH = "/admin/v1/repair"
 _LOOK_S = 0.5
@@ -47,9 +47,8 @@ def run(
     scope = {name: str(value) for name, value in (("bucket", bucket), ("partition", partition)) if value is not None}
     path = f"{_PATH}?{urlencode(scope)}" if scope else _PATH
     asked = listeners(ops, endpoints, timeout_s)
-    replies = ask_all(asked, lambda listener: listener.ask(path, timeout_s, "POST"))
-    runs: dict[str, Any] = {node: r.document["run"] for node, r in replies.items() if r.status == 202}
-    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in runs}
+    answers, failed = told_apart(ask_all(asked, path, timeout_s, "POST"), 202)
+    runs: dict[str, Any] = {node: answer["run"] for node, answer in answers.items()}
     if wait and runs:
         runs, silent = _waited([each for each in asked if each.node in runs], runs, timeout_s)
         failed |= silent
@@ -71,9 +70,7 @@ repair.add_command(cost)
 @cluster_options
 def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Print each node's sweep, last run, and what it still rebuilds. Ends with 3 if a node does not answer."""
-    replies = ask_all(listeners(ops, endpoints, timeout_s), lambda listener: listener.ask(_PATH, timeout_s, "GET"))
-    answers: dict[str, Any] = {node: reply.document for node, reply in replies.items() if reply.status == 200}
-    failed = {node: problem_of(reply) for node, reply in replies.items() if node not in answers}
+    answers, failed = told_apart(ask_all(listeners(ops, endpoints, timeout_s), _PATH, timeout_s), 200)
     if as_json:
         emit({"nodes": list(answers.values()), "failed": failed})
     else:
@@ -98,17 +95,14 @@ def _waited(asked: list[Listener], runs: dict[str, Any], timeout_s: float) -> tu
     """The runs when all are done, and the nodes that fell silent, with why."""
     last_heard = dict.fromkeys(runs, time.monotonic())
     silent: dict[str, str] = {}
-    with steps("repair") as shown:
+    with progress("repair", None, in_bytes=False) as shown:
         while True:
-            replies = ask_all(asked, lambda listener: listener.ask(_PATH, timeout_s, "GET"))
-            for node, reply in replies.items():
-                if reply.status == 200:
-                    last_heard[node] = time.monotonic()
-                    document: dict[str, Any] = reply.document
-                    runs[node] = _newest(runs[node], document["run"])
-                elif time.monotonic() > last_heard[node] + _SILENCE_S:
-                    silent[node] = problem_of(reply)
-            shown.at(*_progress(runs.values()))
+            answers, failed = told_apart(ask_all(asked, _PATH, timeout_s), 200)
+            for node, answer in answers.items():
+                last_heard[node] = time.monotonic()
+                runs[node] = _newest(runs[node], answer["run"])
+            silent |= {n: why for n, why in failed.items() if time.monotonic() > last_heard[n] + _SILENCE_S}
+            _show(shown, runs.values())
             asked = [each for each in asked if each.node not in silent and runs[each.node]["state"] != "finished"]
             if not asked:
                 return runs, silent
@@ -122,11 +116,11 @@ def _newest(known: dict[str, Any], shown: dict[str, Any] | None) -> dict[str, An
     return shown
 
 
-def _progress(runs: Any) -> tuple[int, int, str]:
+def _show(shown: Progress, runs: Any) -> None:
     """Exchanges made, exchanges due, and the keys in words."""
     made = sum(each["exchanges"] for each in runs)
     due = sum(each["exchanges_due"] for each in runs)
-    return made, due, f"{sum(each['keys_repaired'] for each in runs)} keys repaired"
+    shown.at(made, f"{sum(each['keys_repaired'] for each in runs)} keys repaired", due)
 
 
 def _is_whole(run: dict[str, Any]) -> bool:
