@@ -56,11 +56,13 @@ class Rebuilding:
     def _restore(self, mark: bytes) -> None:
         """Of a damaged mark nothing is taken for rebuilt: to compare once more costs little, a false "nothing" much."""
         try:
-            self._left = dict(note.decode(mark, _decoder, "mark of what is rebuilt"))
+            left = note.decode(mark, _decoder, "mark of what is rebuilt")
         except CorruptValue as problem:
             log.warning("all partitions are compared again", problem=problem.detail)
             self._left = self._everything()
             self._changed = True
+        else:
+            self._left = dict(left)
 
     def _everything(self) -> dict[int, list[str]]:
         return {partition: [] for partition in range(self._partitions)}

@@ -7,11 +7,13 @@ asks first and kills after a grace time. What a child writes goes to a file, who
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
+import itertools
 import os
-import random
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -115,16 +117,27 @@ def status_of(port: int, path: str) -> int | str:
 
 
 def free_ports(count: int) -> list[int]:
-    """That many ports of loopback on which nobody listens."""
-    found: list[int] = []
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
-        if len(found) == count:
-            break
-        if _is_free(port):
-            found.append(port)
-    if len(found) < count:
-        raise ServerFailed(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
+    """That many ports of loopback on which nobody listens.
+
+    Whoever asks next on this machine, also another process, is given later ones, so that nobody takes a port between
+    test and use. Raises ServerFailed if there are not so many.
+    """
+    with (Path(tempfile.gettempdir()) / f"dynamo-ports-{os.getuid()}").open("a+") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        turn.seek(0)
+        begin = _next_of(turn.read())
+        ports = (PORTS[(begin + step) % len(PORTS)] for step in range(len(PORTS)))
+        found = list(itertools.islice(filter(_is_free, ports), count))
+        if len(found) < count:
+            raise ServerFailed(f"no {count} free ports from {PORTS[0]} to {PORTS[-1]}")
+        turn.truncate(0)
+        turn.write(str(PORTS.index(found[-1]) + 1))
     return found
+
+
+def _next_of(text: str) -> int:
+    """Where the last one stopped; whatever else stands there begins anew."""
+    return int(text) if text.isdecimal() else 0
 
 
 def _is_free(port: int) -> bool:

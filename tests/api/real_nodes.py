@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from dynamo.workload.processes import free_ports
 from tests.api.serving import LIMITS
 
 START_S = 30.0
@@ -18,7 +18,7 @@ START_S = 30.0
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[list[tuple[int, int]]]:
     """Client and operations port of each node, while they run; then: no bug in a log, and every stop was clean."""
-    ports = _free_ports(9)
+    ports = free_ports(9)
     members = "\n".join(
         f'[[cluster.members]]\nid = "node{i + 1}"\nclient_port = {ports[3 * i]}\n'
         f"peer_port = {ports[3 * i + 1]}\nops_port = {ports[3 * i + 2]}\n"
@@ -49,16 +49,6 @@ def running(folder: Path) -> Iterator[list[tuple[int, int]]]:
     for log in sorted(folder.glob("*.log")):
         assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
         assert '"clean": true' in log.read_text(), "a node did not stop cleanly"
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from dynamo.workload.processes import free_ports
 
 READY_S = 20.0
 EXIT_S = 15.0
@@ -163,16 +163,3 @@ def until(condition: Callable[[], bool], timeout_s: float, otherwise: Callable[[
     while not condition():
         assert time.monotonic() < deadline, otherwise()
         time.sleep(0.02)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listened on just now, below the range that outgoing connections take."""
-    start = 20_000 + (os.getpid() * 37) % 10_000
-    found: list[int] = []
-    for port in range(start, 32_000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no free ports")

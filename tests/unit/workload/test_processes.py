@@ -1,11 +1,13 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 
 import pytest
 
+from dynamo.workload import processes
 from dynamo.workload.processes import Child, ServerFailed, free_ports, pinned, status_of
 
 SERVE = """
@@ -110,15 +112,35 @@ def test_a_pinned_server_runs_on_its_core(tmp_path):
         assert os.sched_getaffinity(0) == before
 
 
+def listening(port: int) -> socket.socket:
+    """As servers bind: connections that have just ended at this port are no hindrance."""
+    return socket.create_server(("127.0.0.1", port))
+
+
 def test_free_ports_are_free_and_different():
     """A port that somebody has is not among them."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", free_ports(1)[0]))
-        taken.listen()
+    with listening(free_ports(1)[0]) as taken:
         ports = free_ports(50)
         assert taken.getsockname()[1] not in ports
     assert len(set(ports)) == 50
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+        listening(port).close()
+
+
+def test_nobody_else_is_given_the_same_ports():
+    """Also no other process, though nobody listens on them yet."""
+    code = "from dynamo.workload.processes import free_ports; print(*free_ports(20))"
+    others = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    given = [int(port) for other in others for port in other.communicate(timeout=30)[0].split()] + free_ports(20)
+    assert len(set(given)) == 60
+
+
+def test_ports_begin_anew_after_the_last(tmp_path, monkeypatch):
+    """Or where something else stands in the file of turns."""
+    monkeypatch.setattr(processes, "PORTS", ports := free_ports(3))
+    monkeypatch.setattr(processes.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert [free_ports(2), free_ports(2)] == [ports[:2], [ports[2], ports[0]]]
+    (tmp_path / f"dynamo-ports-{os.getuid()}").write_text("gone wrong")
+    assert free_ports(1) == ports[:1]
+    with pytest.raises(ServerFailed, match="no 4 free ports"):
+        free_ports(4)
