@@ -1,11 +1,11 @@
 """`dynamo audit` over operations listeners that stand in for nodes."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from tests.unit.cli.operations_nodes import OperationsNodes
 
 SOUND = {
     "partitions_done": 0,
@@ -19,60 +19,25 @@ SOUND = {
 }
 
 
-class Nodes:
+class Nodes(OperationsNodes):
     """Two operations listeners; a pass takes as many looks as `looks` says."""
 
     def __init__(self) -> None:
+        super().__init__("node1", "node2")
         self.calls: list[tuple[str, str]] = []
         self.looks = 0
         self.facts: dict[str, dict[str, object]] = {"node1": dict(SOUND), "node2": dict(SOUND)}
-        self.servers = {name: ThreadingHTTPServer(("127.0.0.1", 0), self._handler(name)) for name in self.facts}
 
-    @property
-    def ops(self) -> str:
-        return f"127.0.0.1:{self.servers['node1'].server_port}"
-
-    def answer(self, node: str, method: str, path: str) -> object:
-        if path.endswith("cluster"):
-            nodes = [{"id": n, "host": "127.0.0.1", "ops_port": s.server_port} for n, s in self.servers.items()]
-            return {"nodes": nodes}
+    def answer(self, node: str, method: str, path: str) -> tuple[int, object]:
         self.calls.append((node, method))
         running = method == "POST" or self.calls.count((node, "GET")) < self.looks
-        return {"node": node, "running": running, **self.facts[node]}
-
-    def _handler(self, name: str) -> type[BaseHTTPRequestHandler]:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(json.dumps(outer.answer(name, self.command, self.path)).encode())
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *_: object) -> None:
-                """Keep standard error for the command."""
-
-        return Handler
-
-    def kill(self, name: str) -> None:
-        self.servers[name].shutdown()
-        self.servers[name].server_close()
+        return 200, {"node": node, "running": running, **self.facts[node]}
 
 
 @pytest.fixture
 def nodes() -> Iterator[Nodes]:
-    made = Nodes()
-    threads = [threading.Thread(target=s.serve_forever, kwargs={"poll_interval": 0.01}) for s in made.servers.values()]
-    for thread in threads:
-        thread.start()
-    yield made
-    for name in made.servers:
-        made.kill(name)
-    for thread in threads:
-        thread.join()
+    with Nodes().listening() as made:
+        yield made
 
 
 def test_status(cli, nodes):

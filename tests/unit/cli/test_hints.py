@@ -3,30 +3,24 @@
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.unit.cli.operations_nodes import OperationsNodes
 
-class Nodes:
+
+class Nodes(OperationsNodes):
     """Three operations listeners, each with hints of its own."""
 
     def __init__(self) -> None:
+        super().__init__("node1", "node2", "node3")
         self.calls: list[tuple[str, str, str]] = []
         self.hints: dict[str, dict[str, int]] = {"node1": {"node3": 5}, "node2": {}, "node3": {}}
         self.paused: set[str] = set()
         self.delivered = threading.Event()
-        self.servers = {name: ThreadingHTTPServer(("127.0.0.1", 0), self._handler(name)) for name in self.hints}
-
-    @property
-    def ops(self) -> str:
-        return f"127.0.0.1:{self.servers['node1'].server_port}"
 
     def answer(self, node: str, method: str, path: str) -> tuple[int, object]:
         verb = path.partition("?")[0].rpartition("/")[2]
-        if verb == "cluster":
-            nodes = [{"id": n, "host": "127.0.0.1", "ops_port": s.server_port} for n, s in self.servers.items()]
-            return 200, {"nodes": nodes}
         self.calls.append((node, method, path))
         if verb == "drop":
             target = path.partition("target=")[2]
@@ -45,44 +39,12 @@ class Nodes:
         ]
         return 200, {"node": node, "paused": node in self.paused, "inflight": 0, "targets": targets}
 
-    def _handler(self, name: str) -> type[BaseHTTPRequestHandler]:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body = outer.answer(name, self.command, self.path)
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *_: object) -> None:
-                """Keep standard error for the command."""
-
-        return Handler
-
-    def kill(self, name: str) -> None:
-        self.servers[name].shutdown()
-        self.servers[name].server_close()
-
 
 @pytest.fixture
 def nodes() -> Iterator[Nodes]:
-    made = Nodes()
-    threads = [
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        for server in made.servers.values()
-    ]
-    for thread in threads:
-        thread.start()
-    yield made
-    made.delivered.set()
-    for name in made.servers:
-        made.kill(name)
-    for thread in threads:
-        thread.join()
+    with Nodes().listening() as made:
+        yield made
+        made.delivered.set()
 
 
 def test_status(cli, nodes):

@@ -1,11 +1,11 @@
 """`dynamo repair` over operations listeners that stand in for nodes."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from tests.unit.cli.operations_nodes import OperationsNodes
 
 COUNTS = {
     "exchanges": 0,
@@ -18,25 +18,17 @@ COUNTS = {
 }
 
 
-class Nodes:
+class Nodes(OperationsNodes):
     """Two operations listeners; a run takes as many looks as it has exchanges."""
 
     def __init__(self) -> None:
+        super().__init__("node1", "node2")
         self.posts: list[tuple[str, str]] = []
-        self.servers = {name: ThreadingHTTPServer(("127.0.0.1", 0), self._handler(name)) for name in ("node1", "node2")}
         self.runs: dict[str, dict[str, object]] = {}
         self.ends_with: dict[str, object] = {}
         self.forgets = False
 
-    @property
-    def ops(self) -> str:
-        return f"127.0.0.1:{self.servers['node1'].server_port}"
-
     def answer(self, node: str, method: str, path: str) -> tuple[int, object]:
-        if path.startswith("/admin/v1/cluster"):
-            return 200, {
-                "nodes": [{"id": n, "host": "127.0.0.1", "ops_port": s.server_port} for n, s in self.servers.items()]
-            }
         if method == "POST":
             self.posts.append((node, path))
             self.runs[node] = {
@@ -65,44 +57,12 @@ class Nodes:
             "total": {**COUNTS, "keys_repaired": 12},
         }
 
-    def _handler(self, name: str) -> type[BaseHTTPRequestHandler]:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body = outer.answer(name, self.command, self.path)
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *_: object) -> None:
-                """Keep standard error for the command."""
-
-        return Handler
-
-    def kill(self, name: str) -> None:
-        self.servers[name].shutdown()
-        self.servers[name].server_close()
-
 
 @pytest.fixture
 def nodes(monkeypatch) -> Iterator[Nodes]:
     monkeypatch.setattr("dynamo.cli.repair._LOOK_S", 0.01)
-    made = Nodes()
-    threads = [
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        for server in made.servers.values()
-    ]
-    for thread in threads:
-        thread.start()
-    yield made
-    for name in made.servers:
-        made.kill(name)
-    for thread in threads:
-        thread.join()
+    with Nodes().listening() as made:
+        yield made
 
 
 def test_a_run_on_every_node(cli, nodes):
