@@ -64,6 +64,15 @@ def flip_bits(node: NodeProcess) -> int:
     return len(harmed)
 
 
+def harm_at_rest(node: NodeProcess) -> int:
+    """Flip bits in its file while it is stopped; how many keys. It runs again."""
+    assert node.stop() == 0
+    harmed = flip_bits(node)
+    node.start()
+    node.wait_ready()
+    return harmed
+
+
 def audit(node: NodeProcess) -> dict[str, object]:
     """How the audit of a node stands."""
     found: dict[str, object] = json.loads(node.operations("/admin/v1/audit")[1])
@@ -86,10 +95,7 @@ def test_flipped_bits_are_never_read_and_are_repaired(tmp_path):
     with running_cluster(tmp_path) as cluster:
         fill(cluster)
         node = cluster.nodes[0]
-        assert node.stop() == 0
-        harmed = flip_bits(node)
-        node.start()
-        node.wait_ready()
+        harmed = harm_at_rest(node)
         cluster.wait_connected()
         assert read_all(cluster, "one") == 0
         assert read_all(cluster, "quorum") == 0
@@ -105,10 +111,7 @@ def test_a_damaged_node_finds_it_by_itself(tmp_path):
     with running_cluster(tmp_path, settings="[audit]\nperiod_s = 5\n") as cluster:
         fill(cluster)
         node = cluster.nodes[0]
-        assert node.stop() == 0
-        harmed = flip_bits(node)
-        node.start()
-        node.wait_ready()
+        harmed = harm_at_rest(node)
         until(
             lambda: node.metric('dynamo_audit_healed_total{outcome="repaired"}') == harmed,
             HEALED_S,

@@ -39,6 +39,14 @@ async def write_all(stage: Stage, via: str, keys: list[bytes] = KEYS, *, w: int 
         assert not isinstance(outcome, DynamoError), outcome
 
 
+async def write_without(stage: Stage, away: str, keys: list[bytes] = KEYS) -> None:
+    """A node misses everything that is written through n1, and is back."""
+    stage.cluster.crash(away)
+    await write_all(stage, "n1", keys)
+    stage.cluster.start(away)
+    await stage.connected()
+
+
 def alike(stage: Stage) -> bool:
     """Whether every node holds every key of its own, in the same bytes."""
     held = holdings(stage.cluster)
@@ -121,10 +129,7 @@ def test_an_operators_run_does_not_wait_for_the_sweep():
     """Seconds, where the sweep's turn may be minutes away."""
 
     async def story(stage: Stage) -> None:
-        stage.cluster.crash("n3")
-        await write_all(stage, "n1")
-        stage.cluster.start("n3")
-        await stage.connected()
+        await write_without(stage, "n3")
         run = stage.cluster.running["n3"].node.repairs.request("", -1)
         await stage.until(lambda: run.finished, 5 * PARTITIONS)
         assert alike(stage)
@@ -147,6 +152,15 @@ async def lose_disk(stage: Stage, node: str) -> None:
     stage.cluster.start(node)
 
 
+async def leave_all_to_n1(stage: Stage) -> None:
+    """Everything was acknowledged by n1 and n3; n2 missed it, n3 loses its disk, n1 is away."""
+    stage.cluster.crash("n2")
+    await write_all(stage, "n1")
+    stage.cluster.crash("n1")
+    stage.cluster.start("n2")
+    await lose_disk(stage, "n3")
+
+
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_a_lost_disk_never_adds_a_false_nothing(seed):
     """Each key was acknowledged by the node that loses its disk and one other. From the first moment a majority read
@@ -155,10 +169,7 @@ def test_a_lost_disk_never_adds_a_false_nothing(seed):
 
     async def story(stage: Stage) -> None:
         keys = [b"user%d/cart" % number for number in range(200)]
-        stage.cluster.crash("n2")
-        await write_all(stage, "n1", keys)
-        stage.cluster.start("n2")
-        await stage.connected()
+        await write_without(stage, "n2", keys)
         await lose_disk(stage, "n3")
         # Each key is read once: a second read would find what the first has repaired.
         shown = 0
@@ -182,11 +193,7 @@ def test_it_does_not_call_itself_rebuilt_without_the_replica_that_has_the_rest()
     """
 
     async def story(stage: Stage) -> None:
-        stage.cluster.crash("n2")
-        await write_all(stage, "n1")
-        stage.cluster.crash("n1")
-        stage.cluster.start("n2")
-        await lose_disk(stage, "n3")
+        await leave_all_to_n1(stage)
         await stage.world.sleep(AWAY_S / 2)
         for key in KEYS:
             outcome = await stage.read("n2", key)
@@ -221,11 +228,7 @@ def test_a_restart_in_the_middle_goes_on():
     """The mark is in the store: a node that has received something meanwhile is not taken for whole."""
 
     async def story(stage: Stage) -> None:
-        stage.cluster.crash("n2")
-        await write_all(stage, "n1")
-        stage.cluster.crash("n1")
-        stage.cluster.start("n2")
-        await lose_disk(stage, "n3")
+        await leave_all_to_n1(stage)
         await stage.world.sleep(5)
         await stage.write("n3", b"fresh", b"new", w=2)
         stage.cluster.crash("n3")
