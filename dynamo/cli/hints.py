@@ -32,8 +32,7 @@ def hints() -> None:
 @cluster_options
 def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Print the hints on every node. Ends with 3 if a node does not answer."""
-    replies = ask_all(listeners(ops, endpoints, timeout_s), _PATH, timeout_s)
-    return _shown(replies, as_json=as_json)
+    return _shown(_PATH, "GET", listeners(ops, endpoints, timeout_s), timeout_s, as_json=as_json)
 
 
 @hints.command()
@@ -41,8 +40,7 @@ def status(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> 
 @cluster_options
 def pause(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Stop the delivery on every node, over restarts. Hints are still kept."""
-    replies = ask_all(listeners(ops, endpoints, timeout_s), f"{_PATH}/pause", timeout_s, "POST")
-    return _shown(replies, as_json=as_json)
+    return _shown(f"{_PATH}/pause", "POST", listeners(ops, endpoints, timeout_s), timeout_s, as_json=as_json)
 
 
 @hints.command()
@@ -50,8 +48,7 @@ def pause(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> i
 @cluster_options
 def resume(ops: str | None, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Deliver again, on every node."""
-    replies = ask_all(listeners(ops, endpoints, timeout_s), f"{_PATH}/resume", timeout_s, "POST")
-    return _shown(replies, as_json=as_json)
+    return _shown(f"{_PATH}/resume", "POST", listeners(ops, endpoints, timeout_s), timeout_s, as_json=as_json)
 
 
 @hints.command()
@@ -128,9 +125,9 @@ def _waiting(replies: dict[str, Reply]) -> tuple[int, int]:
     return sum(target["count"] for target in targets), sum(target["bytes"] for target in targets)
 
 
-def _shown(replies: dict[str, Reply], *, as_json: bool) -> int:
-    """Print the hints of every node; the exit code."""
-    answers, failed = told_apart(replies, 200)
+def _shown(path: str, method: str, asked: list[Listener], timeout_s: float, *, as_json: bool) -> int:
+    """Print the hints that every node answers with; the exit code."""
+    answers, failed = told_apart(ask_all(asked, path, timeout_s, method), 200)
     if as_json:
         emit({"nodes": list(answers.values()), "failed": failed})
     else:
