@@ -11,39 +11,21 @@ from tests.chaos.judge import NOTHING, Evidence, Verdict, judge, merged
 HOMES = ("n1", "n2", "n3")
 
 
-def put(op: int, key: str, value: str, *, bucket: str = CARTS, at: float | None = None, **more) -> Asked:
-    return Asked(
-        op=op,
-        at=op if at is None else at,
-        process="c",
-        kind="put",
-        bucket=bucket,
-        key=key,
-        quorum=2,
-        deadline=op + 2,
-        value=value,
-        request=f"r{op}",
-        **more,
-    )
+def asked(kind: str, op: int, key: str, *, bucket: str = CARTS, at: float | None = None, **more) -> Asked:
+    begun = op if at is None else at
+    return Asked(op=op, at=begun, process="c", kind=kind, bucket=bucket, key=key, quorum=2, deadline=op + 2, **more)
 
 
-def get(op: int, key: str, *, bucket: str = CARTS) -> Asked:
-    return Asked(op=op, at=op, process="c", kind="get", bucket=bucket, key=key, quorum=2, deadline=op + 2)
+def put(op: int, key: str, value: str, **more) -> Asked:
+    return asked("put", op, key, value=value, request=f"r{op}", **more)
+
+
+def get(op: int, key: str, **more) -> Asked:
+    return asked("get", op, key, **more)
 
 
 def delete(op: int, key: str, **more) -> Asked:
-    return Asked(
-        op=op,
-        at=op,
-        process="c",
-        kind="delete",
-        bucket=CARTS,
-        key=key,
-        quorum=2,
-        deadline=op + 2,
-        request=f"r{op}",
-        **more,
-    )
+    return asked("delete", op, key, request=f"r{op}", **more)
 
 
 def back(op: int, outcome: str = "ok", clock: dict | None = None, values: tuple[str, ...] = ()) -> Return:

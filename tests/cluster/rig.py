@@ -149,7 +149,13 @@ class ClusterRig:
 @contextlib.contextmanager
 def running_cluster(directory: Path, count: int = 3, settings: str = "") -> Iterator[ClusterRig]:
     """A cluster that is up, and gone afterwards."""
-    cluster = ClusterRig(directory, count, settings)
+    with started(ClusterRig(directory, count, settings)) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def started(cluster: ClusterRig) -> Iterator[ClusterRig]:
+    """The same for one whose directories were prepared before."""
     try:
         cluster.start()
         yield cluster

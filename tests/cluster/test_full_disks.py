@@ -7,7 +7,7 @@ import pytest
 from dynamo.client import Client, Value
 from dynamo.errors import DynamoError, StorageFull
 from tests.cluster import disks
-from tests.cluster.rig import ClusterRig, running_cluster, until
+from tests.cluster.rig import ClusterRig, running_cluster, started, until
 
 VALUE = b"x" * 20_000
 SMALL = 12 * 2**20
@@ -59,24 +59,19 @@ def test_a_lone_node_on_a_full_disk(tmp_path):
     """503 storage-full, not applied; reads go on; with room writes do as well, without a restart; nothing is lost."""
     cluster = ClusterRig(tmp_path, 1)
     place = cluster.nodes[0].directory / "data"
-    with disks.memory_disk(place, SMALL):
-        try:
-            cluster.start()
-            with Client(cluster.endpoints, timeout_s=3.0) as client:
-                acked, errors = written(client, 0, 2000)
-                assert len(acked) > 100
-                assert {(type(e), e.members["applied"]) for e in errors} == {(StorageFull, "no")}
-                assert missing(client, acked) == []
-                disks.resize(place, LARGE)
-                until(lambda: writes(client), RECOVERY_S, lambda: "no write goes through though there is room")
-                more, _ = written(client, 5000, 50)
-                assert len(more) == 50
-                cluster.nodes[0].kill()
-                cluster.nodes[0].start()
-                cluster.nodes[0].wait_ready()
-                assert missing(client, acked + more) == []
-        finally:
-            cluster.end()
+    with disks.memory_disk(place, SMALL), started(cluster), Client(cluster.endpoints, timeout_s=3.0) as client:
+        acked, errors = written(client, 0, 2000)
+        assert len(acked) > 100
+        assert {(type(e), e.members["applied"]) for e in errors} == {(StorageFull, "no")}
+        assert missing(client, acked) == []
+        disks.resize(place, LARGE)
+        until(lambda: writes(client), RECOVERY_S, lambda: "no write goes through though there is room")
+        more, _ = written(client, 5000, 50)
+        assert len(more) == 50
+        cluster.nodes[0].kill()
+        cluster.nodes[0].start()
+        cluster.nodes[0].wait_ready()
+        assert missing(client, acked + more) == []
 
 
 def test_a_full_map_takes_nothing_more_until_it_is_larger(tmp_path):
@@ -103,24 +98,24 @@ def test_one_full_disk_of_three_stops_nobody(tmp_path):
     cluster = ClusterRig(tmp_path, 3)
     full = cluster.nodes[0]
     place = full.directory / "data"
-    with disks.memory_disk(place, SMALL):
-        try:
-            cluster.start()
-            with Client(cluster.endpoints) as client, Client([full.address], token_aware=False) as direct:
-                acked, errors = written(client, 0, 900)
-                assert errors == []
-                assert missing(client, acked) == []
-                assert missing(direct, acked[-50:]) == []
-                disks.resize(place, LARGE)
-                until(lambda: writes(direct), RECOVERY_S, lambda: "no write goes through though there is room")
-                until(
-                    lambda: full.metric("dynamo_store_keys") >= len(acked),
-                    RECOVERY_S,
-                    lambda: f"it holds {full.metric('dynamo_store_keys')} of {len(acked)} keys",
-                )
-                assert missing(direct, acked) == []
-        finally:
-            cluster.end()
+    with (
+        disks.memory_disk(place, SMALL),
+        started(cluster),
+        Client(cluster.endpoints) as client,
+        Client([full.address], token_aware=False) as direct,
+    ):
+        acked, errors = written(client, 0, 900)
+        assert errors == []
+        assert missing(client, acked) == []
+        assert missing(direct, acked[-50:]) == []
+        disks.resize(place, LARGE)
+        until(lambda: writes(direct), RECOVERY_S, lambda: "no write goes through though there is room")
+        until(
+            lambda: full.metric("dynamo_store_keys") >= len(acked),
+            RECOVERY_S,
+            lambda: f"it holds {full.metric('dynamo_store_keys')} of {len(acked)} keys",
+        )
+        assert missing(direct, acked) == []
 
 
 def test_a_read_only_disk_at_the_start(tmp_path):
@@ -128,26 +123,21 @@ def test_a_read_only_disk_at_the_start(tmp_path):
     cluster = ClusterRig(tmp_path, 3)
     node = cluster.nodes[0]
     place = node.directory / "data"
-    with disks.memory_disk(place, LARGE):
-        try:
-            cluster.start()
-            with Client(cluster.endpoints) as client:
-                acked, _ = written(client, 0, 50)
-                assert node.stop() == 0
-                disks.writable(place, yes=False)
-                node.start()
-                assert node.process is not None
-                assert node.process.wait(20) == 1
-                assert "Read-only file system" in node.log.read_text()
-                assert "make it writable" in node.log.read_text()
-                assert missing(client, acked) == []
-                disks.writable(place, yes=True)
-                node.start()
-                node.wait_ready()
-                cluster.wait_connected()
-                assert missing(client, acked) == []
-        finally:
-            cluster.end()
+    with disks.memory_disk(place, LARGE), started(cluster), Client(cluster.endpoints) as client:
+        acked, _ = written(client, 0, 50)
+        assert node.stop() == 0
+        disks.writable(place, yes=False)
+        node.start()
+        assert node.process is not None
+        assert node.process.wait(20) == 1
+        assert "Read-only file system" in node.log.read_text()
+        assert "make it writable" in node.log.read_text()
+        assert missing(client, acked) == []
+        disks.writable(place, yes=True)
+        node.start()
+        node.wait_ready()
+        cluster.wait_connected()
+        assert missing(client, acked) == []
 
 
 def test_a_disk_that_becomes_read_only_under_a_node(tmp_path):
@@ -155,21 +145,20 @@ def test_a_disk_that_becomes_read_only_under_a_node(tmp_path):
     cluster = ClusterRig(tmp_path, 3)
     node = cluster.nodes[0]
     place = node.directory / "data"
-    with disks.failing_disk(tmp_path / "image", place, 64 * 2**20) as disk:
-        try:
-            cluster.start()
-            with Client(cluster.endpoints) as client:
-                acked, _ = written(client, 0, 50)
-                disk.fail()
-                more, errors = written(client, 1000, 100)
-                assert len(more) > 90, errors
-                assert missing(client, acked + more) == []
-                if node.process is not None and node.process.poll() is None:
-                    node.kill()
-                disk.mend()
-                node.start()
-                node.wait_ready()
-                cluster.wait_connected()
-                assert missing(client, acked + more) == []
-        finally:
-            cluster.end()
+    with (
+        disks.failing_disk(tmp_path / "image", place, 64 * 2**20) as disk,
+        started(cluster),
+        Client(cluster.endpoints) as client,
+    ):
+        acked, _ = written(client, 0, 50)
+        disk.fail()
+        more, errors = written(client, 1000, 100)
+        assert len(more) > 90, errors
+        assert missing(client, acked + more) == []
+        if node.process is not None and node.process.poll() is None:
+            node.kill()
+        disk.mend()
+        node.start()
+        node.wait_ready()
+        cluster.wait_connected()
+        assert missing(client, acked + more) == []

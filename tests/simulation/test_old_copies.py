@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dynamo.simulation.cluster import Cluster, Shape
-from dynamo.simulation.disk import DiskHabits
+from dynamo.simulation.disk import DiskHabits, PlatterCopy
 from dynamo.simulation.network import Weather
 from dynamo.simulation.world import World
 
@@ -35,6 +35,13 @@ class Story:
         else:
             self.cluster.crash("n1")
 
+    async def put_back(self, copy: PlatterCopy, *, cleanly: bool) -> None:
+        """End n1, and let it live again on another disk."""
+        await self.end(cleanly=cleanly)
+        self.cluster.put_back("n1", copy)
+        self.cluster.start("n1")
+        await self.world.sleep(MEETING_S)
+
     def is_in(self) -> bool:
         """Whether n1 runs, and the others talk to it."""
         running = self.cluster.running
@@ -56,10 +63,7 @@ def test_an_older_copy_ends_itself(story: Story, cleanly: bool):
         copy = story.cluster.copy_disk("n1")
         story.cluster.start("n1")
         await story.world.sleep(MEETING_S)
-        await story.end(cleanly=cleanly)
-        story.cluster.put_back("n1", copy)
-        story.cluster.start("n1")
-        await story.world.sleep(MEETING_S)
+        await story.put_back(copy, cleanly=cleanly)
         assert "n1" not in story.cluster.running
         assert len(story.cluster.refused) == 1
 
@@ -73,10 +77,7 @@ def test_a_copy_of_a_running_node_is_one_too(story: Story):
         await story.begin()
         copy = story.cluster.copy_disk("n1")
         await story.restart(cleanly=True)
-        await story.end(cleanly=True)
-        story.cluster.put_back("n1", copy)
-        story.cluster.start("n1")
-        await story.world.sleep(MEETING_S)
+        await story.put_back(copy, cleanly=True)
         assert "n1" not in story.cluster.running
 
     story.world.run(main())
@@ -94,10 +95,7 @@ def test_a_wiped_node_comes_back_as_another(story: Story):
         await story.world.sleep(MEETING_S)
         assert story.is_in()
         assert story.cluster.refused == []
-        await story.end(cleanly=True)
-        story.cluster.put_back("n1", former)
-        story.cluster.start("n1")
-        await story.world.sleep(MEETING_S)
+        await story.put_back(former, cleanly=True)
         assert len(story.cluster.refused) == 1
 
     story.world.run(main())
