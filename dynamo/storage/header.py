@@ -81,7 +81,10 @@ def _header(file: Path, data: bytes) -> Header:
     if header.magic != _MAGIC or not header.flags & _META_PAGE:
         raise Damaged(file, "it does not begin as an LMDB file of this kind of machine does")
     if header.version != _DATA_VERSION:
-        raise unreadable(file, f"it has LMDB data format {header.version}, and this store uses {_DATA_VERSION}")
+        raise StorageRefused(
+            f"the data file {file} has LMDB data format {header.version}, and this version of the store uses "
+            f"{_DATA_VERSION}. Nothing was changed. Move the data directory away, or start the version that made it"
+        )
     if not 256 <= header.page_bytes <= 65536 or header.page_bytes & (header.page_bytes - 1):
         raise Damaged(file, f"its header names a page size of {header.page_bytes} bytes")
     return header

@@ -143,11 +143,3 @@ class Crowd:
     def latest_s(self) -> float:
         """The longest time after its deadline that a receiver was told."""
         return max(receiver.at - deadline for receiver, deadline in self._sent)
-
-
-async def measure_stalls(stage: Stage, worst: list[float]) -> None:
-    """Note how long this process itself failed to run: nothing can be told to anybody meanwhile."""
-    while True:
-        asleep_at = stage.now()
-        await asyncio.sleep(0.01)
-        worst[0] = max(worst[0], stage.now() - asleep_at)
