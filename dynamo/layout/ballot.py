@@ -1,8 +1,7 @@
 """An acceptor's state for one key of a linearizable bucket. Format version 1.
 
-Planned with the other keyspaces, so that adding per-key Paxos changes no store. Fields as in `consensus/`: the highest
-promise, the ballot of the accepted value, the value itself. A ballot is (counter, node id, boot number), compared in
-that order.
+Fields as in `consensus/`: the highest
+promise, the ballot of the accepted value, the value itself (`layout/register.py`).
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from dynamo.layout.sealed import seal, unseal
+from dynamo.versioning.ballot import ZERO, Ballot
 
 FORMAT = 1
-Ballot = tuple[int, str, int]
-ZERO: Ballot = (0, "", 0)
 
 
 class AcceptorState(msgspec.Struct, array_like=True, gc=False):

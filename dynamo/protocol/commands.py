@@ -82,6 +82,68 @@ class WriteOutcome(msgspec.Struct, gc=False, array_like=True):
     """The request had been applied before; no second dot was minted."""
 
 
+class Condition(msgspec.Struct, gc=False, frozen=True, array_like=True):
+    """What must hold of a key for its change to be made. All that is given must hold; nothing given always holds."""
+
+    exists: bool | None = None
+    """True: it has a value. False: it has none (never written, or deleted)."""
+    version: int | None = None
+    """Its version is this one; 0 is that of a key that was never written."""
+    etags: list[str] = []
+    """Its entity tag is one of these; empty does not ask."""
+    value: bytes | None = None
+    """It has exactly these bytes."""
+
+
+class Action(StrEnum):
+    """What a change does to a key of a linearizable bucket."""
+
+    SET = "set"
+    DELETE = "delete"
+    ADD = "add"
+    """Add `amount` to the decimal integer that the value is; a key without value counts as 0."""
+    READ = "read"
+    """Nothing; the answer is the key's state at one instant."""
+    RESOLVE = "resolve"
+    """Say what became of request `target`; if it was not applied, see to it that it never will be."""
+
+
+class ChangeCommand(msgspec.Struct, gc=False, kw_only=True, array_like=True):
+    """A conditional change of one key in a linearizable bucket."""
+
+    bucket: str
+    key: bytes
+    action: Action
+    request: bytes
+    """16 bytes that name the client's request: however often it comes, it takes effect once (`layout/register.py`)."""
+    condition: Condition | None = None
+    value: bytes = b""
+    content_type: str = ""
+    meta: dict[str, str] = {}
+    amount: int = 0
+    target: bytes = b""
+
+
+class ChangeOutcome(msgspec.Struct, gc=False, array_like=True):
+    """What became of a change."""
+
+    applied: bool
+    """False: the condition did not hold; or, of a RESOLVE, its target was not applied and never will be."""
+    version: int
+    """The version that the change made; of one that made none, the version that it saw."""
+    register: bytes
+    """What it left, or saw, in the byte form of `layout/register.py`, without its list of requests. A repeated change
+    whose version was replaced since has an empty one.
+    """
+    coordinator: str
+    repeated: bool = False
+    """The request had been applied before; this is what it did then."""
+    rounds: int = 1
+    """Ballots that it took, by whatever coordinator answers."""
+    deleted: bool = False
+    """Whether `version` is a deletion."""
+
+
 class ListCommand(msgspec.Struct, gc=False, kw_only=True):
     """A page of a bucket's keys, in partition order, ordered inside a partition key."""
 

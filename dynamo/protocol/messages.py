@@ -1,4 +1,4 @@
-"""Every message between nodes, one class each: the peer protocol on one page.
+"""Every message between nodes, one class each: the peer protocol on one page, but for Paxos (`protocol/paxos.py`).
 
 Requests and replies are told apart by their envelope, not by class. Tags and field order are the wire format
 (`array_like`): append fields, never reorder, never reuse a tag. Golden bytes: `tests/unit/protocol/test_codec.py`.
@@ -10,6 +10,23 @@ import msgspec
 
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import WriteCommand, WriteOutcome
+from dynamo.protocol.paxos import (
+    Accept,
+    Accepted,
+    AskBallots,
+    Ballots,
+    ForgetKey,
+    Forgotten,
+    ForwardChange,
+    ForwardedChange,
+    Inspect,
+    Inspected,
+    Learn,
+    Learned,
+    Prepare,
+    Promised,
+    Rejected,
+)
 
 
 class Ping(msgspec.Struct, tag=1, array_like=True, gc=False):
@@ -284,4 +301,19 @@ Message = (
     | MayReap
     | Reap
     | ReapVotes
+    | Prepare
+    | Promised
+    | Accept
+    | Accepted
+    | Rejected
+    | Inspect
+    | Inspected
+    | Learn
+    | Learned
+    | ForwardChange
+    | ForwardedChange
+    | AskBallots
+    | Ballots
+    | ForgetKey
+    | Forgotten
 )

@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.errors import CorruptValue
-from dynamo.layout.ballot import ZERO, AcceptorState, decode, encode
+from dynamo.layout.ballot import AcceptorState, decode, encode
 from dynamo.layout.sealed import seal
+from dynamo.versioning.ballot import ZERO
 
 GOLDEN = AcceptorState((9, "node2", 3), (8, "node1", 1), b"value")
 GOLDEN_BYTES = bytes.fromhex("0184b6885d9ece634b939309a56e6f646532039308a56e6f64653101c40576616c7565")

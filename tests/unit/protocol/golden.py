@@ -41,6 +41,7 @@ from dynamo.protocol.messages import (
     Stored,
     TreeHashes,
 )
+from tests.unit.protocol.golden_paxos import PAXOS
 
 NEWS = MemberState("node2", 1, 7, "node1")
 DEAD = DeadKey("carts", b"k", 255)
@@ -120,6 +121,7 @@ MESSAGES: list[tuple[Message, str]] = [
     (MayReap([DEAD], [AGE]), f"93 19 91 93 a56361727473 c4016b ccff 91 {AGE_BYTES}"),
     (Reap([DEAD], [AGE]), f"93 1a 91 93 a56361727473 c4016b ccff 91 {AGE_BYTES}"),
     (ReapVotes([True, False], AGE), f"93 1b 92 c3 c2 {AGE_BYTES}"),
+    *PAXOS,
 ]
 
 OLDER: list[tuple[Message, str]] = [

@@ -1,0 +1,62 @@
+"""What the replicas of a key in a linearizable bucket agree on: its value, and which requests made it. Format 1.
+
+A register is replaced as a whole by each change. Its version is the number of changes that were applied to the key; it
+grows over deletes and re-creations. Beside the value it carries what is needed to recognise a repeated request: an
+entry for each of the last changes, and the version up to which such entries were dropped. Both are part of what is
+agreed on, so that every coordinator judges a repeat alike.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dynamo.layout.sealed import seal, unseal
+
+FORMAT = 1
+
+
+class Done(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A request that was decided."""
+
+    request: bytes
+    """16 bytes that name it."""
+    fingerprint: int
+    """Hash of what it asked for: the same name with another payload is a mistake of the client."""
+    version: int
+    """The version that it made; 0 for a request that was called off before it took effect (`resolve`)."""
+    counter: int
+    """Of the ballot in which it was decided: about milliseconds since 1970."""
+    deleted: bool = False
+    """Whether that version is a deletion."""
+
+
+class Register(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The state of one key. The state of a key that was never written is `ABSENT`."""
+
+    version: int = 0
+    value: bytes | None = None
+    """None: the key has no value (never written, or deleted)."""
+    content_type: str = ""
+    meta: dict[str, str] = {}
+    counter: int = 0
+    """Of the ballot that made this version: about milliseconds since 1970."""
+    request: bytes = b""
+    """Which request made this version."""
+    done: tuple[Done, ...] = ()
+    """Decided requests, oldest first."""
+    dropped: int = 0
+    """Entries of changes up to this version may be missing from `done`."""
+
+
+ABSENT = Register()
+_decoder = msgspec.msgpack.Decoder(Register)
+
+
+def encode(register: Register) -> bytes:
+    """The byte form, as acceptors keep it."""
+    return seal(register, FORMAT)
+
+
+def decode(data: bytes) -> Register:
+    """The register of a byte form; of none (empty), ABSENT. Raises CorruptValue."""
+    return unseal(data, _decoder, FORMAT, "register") if data else ABSENT

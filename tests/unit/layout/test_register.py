@@ -1,0 +1,25 @@
+import pytest
+
+from dynamo.errors import CorruptValue
+from dynamo.layout.register import ABSENT, Done, Register, decode, encode
+
+GOLDEN = Register(3, b"v", "text/plain", {"a": "b"}, 17, b"r" * 16, (Done(b"q" * 16, 5, 2, 16, True),), 1)
+GOLDEN_BYTES = bytes.fromhex(
+    "0138df933f2d45ba7a9803c40176aa746578742f706c61696e81a161a16211c410727272727272727272727272727272729195c41071717171717171717171717171717171050210c301"
+)
+
+
+def test_the_format_is_pinned():
+    """Version 1, byte for byte; the state of a key that nobody wrote has no bytes."""
+    assert encode(GOLDEN) == GOLDEN_BYTES
+    assert decode(GOLDEN_BYTES) == GOLDEN
+    assert decode(b"") == ABSENT
+
+
+def test_every_damaged_byte_is_noticed():
+    """A value that cannot be trusted is not proposed again."""
+    for place in range(len(GOLDEN_BYTES)):
+        bad = bytearray(GOLDEN_BYTES)
+        bad[place] ^= 1
+        with pytest.raises(CorruptValue, match="register"):
+            decode(bytes(bad))
