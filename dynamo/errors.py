@@ -147,6 +147,14 @@ class TooManySiblings(DynamoError):
     http_status = 409
 
 
+class CalledOff(DynamoError):
+    """Its client, or somebody who was in doubt about it, had the request called off before it took effect."""
+
+    code = "called-off"
+    title = "The request was called off"
+    http_status = 409
+
+
 class PreconditionFailed(DynamoError):
     code = "precondition-failed"
     title = "The condition does not hold"

@@ -1,0 +1,46 @@
+"""Which requests a register remembers, so that a repeated one takes effect once.
+
+The newest are kept: WINDOW_MS long, and at least KEEP_MIN, but never more than KEEP_MAX. Time is that of ballots, so
+all coordinators drop the same entries. Of those that are too old the newest is kept as well: while it is there, nothing
+younger than the window is missing. A table that was cut for its length begins with a young entry instead, and then
+nobody may say of a request that it never came (`covers`).
+"""
+
+from __future__ import annotations
+
+from dynamo.layout.register import Done, Register
+from dynamo.versioning.ballot import Ballot
+
+KEEP_MAX = 256
+KEEP_MIN = 8
+WINDOW_MS = 600_000
+"""As long is a repeat recognised, and a request can be called off, unless more than KEEP_MAX changes come."""
+
+
+def find(register: Register, request: bytes) -> Done | None:
+    """The entry of a request. Newest first: most repeats come soon."""
+    for entry in reversed(register.done):
+        if entry.request == request:
+            return entry
+    return None
+
+
+def remembered(register: Register, entry: Done) -> tuple[tuple[Done, ...], int]:
+    """The entries after this decision, and up to which version entries may be missing."""
+    done = (*register.done, entry)
+    drop = max(0, len(done) - KEEP_MAX)
+    oldest = entry.counter - WINDOW_MS
+    while len(done) - drop > KEEP_MIN and done[drop + 1].counter < oldest:
+        drop += 1
+    return (done[drop:], _missing_up_to(register, done[:drop])) if drop else (done, register.dropped)
+
+
+def _missing_up_to(register: Register, dropped: tuple[Done, ...]) -> int:
+    """Of one that was called off there is no version: whoever sent it must not take it for one that never came."""
+    return max(register.dropped, *(entry.version or register.version for entry in dropped))
+
+
+def covers(register: Register, ballot: Ballot) -> bool:
+    """Whether all that was decided in the window before this ballot is remembered."""
+    done = register.done
+    return len(done) < KEEP_MAX or register.dropped == 0 or done[0].counter <= ballot[0] - WINDOW_MS
