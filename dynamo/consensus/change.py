@@ -50,17 +50,17 @@ class Change:
     def is_expired(self, now: float) -> bool:
         return now >= self.deadline
 
-    def sent(self, version: int) -> None:
-        """An Accept that makes it version `version` is about to leave."""
-        self.proposed = min(self.proposed or version, version)
+    def sent(self, result: Result) -> None:
+        """An Accept is about to leave, with the register that was evaluated together with this result.
 
-    def is_in(self, result: Result) -> bool:
-        """Whether the register evaluated together with this result holds the change, and the one before did not."""
-        return (
-            isinstance(result, ChangeOutcome)
-            and not result.repeated
-            and (result.applied or self.command.action is Action.RESOLVE)
-        )
+        If it holds the change, also as one that was there before: from now on this coordinator may be the cause that
+        it takes effect.
+        """
+        if not isinstance(result, ChangeOutcome):
+            return
+        if result.applied or (self.command.action is Action.RESOLVE and not result.repeated):
+            version = max(1, result.version)
+            self.proposed = min(self.proposed or version, version)
 
     def may_surface(self, result: Result) -> bool:
         """Whether the result says "not applied", and yet an Accept of an earlier ballot could still be taken up.
