@@ -35,12 +35,14 @@ Result = ChangeOutcome | DynamoError
 class Change:
     """One client's change while a coordinator works on it."""
 
-    __slots__ = ("command", "deadline", "fingerprint", "proposed")
+    __slots__ = ("command", "deadline", "doubtful", "fingerprint", "proposed")
 
-    def __init__(self, command: ChangeCommand, deadline: float = inf) -> None:
+    def __init__(self, command: ChangeCommand, deadline: float = inf, *, doubtful: bool = False) -> None:
         self.command = command
         self.deadline = deadline
         """Until when it may be proposed (seconds, monotonic)."""
+        self.doubtful = doubtful
+        """Whether another coordinator was given it before, and may have made it."""
         self.proposed = 0
         """Lowest version at which an Accept with this change was sent; 0 if none was. From then on it may take effect
         without this coordinator, so its outcome is unknown until it is seen to be decided.
@@ -130,6 +132,8 @@ def _evaluate(register: Register, change: Change, ballot: Ballot) -> tuple[Regis
         return register, _repeat(register, entry, change)
     if change.proposed and register.dropped >= change.proposed:
         return register, _not_known("entries of that age were dropped")
+    if change.doubtful and not covers(register, ballot):
+        return register, _not_known("another coordinator had it, and too many changes came since")
     if command.condition is not None and not holds(command.condition, register):
         return register, seen(register)
     return _applied(register, change, ballot)

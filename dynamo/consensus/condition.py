@@ -22,4 +22,4 @@ def holds(condition: Condition, register: Register) -> bool:
 
 def _is_version(register: Register, version: int) -> bool:
     """Version 0 is that of a key which no change has made, also if its next version goes on from a floor."""
-    return version == register.version or (version == 0 and not register.request)
+    return version == register.version or (version == 0 and register.value is None and not register.request)

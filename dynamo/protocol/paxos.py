@@ -82,7 +82,9 @@ class Inspected(msgspec.Struct, tag=34, array_like=True, gc=False):
 
     accepted: Ballot
     register: bytes
-    """Empty if nothing was ever accepted, or if it is the one that the asker knows."""
+    """Empty if it is the one that the asker knows, or if nothing was ever accepted. But where something was forgotten
+    in the partition, the latter says which version comes next (`consensus/acceptor.py`): ZERO is never known.
+    """
     stores: int = 0
     """As in Promised."""
 

@@ -1,0 +1,583 @@
+import pytest
+
+from dynamo.consensus.change import Change
+from dynamo.consensus.proposer import RESEND_S
+from dynamo.errors import Applied, NotReady, QuorumUnavailable, ReadTimeout, WriteTimeout
+from dynamo.layout.ballot import AcceptorState
+from dynamo.layout.register import Register, decode, encode
+from dynamo.protocol.commands import Action, ChangeOutcome, Condition
+from dynamo.protocol.effects import PeerFailure, Send, WakeAt
+from dynamo.protocol.paxos import Accept, Accepted, Learn, Prepare, Promised, Rejected
+from dynamo.versioning.ballot import ZERO
+from tests.unit.consensus import broken
+from tests.unit.consensus.hand import (
+    DEADLINE,
+    Counting,
+    Replicas,
+    Story,
+    command,
+    proposing,
+    reading,
+    setting,
+    whole,
+)
+
+R, S, T = b"r" * 16, b"s" * 16, b"t" * 16
+
+
+def looking(request: bytes = T) -> Change:
+    return Change(command(Action.READ, request))
+
+
+def value_at(replicas: Replicas, name: str) -> bytes | None:
+    state = replicas.states[name]
+    return None if state is None or state.value is None else decode(state.value).value
+
+
+# -- the usual course --------------------------------------------------------------------------------------------------
+
+
+def test_a_change_takes_two_trips_and_is_learned():
+    """Everybody is asked, this node last; a majority is enough; then all are told."""
+    replicas = Replicas()
+    story = proposing(replicas, setting(b"1"))
+    assert story.kinds() == [("b", "Prepare"), ("c", "Prepare"), ("a", "Prepare")]
+    story.deliver("b", "c")
+    assert [kind for kind in story.kinds() if kind[1] == "Accept"] == [(n, "Accept") for n in ("b", "c", "a")]
+    story.deliver("b")
+    assert not story.finished
+    story.deliver("c")
+    assert (story.result.applied, story.result.version, story.result.coordinator) == (True, 1, "a")
+    assert (story.round.rounds, story.round.trips, story.round.accepts) == (1, 2, 1)
+    assert [(one.to, one.message) for one in story.learned] == [
+        (name, Learn("b", b"k", story.round.chosen)) for name in ("b", "c", "a")
+    ]
+    assert story.machine.drained
+
+
+def test_one_wake_up_is_asked_for_and_it_is_not_after_the_deadline():
+    """No timer for each phase."""
+    story = proposing(Replicas(), setting(b"1"))
+    effects = story.machine.on_wakeup(0.0)
+    assert [effect for effect in effects if not isinstance(effect, WakeAt)] == []
+    story.deliver("b")
+    (prepare,) = [one for one in story.sent if one.to == "c"]
+    effects = story.machine.on_reply("c", story.replicas.handle("c", prepare.message), 0.1)
+    assert {type(effect) for effect in effects} == {Send}
+
+
+def test_the_register_is_passed_on_as_it_came():
+    """What is only looked at is accepted byte for byte as its proposer wrote it, whoever takes it up: the function is
+    never run again (row 18). Its proposer was killed after one replica had it.
+    """
+    replicas = Replicas()
+    killed = proposing(replicas, Change(command(Action.ADD, R, amount=5)))
+    killed.deliver("b", "c")
+    killed.deliver("c")
+    written = replicas.states["c"]
+    assert written is not None
+    taken_up = proposing(replicas, looking(), node="b", ballots=Counting("b", 7))
+    taken_up.deliver("b", "c")
+    taken_up.deliver("b", "a")
+    assert taken_up.result.version == 1
+    for name in ("a", "b"):
+        state = replicas.states[name]
+        assert state is not None
+        assert state.value == written.value
+
+
+def test_changes_of_a_round_get_their_own_results():
+    """Two sets, a failed condition, a read, one after the other in one ballot."""
+    story = proposing(
+        Replicas(),
+        setting(b"1", R),
+        setting(b"2", S),
+        setting(b"3", T, condition=Condition(exists=False)),
+        looking(b"u" * 16),
+    )
+    story.deliver("b", "c")
+    story.deliver("b", "c")
+    results = story.round.results
+    assert [(one.applied, one.version) for one in results if isinstance(one, ChangeOutcome)] == [
+        (True, 1),
+        (True, 2),
+        (False, 2),
+        (False, 2),
+    ]
+
+
+# -- what only looks ---------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_condition_in_a_settled_state_is_answered_at_once():
+    """All of the majority show the same ballot: it is chosen, and nothing need be accepted."""
+    replicas, ballots = Replicas(), Counting("a")
+    whole(replicas, setting(b"1", R), ballots=ballots)
+    story = proposing(replicas, setting(b"2", S, condition=Condition(version=9)), ballots=ballots)
+    story.deliver("b", "c")
+    assert (story.result.applied, story.result.version) == (False, 1)
+    assert (story.round.trips, story.round.accepts, story.round.chosen) == (1, 0, ZERO)
+    assert story.learned == []
+
+
+def test_a_failed_condition_on_an_unsettled_state_settles_it_first():
+    """The value that makes it fail is on one replica only: nobody may be told of it yet (row 8)."""
+
+    def told_at_once() -> bool:
+        replicas = Replicas()
+        one_has_it(replicas)
+        story = proposing(
+            replicas, setting(b"2", S, condition=Condition(exists=False)), node="b", ballots=Counting("b", 7)
+        )
+        story.deliver("b", "c")
+        at_once = bool(story.finished)
+        story.deliver("b", "a")
+        assert (story.result.applied, story.result.version) == (False, 1)
+        return at_once
+
+    assert not told_at_once()
+    with broken.failed_condition_not_settled():
+        assert told_at_once()
+
+
+def one_has_it(replicas: Replicas) -> Change:
+    """A change that reached `c` and nobody else, and whose coordinator has run out of time."""
+    change = setting(b"1", R)
+    story = proposing(replicas, change)
+    story.deliver("b", "c")
+    story.deliver("c")
+    story.wait_until(DEADLINE)
+    assert isinstance(story.result, WriteTimeout)
+    return change
+
+
+def test_a_repeat_is_answered_only_once_its_change_is_chosen():
+    """The entry is there, on one replica: not enough."""
+    replicas = Replicas()
+    one_has_it(replicas)
+    story = proposing(replicas, setting(b"1", R), node="b", ballots=Counting("b", 7))
+    story.deliver("b", "c")
+    assert not story.finished
+    story.deliver("b", "a")
+    assert (story.result.applied, story.result.version, story.result.repeated) == (True, 1, True)
+
+
+def test_a_repeat_found_where_it_is_not_chosen_is_unknown_at_the_deadline():
+    """Another attempt of the request may have succeeded by this very round."""
+    replicas = Replicas()
+    one_has_it(replicas)
+    story = proposing(replicas, setting(b"1", R), node="b", ballots=Counting("b", 7))
+    story.deliver("b", "c")
+    story.wait_until(DEADLINE)
+    assert story.result.applied is Applied.UNKNOWN
+
+
+# -- outcomes ----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_accepted_by_the_deadline_is_a_definite_failure():
+    """Only Prepare was sent: it says that nothing was changed. A read has its own error."""
+    story = proposing(Replicas(), setting(b"1"), looking())
+    story.deliver("b")
+    story.wait_until(DEADLINE)
+    change, read = story.round.results
+    assert isinstance(change, QuorumUnavailable)
+    assert change.applied is Applied.NO
+    assert "nothing was changed" in change.detail
+    assert isinstance(read, ReadTimeout)
+
+
+def test_an_accept_without_a_majority_is_unknown():
+    """From the moment it is sent, delivered or not (row 9)."""
+    for delivered in ((), ("b",)):
+        story = proposing(Replicas(), setting(b"1"))
+        story.deliver("b", "c")
+        story.deliver(*delivered)
+        story.wait_until(DEADLINE)
+        assert isinstance(story.result, WriteTimeout)
+        assert story.result.applied is Applied.UNKNOWN
+        with broken.timeout_is_failure():
+            assert story.machine._unfinished(setting(b"1")).applied is Applied.NO
+
+
+def in_doubt_then_prepare_only() -> Story:
+    """Its first Accept was refused by two; its next ballot gets no answer."""
+    story = proposing(Replicas(), setting(b"1"))
+    story.deliver("b", "c")
+    ballot = story.sent[-1].message.ballot
+    story.hear("b", Rejected(ballot, (9, "z", 0)))
+    story.hear("c", Rejected(ballot, (9, "z", 0)))
+    story.sent.clear()
+    story.wait_until(0.2)
+    assert {kind for _, kind in story.kinds()} == {"Prepare"}
+    story.wait_until(DEADLINE)
+    return story
+
+
+def test_unknown_stays_unknown_when_a_later_ballot_only_reached_prepare():
+    """The first Accept may be on one replica, and taken up by anybody (row 9)."""
+    assert in_doubt_then_prepare_only().result.applied is Applied.UNKNOWN
+    with broken.doubt_forgotten_by_prepare():
+        assert in_doubt_then_prepare_only().result.applied is Applied.NO
+
+
+def test_unknown_stays_unknown_for_the_next_proposer():
+    """A change with time left goes to another round as it is. That one cannot reach anybody."""
+    replicas = Replicas()
+    change = one_has_it(replicas)
+    again = proposing(replicas, change, ballots=Counting("a", 20))
+    for name in ("a", "b", "c"):
+        again.fail(name)
+    assert not again.finished, "a doubt may end as long as there is time"
+    again.wait_until(DEADLINE)
+    assert again.result.applied is Applied.UNKNOWN
+
+
+def refused_in_doubt() -> tuple[Replicas, Story]:
+    """A compare and set reached `c` alone, was refused, and then sees the state without it, settled at `a` and `b`. Its
+    condition does not hold there. Somebody else reads, meeting `c`.
+    """
+    replicas, ballots = Replicas(), Counting("a")
+    whole(replicas, setting(b"0", R), ballots=ballots)
+    cas = setting(b"1", S, condition=Condition(version=1, value=b"0"))
+    story = proposing(replicas, cas, ballots=ballots)
+    story.deliver("a", "b", "c")
+    story.deliver("c")
+    ballot = story.sent[0].message.ballot
+    # A rival that had asked before got its change to nobody but made the coordinator try again.
+    for name in ("a", "b"):
+        story.hear(name, Rejected(ballot, (ballot[0] + 2, "z", 0)))
+    story.sent.clear()
+    cas.command.condition = Condition(version=7)
+    story.wait_until(0.2)
+    story.deliver("a", "b")
+    return replicas, story
+
+
+def test_a_refusal_of_what_was_sent_before_is_told_only_once_it_cannot_surface():
+    """That the state without it is settled is not enough: a minority has the change in a higher ballot, and whoever
+    meets it takes it up. A later ballot has to be accepted first.
+    """
+    replicas, story = refused_in_doubt()
+    assert not story.finished
+    story.deliver("a", "b")
+    assert (story.result.applied, story.result.version) == (False, 1)
+    reader = proposing(replicas, looking(), node="c", ballots=Counting("c", 90))
+    reader.deliver("c", "b")
+    reader.deliver("c", "b")
+    assert decode(reader.result.register).value == b"0"
+
+    with broken.refusal_ends_the_doubt():
+        replicas, story = refused_in_doubt()
+        assert story.result.applied is False
+        reader = proposing(replicas, looking(), node="c", ballots=Counting("c", 90))
+        reader.deliver("c", "b")
+        reader.deliver("c", "b")
+        assert decode(reader.result.register).value == b"1", "told that it was not applied, and it was"
+
+
+def test_a_change_in_doubt_that_is_found_applied_is_told_so():
+    """Somebody took it up; the round finds it in a settled state, and needs nothing more."""
+    replicas = Replicas()
+    change = one_has_it(replicas)
+    taken_up = proposing(replicas, looking(), node="b", ballots=Counting("b", 20))
+    taken_up.deliver("c", "a")
+    taken_up.deliver("c", "a")
+    story = proposing(replicas, change, ballots=Counting("a", 40))
+    story.deliver("c", "a")
+    assert (story.result.applied, story.result.repeated, story.round.trips) == (True, True, 1)
+
+
+def test_a_change_in_doubt_whose_entry_was_dropped_stays_unknown():
+    replicas = Replicas()
+    change = one_has_it(replicas)
+    forgetful = AcceptorState((50, "z", 0), (50, "z", 0), encode(Register(9, b"9", request=S, dropped=9)))
+    replicas.states = dict.fromkeys(replicas.states, forgetful)
+    story = proposing(replicas, change, ballots=Counting("a", 60))
+    story.deliver("b", "c")
+    story.deliver("b", "c")
+    assert story.result.applied is Applied.UNKNOWN
+    assert "not known any more" in story.result.detail
+
+
+# -- counting ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reply_to_an_earlier_ballot_does_not_count():
+    """Neither a promise nor an acceptance of the attempt before (row 15)."""
+
+    def finishes_too_early() -> bool:
+        story = proposing(Replicas(), setting(b"1"))
+        old = story.sent[0].message.ballot
+        for name in ("b", "c"):
+            story.hear(name, Rejected(old, (9, "z", 0)))
+        story.sent.clear()
+        story.wait_until(0.2)
+        story.hear("b", Promised(old, ZERO, b""))
+        story.hear("c", Promised(old, ZERO, b""))
+        early = any(isinstance(one.message, Accept) for one in story.sent)
+        story.deliver("b", "c")
+        story.hear("b", Accepted(old))
+        story.hear("c", Accepted(old))
+        return early or bool(story.finished)
+
+    assert not finishes_too_early()
+    with broken.older_reply_counts():
+        assert finishes_too_early()
+
+
+def test_a_repeated_reply_counts_once():
+    """One replica that says it twice is no majority (row 15)."""
+
+    def fooled() -> bool:
+        story = proposing(Replicas(), setting(b"1"))
+        ballot = story.sent[0].message.ballot
+        for _ in range(3):
+            story.hear("b", Promised(ballot, ZERO, b""))
+        early = any(isinstance(one.message, Accept) for one in story.sent)
+        story.deliver("c", "b")
+        for _ in range(3):
+            story.hear("b", Accepted(ballot))
+        return early or bool(story.finished)
+
+    assert not fooled()
+    with broken.duplicate_reply_counts_twice():
+        assert fooled()
+
+
+def test_a_majority_is_of_all_replicas_not_of_those_alive():
+    """Each side of a partition of five knows who is away. Only the larger one may write (row 16)."""
+
+    def written() -> int:
+        five = ("a", "b", "c", "d", "e")
+        replicas = Replicas(dict.fromkeys(five))
+        acknowledged = 0
+        for node, side in (("a", ("a", "b")), ("c", ("c", "d", "e"))):
+            story = proposing(replicas, setting(node.encode(), node.encode() * 16), node=node, primaries=five)
+            for away in five:
+                if away not in side:
+                    story.fail(away)
+            for _ in range(2):
+                story.deliver(*side)
+            acknowledged += any(isinstance(one, ChangeOutcome) for r in story.finished for one in r.results)
+        return acknowledged
+
+    assert written() == 1
+    with broken.quorum_of_one():
+        assert written() == 2
+
+
+def test_answers_that_know_different_stores_do_not_count_together():
+    """`c` answered before it lost its disk, `b` afterwards (row 11). Asked again, all of them know."""
+    replicas = Replicas(stores={"a": 1, "b": 2, "c": 1})
+    story = proposing(replicas, setting(b"1"))
+    story.deliver("b", "c")
+    assert {kind for _, kind in story.kinds()} == {"Prepare"}
+    replicas.stores = dict.fromkeys("abc", 2)
+    story.sent.clear()
+    story.wait_until(RESEND_S)
+    story.deliver("b", "c")
+    assert {kind for _, kind in story.kinds()} == {"Prepare", "Accept"}
+    with broken.stores_ignored():
+        replicas = Replicas(stores={"a": 1, "b": 2, "c": 1})
+        story = proposing(replicas, setting(b"1"))
+        story.deliver("b", "c")
+        assert "Accept" in {kind for _, kind in story.kinds()}
+
+
+def test_a_damaged_reply_does_not_count_and_does_not_stand_for_nothing():
+    """`c` shows a register that fails its checksum: not absent (row 20). The other two are a majority without it."""
+
+    def told(deliver_to: tuple[str, ...]) -> Story:
+        replicas = Replicas()
+        ballots = Counting("a")
+        whole(replicas, setting(b"1", R), ballots=ballots)
+        state = replicas.states["c"]
+        assert state is not None
+        replicas.states["c"] = AcceptorState((30, "z", 0), (30, "z", 0), (state.value or b"")[:-1] + b"?")
+        story = proposing(replicas, setting(b"2", S), ballots=Counting("a", 40))
+        story.deliver(*deliver_to)
+        return story
+
+    story = told(("b", "c"))
+    assert {kind for _, kind in story.kinds()} == {"Prepare"}
+    story.deliver("a")
+    story.deliver("a", "b")
+    assert story.result.version == 2
+    with broken.damage_is_absence():
+        story = told(("b", "c"))
+        story.deliver("b", "c")
+        assert story.result.version == 1
+
+
+# -- ballots -----------------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_of_a_node_never_share_a_ballot():
+    """A node that came back mints in another run. With the old run's name it would use the ballot of its lost Accept
+    again, for another value, and two replicas would disagree about what is chosen (rows 5 and 6).
+    """
+
+    def values(second_run: str) -> set[bytes | None]:
+        replicas = Replicas()
+        first = proposing(replicas, setting(b"1", R), ballots=Counting("a~1"))
+        first.deliver("b", "c")
+        first.deliver("c")
+        # It crashes; its own replica and `b` promise the same ballot again, if it is the same.
+        second = proposing(replicas, setting(b"2", S), ballots=Counting(second_run))
+        second.deliver("a", "b")
+        second.deliver("a")
+        late = [one for one in first.sent if one.to == "b"]
+        replicas.handle("b", late[0].message)
+        states = [state for state in replicas.states.values() if state is not None]
+        top = max(state.accepted for state in states)
+        return {decode(state.value).value for state in states if state.accepted == top and state.value}
+
+    assert values("a~2") == {b"2"}
+    assert values("a~1") == {b"1", b"2"}
+
+
+def test_each_attempt_goes_above_what_refused_it():
+    story = proposing(Replicas(), setting(b"1"))
+    ballot = story.sent[0].message.ballot
+    story.hear("b", Rejected(ballot, (40, "z", 0)))
+    assert not story.finished, "two others are a majority"
+    story.hear("c", Rejected(ballot, (30, "z", 0)))
+    story.sent.clear()
+    story.wait_until(0.2)
+    assert story.sent[0].message.ballot > (40, "z", 0)
+    assert story.round.rounds == 2 if story.finished else True
+
+
+def test_the_wait_between_ballots_ends_at_the_deadline():
+    story = proposing(Replicas(), setting(b"1"))
+    story.now = DEADLINE - 0.001
+    ballot = story.sent[0].message.ballot
+    effects = [
+        effect
+        for name in ("b", "c")
+        for effect in story.machine.on_reply(name, Rejected(ballot, (9, "z", 0)), story.now)
+    ]
+    assert [effect.when for effect in effects if isinstance(effect, WakeAt)] in ([], [DEADLINE])
+    story.wait_until(DEADLINE)
+    assert "other coordinators" in story.result.detail
+
+
+def test_a_contended_round_asks_for_no_lead():
+    """It would only refuse the others' ballots."""
+    story = proposing(Replicas(), setting(b"1"))
+    ballot = story.sent[0].message.ballot
+    story.hear("c", Rejected(ballot, (9, "z", 0)))
+    story.deliver("a", "b")
+    accept = next(one.message for one in story.sent if isinstance(one.message, Accept))
+    assert accept.next == ZERO
+    story.deliver("a", "b")
+    assert story.round.lead is None
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+def test_lost_messages_are_sent_again():
+    """In either phase, to all but who refused, until the deadline."""
+    replicas = Replicas()
+    story = proposing(replicas, setting(b"1"))
+    story.sent.clear()
+    story.wait_until(RESEND_S - 0.01)
+    assert story.sent == []
+    story.wait_until(RESEND_S)
+    assert story.kinds() == [("b", "Prepare"), ("c", "Prepare"), ("a", "Prepare")]
+    story.deliver("b", "c", answers=False)
+    story.wait_until(2 * RESEND_S)
+    story.deliver("b", "c")
+    story.sent.clear()
+    story.wait_until(3 * RESEND_S)
+    story.deliver("b", "c")
+    assert story.result.version == 1
+    assert story.round.rounds == 1, "a repeated Prepare is answered as the first"
+
+
+@pytest.mark.parametrize("failure", [PeerFailure.DOWN, PeerFailure.REFUSED])
+def test_too_few_replicas_is_said_at_once_if_nothing_was_sent(failure):
+    """They are away, or say that they take no part: nobody need wait for the deadline."""
+    story = proposing(Replicas(), setting(b"1"))
+    story.fail("b", failure, NotReady("it recovers") if failure is PeerFailure.REFUSED else None)
+    assert not story.finished
+    story.fail("c", failure, NotReady("it recovers") if failure is PeerFailure.REFUSED else None)
+    assert isinstance(story.result, QuorumUnavailable)
+    assert story.result.applied is Applied.NO
+    assert ("it recovers" in story.result.detail) == (failure is PeerFailure.REFUSED)
+
+
+@pytest.mark.parametrize("failure", [PeerFailure.LOST, PeerFailure.TIMEOUT])
+def test_a_lost_answer_is_waited_for(failure):
+    """The connection may be back in a moment."""
+    story = proposing(Replicas(), setting(b"1"))
+    story.fail("b", failure)
+    story.fail("c", failure)
+    assert not story.finished
+    story.wait_until(RESEND_S)
+    story.deliver("b", "c")
+    story.deliver("b", "c")
+    assert story.result.version == 1
+
+
+def test_a_refusal_beside_a_failure_takes_another_ballot():
+    """One says no, one is away, one promises: only a higher ballot can still have a majority."""
+    replicas = Replicas()
+    replicas.states["b"] = AcceptorState((9, "z", 0))
+    story = proposing(replicas, setting(b"1"))
+    story.fail("c")
+    story.deliver("a", "b")
+    story.wait_until(0.2)
+    story.deliver("a", "b")
+    story.deliver("a", "b")
+    assert story.result.version == 1
+    assert story.round.rounds == 2
+
+
+def test_nothing_comes_of_what_is_heard_after_the_end():
+    """But that somebody is further on is remembered."""
+    ballots = Counting("a")
+    story = proposing(Replicas(), setting(b"1"), ballots=ballots)
+    story.deliver("b", "c")
+    story.deliver("b", "c")
+    chosen = story.round.chosen
+    for message in (Accepted(chosen), Promised(chosen, ZERO, b""), Rejected(chosen, (70, "z", 0))):
+        assert story.machine.on_reply("a", message, 1.0) == []
+    assert story.machine.on_wakeup(DEADLINE) == []
+    story.fail("a")
+    assert len(story.finished) == 1
+    assert ballots.highest == 70
+
+
+def test_a_single_replica_is_its_own_majority():
+    replicas = Replicas(dict.fromkeys("a"))
+    story = proposing(replicas, setting(b"1"), primaries=("a",))
+    story.deliver("a")
+    story.deliver("a")
+    assert story.result.version == 1
+
+
+def test_a_key_of_any_coordinator():
+    """A node that is no replica of the key may coordinate as well."""
+    story = proposing(Replicas(), setting(b"1"), node="x")
+    assert {name for name, _ in story.kinds()} == {"a", "b", "c"}
+    assert isinstance(story.sent[0].message, Prepare)
+
+
+def test_the_reader_and_the_proposer_meet():
+    """A read while the Accept is on its way brings it to a majority; the round then ends as if nothing had been."""
+    replicas = Replicas()
+    story = proposing(replicas, setting(b"1"))
+    story.deliver("b", "c")
+    story.deliver("c", answers=False)
+    read = reading(replicas, "c", ("c", "a", "b"))
+    read.deliver("c")
+    read.deliver("a")
+    read.deliver("a")
+    assert decode(read.finished[0].register).value == b"1"
+    story.wait_until(RESEND_S)
+    story.deliver("a", "c")
+    assert story.result.version == 1
+    assert value_at(replicas, "a") == b"1"

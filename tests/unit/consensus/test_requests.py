@@ -1,0 +1,91 @@
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamo.consensus.requests import KEEP_MAX, KEEP_MIN, WINDOW_MS, covers, find, remembered
+from dynamo.layout.register import Done, Register
+
+
+def name(number: int) -> bytes:
+    return b"%016d" % number
+
+
+def grown(steps: list[tuple[int, bool]]) -> list[Register]:
+    """Registers after decisions so many milliseconds apart, each an applied change or a request called off."""
+    register, counter = Register(), 1_790_000_000_000
+    history = [register]
+    for number, (pause_ms, applied) in enumerate(steps):
+        counter += pause_ms
+        version = register.version + 1 if applied else 0
+        done, dropped = remembered(register, Done(name(number), 1, version, counter))
+        register = Register(max(register.version, version), b"v", "", {}, counter, name(number), done, dropped)
+        history.append(register)
+    return history
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from([1, WINDOW_MS // 20, WINDOW_MS // 3, WINDOW_MS, 2 * WINDOW_MS]), st.booleans()),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_the_newest_are_kept_and_the_window(steps):
+    """In order; never fewer than the minimum; all of the window; of what is older at most one beyond the minimum."""
+    history = grown(steps)
+    for number, register in enumerate(history):
+        kept = [int(entry.request) for entry in register.done]
+        assert kept == list(range(number - len(kept), number)), "the oldest leave first"
+        assert len(kept) >= min(number, KEEP_MIN)
+        if kept:
+            limit = register.done[-1].counter - WINDOW_MS
+            assert sum(entry.counter < limit for entry in register.done[:-KEEP_MIN]) <= 1
+            missing = {entry.request: entry.counter for past in history[:number] for entry in past.done}
+            assert all(find(register, one) or counter < limit for one, counter in missing.items())
+
+
+@given(STEPS)
+def test_nothing_is_missing_above_the_dropped_version(steps):
+    """A request that was decided above `dropped` is there: whoever does not find it knows that it was not applied."""
+    history = grown(steps)
+    decided = {entry.request: entry for register in history for entry in register.done}
+    for register in history:
+        for request, entry in decided.items():
+            if register.dropped < entry.version <= register.version:
+                assert find(register, request) == entry
+    for before, after in itertools.pairwise(history):
+        assert after.dropped >= before.dropped
+
+
+def test_never_more_than_the_maximum():
+    """Also of a key that is changed a thousand times a second. Then it says that it does not cover the window."""
+    register = grown([(1, True)] * (KEEP_MAX + 40))[-1]
+    assert len(register.done) == KEEP_MAX
+    assert register.dropped == 40
+    now = (register.counter + 1, "a", 0)
+    assert not covers(register, now)
+    assert covers(register, (register.counter + WINDOW_MS, "a", 0))
+
+
+def test_entries_that_grew_old_leave_the_window_covered():
+    """The newest of the old ones is kept as the proof that nothing younger is missing."""
+    register = grown([(WINDOW_MS // 10, True)] * 100)[-1]
+    assert register.dropped > 0
+    assert covers(register, (register.counter + 1, "a", 0))
+    assert covers(Register(), (5, "a", 0))
+
+
+def test_a_dropped_request_that_was_called_off_makes_earlier_ones_unknown():
+    """It has no version; whoever sent it may have had any version in mind up to that of the key."""
+    register = grown([(1, True)] * 3 + [(1, False)] + [(2 * WINDOW_MS, True)] * (KEEP_MIN + 2))[-1]
+    assert find(register, name(3)) is None
+    assert register.dropped >= 4
+
+
+def test_find_takes_the_entry_of_the_request():
+    register = grown([(1, True)] * 3)[-1]
+    found = find(register, name(1))
+    assert found is not None
+    assert found.version == 2
+    assert find(register, name(7)) is None
