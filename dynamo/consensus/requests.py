@@ -8,6 +8,8 @@ nobody may say of a request that it never came (`covers`).
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from dynamo.layout.register import Done, Register
 from dynamo.versioning.ballot import Ballot
 
@@ -15,14 +17,14 @@ KEEP_MAX = 256
 KEEP_MIN = 8
 WINDOW_MS = 600_000
 """As long is a repeat recognised, and a request can be called off, unless more than KEEP_MAX changes come."""
+_request = attrgetter("request")
 
 
 def find(register: Register, request: bytes) -> Done | None:
-    """The entry of a request. Newest first: most repeats come soon."""
-    for entry in reversed(register.done):
-        if entry.request == request:
-            return entry
-    return None
+    """The entry of a request. Most are not there, which is said without a step of the interpreter for each entry."""
+    if request not in map(_request, register.done):
+        return None
+    return next(entry for entry in register.done if entry.request == request)
 
 
 def remembered(register: Register, entry: Done) -> tuple[tuple[Done, ...], int]:

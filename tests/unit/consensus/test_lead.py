@@ -43,10 +43,10 @@ def test_a_lead_saves_the_first_phase():
     assert story.round.lead.ballot > lead.ballot
 
 
-def after_a_replay() -> Replicas:
+def after_a_replay() -> None:
     """The second Accept of `a` reached `a`; a reader brought it to `c`, without a next ballot; then the Accept came to
-    `c`, counted, and gave `a` the lead. Meanwhile a rival, whose ballot lies between, tried at `b` and `c`, and `a`
-    used its lead. The replicas afterwards.
+    `c`, counted, and gave `a` the lead. Meanwhile a rival, whose ballot lies between, was refused by `a` and tried
+    `b` and `c`, and `a` used its lead.
     """
     replicas, ballots = Replicas(), Counting("a")
     whole(replicas, setting(b"1", R), ballots=ballots)
@@ -63,13 +63,12 @@ def after_a_replay() -> Replicas:
     assert lead is not None
     rival = proposing(replicas, setting(b"3", T), node="b", ballots=Counting("b", lead.ballot[0] - 2))
     assert first.round.chosen < rival.sent[0].message.ballot < lead.ballot
-    rival.deliver("b", "c")
+    rival.deliver("a", "b", "c")
     rival.deliver("b", "c")
     won = bool(rival.finished) and rival.result.applied
     second = proposing(replicas, setting(b"4", U), ballots=ballots, lead=lead)
     second.deliver("a", "b", "c")
     assert not won or not second.finished or not second.result.applied, "one of them wrote over the other"
-    return replicas
 
 
 def test_every_answer_that_counts_has_promised_the_next_ballot():

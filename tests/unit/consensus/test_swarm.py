@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from tests.unit.consensus import broken
-from tests.unit.consensus.world import Habits, drawn_habits, swarm
+from tests.unit.consensus.habits import Habits, drawn_habits
+from tests.unit.consensus.world import swarm
 
 SEEDS = range(1, 2001)
 FOUND_WITHIN = 400
