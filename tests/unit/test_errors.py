@@ -22,6 +22,7 @@ CONTRACT = {
     "too-many-buckets": (409, "no"),
     "siblings-present": (409, "no"),
     "too-many-siblings": (409, "no"),
+    "called-off": (409, "no"),
     "precondition-failed": (412, "no"),
     "value-too-large": (413, "no"),
     "key-too-long": (414, "no"),
