@@ -119,11 +119,12 @@ class SettledRead:
             return []
         if isinstance(message, Accepted):
             return self._on_holder(peer, message.stores)
+        self._failed.pop(peer, None)
         self._refused[peer] = None
         return self._unless_hopeless()
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
-        if self.outcome is not None or peer in self._answers_now():
+        if self.outcome is not None or peer in self._answers_now() or peer in self._refused:
             return []
         self._failed[peer] = error
         if more := self._ask_up_to(self._needed + len(self._failed)):

@@ -105,6 +105,21 @@ def test_a_proposer_at_work_is_not_disturbed():
     assert replicas.states["b"] == has(1, OLD, promised=5)
 
 
+@pytest.mark.parametrize("refused_first", [False, True])
+def test_who_refuses_and_fails_counts_once(refused_first):
+    """An older message to it may be lost as well: the third may still have the newest."""
+    replicas = Replicas({"a": has(2, NEW), "b": has(1, OLD, promised=5), "c": None})
+    read = reading(replicas)
+    read.deliver("a")
+    read.deliver("b")
+    refusal = replicas.handle("b", read.sent[0].message)
+    read.hear("b", refusal) if refused_first else read.fail("b", PeerFailure.LOST)
+    read.fail("b", PeerFailure.LOST) if refused_first else read.hear("b", refusal)
+    assert not read.finished
+    read.deliver("c")
+    assert read.finished == [SettledState(NEW, at(2), 2)]
+
+
 def test_a_late_reply_that_shows_the_newest_counts_for_the_replay():
     """`c` was asked too, and had it already."""
     replicas = Replicas({"a": has(2, NEW), "b": has(1, OLD, promised=5), "c": has(2, NEW)})
