@@ -43,5 +43,6 @@ def drawn_habits(draw: Random) -> Habits:
         late=some(0.1),
         crashes=some(2.0),
         cuts=some(1.0),
+        sync_s=draw.choice((0.002, 0.002, 0.02)),
         skew_ms=draw.choice((0, 0, 50, 5000)),
     )

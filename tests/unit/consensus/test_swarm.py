@@ -50,12 +50,15 @@ def test_the_verdict_finds_classic_bugs(bug):
         assert swarm(range(1, FOUND_WITHIN), stop=True).wrong
 
 
-@pytest.mark.parametrize("switch", ["syncs_accepts", "distinct_nodes"])
+@pytest.mark.parametrize("switch", ["syncs_accepts", "syncs_promises", "shows_only_durable", "distinct_nodes"])
 def test_the_verdict_finds_broken_worlds(switch):
-    """An accept that is not on disk when it is answered (row 2); ballots that do not name their node (row 6)."""
+    """An accept or a promise that is not on disk when it is answered (rows 2, 3), an accept that is shown to a reader
+    before it is (row 19), ballots that do not name their node (row 6).
+    """
 
     def habits(draw: Random) -> Habits:
         drawn = drawn_habits(draw)
+        drawn.sync_s, drawn.crashes = 0.02, 4.0
         setattr(drawn, switch, False)
         return drawn
 
