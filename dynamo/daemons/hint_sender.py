@@ -16,6 +16,7 @@ from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.hint import Hint, decode
 from dynamo.layout.keyspaces import Keyspace, split_hint_key, split_record_key, successor
 from dynamo.node.node import Node
+from dynamo.protocol.bucket import Mode
 from dynamo.protocol.effects import PeerFailure
 from dynamo.repair.faults import hint_fault
 from dynamo.replication.hints import Fate, fate
@@ -212,7 +213,7 @@ class HintSender:
             target,
             primaries,
             self._is_alive,
-            dropped=node.buckets.is_dropped(name),
+            dropped=node.buckets.is_dropped(name) or node.buckets.placed(name).mode is Mode.LINEARIZABLE,
             now_ms=node.clock.wall_ms(),
         )
         if decided is Fate.WAIT:

@@ -9,7 +9,6 @@ from dynamo.errors import (
     BucketNotEmpty,
     DynamoError,
     InvalidParameter,
-    NotImplementedYet,
     QuorumUnavailable,
     WriteTimeout,
 )
@@ -17,7 +16,7 @@ from dynamo.node.asking import ask
 from dynamo.node.buckets import BucketBook
 from dynamo.node.listing import Listing
 from dynamo.ports import Peers
-from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import Consistency, ListCommand
 from dynamo.protocol.messages import Buckets, ShareBuckets
 from dynamo.ring.ring import Ring
@@ -35,8 +34,6 @@ class BucketChanges:
 
     async def put(self, wanted: BucketProperties, deadline: float, trace: str) -> BucketProperties:
         """Make or change a bucket. Raises InvalidParameter, BucketExists, NotReady, QuorumUnavailable, WriteTimeout."""
-        if wanted.mode is Mode.LINEARIZABLE:
-            raise NotImplementedYet("buckets of mode linearizable are not available yet; use siblings or lww")
         members = len(self._others) + 1
         if wanted.n > members:
             raise InvalidParameter(

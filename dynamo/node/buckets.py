@@ -145,7 +145,7 @@ class BucketBook:
         if bucket is not None:
             return bucket
         self.existing(check_name(name))
-        if not self._defaults.create_on_write:
+        if not self._defaults.create_on_write or self._dropped_linearizable(name) is not None:
             raise _not_found(name)
         return self._fresh(name)
 
@@ -165,21 +165,22 @@ class BucketBook:
         """What to write for a client's PUT of properties. Raises InvalidParameter, BucketExists, NotReady."""
         check(wanted)
         existing = self.existing(wanted.name)
+        bound = existing or self._dropped_linearizable(wanted.name)
+        if bound is not None:
+            _check_fixed(bound, wanted)
         if existing is None:
             self._check_room()
             return self._stamped(wanted, created=True)
-        for field in ("mode", "n"):
-            was, wish = getattr(existing, field), getattr(wanted, field)
-            if was != wish:
-                raise BucketExists(
-                    f"bucket {wanted.name} exists with {field}={_plain(was)}, which is fixed; it cannot become "
-                    f"{_plain(wish)}",
-                    expected=_plain(wish),
-                    actual=_plain(was),
-                )
         return self._stamped(
             msgspec.structs.replace(wanted, generation=existing.generation, created=existing.created), created=False
         )
+
+    def _dropped_linearizable(self, name: str) -> BucketProperties | None:
+        """Acceptors remember what they promised and accepted for the keys of a dropped bucket: the next one of its name
+        needs the same mode and n, or a change that was under way could pass unseen by the new majorities.
+        """
+        last = self._book.get(name)
+        return last if last is not None and last.deleted and last.mode is Mode.LINEARIZABLE else None
 
     def dropped(self, name: str) -> BucketProperties:
         """What to write for a client's DELETE. Raises BucketNotFound, NotReady."""
@@ -233,6 +234,20 @@ class BucketBook:
             return msgspec.structs.replace(bucket, changed=stamp)
         generation = 1 if entry is None else entry.generation + 1
         return msgspec.structs.replace(bucket, generation=generation, created=stamp, changed=stamp)
+
+
+def _check_fixed(bound: BucketProperties, wanted: BucketProperties) -> None:
+    """Raises BucketExists where a wish differs from what is fixed."""
+    for field in ("mode", "n"):
+        was, wish = getattr(bound, field), getattr(wanted, field)
+        if was != wish:
+            existed = "was dropped, and had" if bound.deleted else "exists with"
+            raise BucketExists(
+                f"bucket {wanted.name} {existed} {field}={_plain(was)}, which is fixed; it cannot become "
+                f"{_plain(wish)}",
+                expected=_plain(wish),
+                actual=_plain(was),
+            )
 
 
 def _plain(value: object) -> object:

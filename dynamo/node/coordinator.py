@@ -16,7 +16,6 @@ from dynamo.config import Config
 from dynamo.errors import (
     CorruptValue,
     DynamoError,
-    NotImplementedYet,
     NotReady,
     QuorumUnavailable,
     ReadTimeout,
@@ -24,6 +23,7 @@ from dynamo.errors import (
 )
 from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser, Chosen
+from dynamo.node.chosen import check_plain, keep_chosen
 from dynamo.node.driver import Driver, Run
 from dynamo.node.replica import Replica
 from dynamo.node.stand_in import StandIn
@@ -47,6 +47,12 @@ from dynamo.versioning.siblings import EMPTY
 ReadDone = Callable[[ReadOutcome | DynamoError], None]
 WriteDone = Callable[[WriteOutcome | DynamoError], None]
 ScanDone = Callable[[ScanPage | DynamoError], None]
+
+_RESOLVERS: dict[Mode, Resolve] = {
+    Mode.SIBLINGS: keep_siblings,
+    Mode.LWW: keep_newest,
+    Mode.LINEARIZABLE: keep_chosen,
+}
 
 
 class Coordinator:
@@ -81,7 +87,7 @@ class Coordinator:
     def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
         """A quorum read."""
         try:
-            bucket = _plain(self._buckets.for_reading(command.bucket))
+            bucket = self._buckets.for_reading(command.bucket)
             quorum = read_quorum(bucket, command)
             partition = self._chooser.preference.partition(command.bucket, command.key)
             chosen = self._chooser.choose(partition, bucket.n, fallbacks=quorum.sloppy)
@@ -97,7 +103,7 @@ class Coordinator:
                 done(outcome)
                 return
         if len(live) > quorum.needed:
-            live = self._nearest_first(live)
+            live = self.nearest_first(live)
         machine = QuorumRead(
             Sources(Fetch(command.bucket, command.key), live, chosen.away, chosen.spare),
             quorum,
@@ -125,7 +131,8 @@ class Coordinator:
     ) -> None:
         """A quorum write; forwarded, once, if this node may not coordinate it."""
         try:
-            bucket = _plain(self._buckets.for_reading(command.bucket))
+            bucket = self._buckets.for_reading(command.bucket)
+            check_plain(bucket)
             quorum = write_quorum(bucket, command)
             partition = self._chooser.preference.partition(command.bucket, command.key)
             chosen = self._chooser.choose(partition, bucket.n, fallbacks=True)
@@ -233,7 +240,7 @@ class Coordinator:
     ) -> None:
         """One partition's page of a listing."""
         try:
-            bucket = _plain(self._buckets.for_reading(command.bucket))
+            bucket = self._buckets.for_reading(command.bucket)
             needed = read_quorum(bucket, command).needed
             chosen = self._chooser.choose(partition, bucket.n, fallbacks=False)
             chosen.check(needed, needed, sloppy=False)
@@ -256,9 +263,9 @@ class Coordinator:
             return None
         return ReadOutcome(answers.record if answers.data else None, 1)
 
-    def _nearest_first(self, live: tuple[str, ...]) -> tuple[str, ...]:
+    def nearest_first(self, live: tuple[str, ...]) -> tuple[str, ...]:
         """By how fast they answered lately; this node, which needs no asking, first. Equals keep their order."""
-        own = live[:1] if live[0] == self._node else ()
+        own = live[:1] if live[:1] == (self._node,) else ()
         return (*own, *sorted(live[len(own) :], key=self._hedging.latencies.ranks.__getitem__))
 
     def _is_forgettable(self, command: ReadCommand) -> bool:
@@ -320,11 +327,5 @@ def _refuse_second_hop(node: str, *, forwarded: bool) -> None:
         raise WrongEpoch("a write was forwarded to a node that is no replica of its key", node=node)
 
 
-def _plain(bucket: BucketProperties) -> BucketProperties:
-    if bucket.mode is Mode.LINEARIZABLE:
-        raise NotImplementedYet("linearizable buckets are not available yet")
-    return bucket
-
-
 def _resolver(bucket: BucketProperties) -> Resolve:
-    return keep_newest if bucket.mode is Mode.LWW else keep_siblings
+    return _RESOLVERS[bucket.mode]

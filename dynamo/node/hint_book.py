@@ -25,6 +25,7 @@ from dynamo.node.records import typed
 from dynamo.node.replica import Replica
 from dynamo.node.unsettled import UnsettledChanges
 from dynamo.ports import Change, Clock, Storage
+from dynamo.protocol.bucket import Mode
 from dynamo.replication.hints import HintTotals, kept
 from dynamo.replication.read_repair import keep_newest, keep_siblings
 from dynamo.ring.preference_list import PreferenceLists
@@ -75,11 +76,13 @@ class HintBook:
     def store(self, target: str, bucket: str, key: bytes, record: bytes, done: Done) -> None:
         """Keep a record for `target`, merged into what is kept for it; `done` once that is synced.
 
-        Raises StorageFull above hints.bytes_max, InvalidParameter, CorruptValue, ClockDrift: then nothing was written.
+        Raises StorageFull above hints.bytes_max, InvalidParameter, CorruptValue, ClockDrift, ModeConflict: then nothing
+        was written.
         """
         self._check_target(target)
+        self._replica.refuse_plain(bucket)
         incoming = records.decode(record)
-        resolve = keep_newest if self._replica.take_note(bucket, incoming) else keep_siblings
+        resolve = keep_newest if self._replica.take_note(bucket, incoming) is Mode.LWW else keep_siblings
         stored = self._stored(target, bucket, key)
         held = self._storage.latest(Keyspace.HINTS, stored)
         hint = kept(

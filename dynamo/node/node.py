@@ -13,25 +13,33 @@ import msgspec
 
 from dynamo.config import Config
 from dynamo.errors import DynamoError, Internal, WrongEpoch
+from dynamo.node.acceptors import Acceptors
 from dynamo.node.admission import Admission
 from dynamo.node.asking import ask
 from dynamo.node.audit_book import AuditBook
+from dynamo.node.ballots import Ballots
 from dynamo.node.bucket_changes import BucketChanges
 from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser
 from dynamo.node.coordinator import Coordinator, ReadDone, WriteDone
 from dynamo.node.driver import Driver
+from dynamo.node.floors import Floors
+from dynamo.node.forwarded import ForwardedRequests
+from dynamo.node.franchise import Franchise
 from dynamo.node.hint_book import HintBook
 from dynamo.node.hint_desk import HintDesk
+from dynamo.node.key_queues import ChangeDone, KeyQueues
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
 from dynamo.node.probing import Probing, detector_of
+from dynamo.node.proposals import Proposals
 from dynamo.node.quarantine import Quarantine
 from dynamo.node.reaping import Reaping
 from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.records import PAGE_BYTES, Records
 from dynamo.node.repairs import RepairBoard
 from dynamo.node.replica import Replica
+from dynamo.node.replica_answers import ReplicaAnswers
 from dynamo.node.stand_in import StandIn
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.trees import Trees
@@ -39,17 +47,19 @@ from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.codec import refusal, refused_error
-from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, WriteCommand, WriteOutcome
+from dynamo.protocol.commands import (
+    ChangeCommand,
+    ListCommand,
+    ListOutcome,
+    ReadCommand,
+    WriteCommand,
+)
 from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import (
     AskKeys,
     AskRoots,
     AskTree,
     Buckets,
-    Fetch,
-    Fetched,
-    Forward,
-    Forwarded,
     MayReap,
     Message,
     Ping,
@@ -58,12 +68,9 @@ from dynamo.protocol.messages import (
     ProbeFor,
     Reap,
     Refused,
-    Scan,
     ShareBuckets,
     Status,
     StatusReport,
-    Store,
-    Stored,
 )
 from dynamo.repair.exchange import Differences, Exchange
 from dynamo.ring.preference_list import PreferenceLists
@@ -131,6 +138,10 @@ class Node:
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
+        self.ballots = Ballots(self.id, clock, identity)
+        self.floors = Floors(storage)
+        self._queues = KeyQueues(self._driver, self.ballots, self.store_ages, randomness, metrics)
+        self._proposals = self._make_proposals()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
         self._started_at = clock.monotonic()
@@ -140,10 +151,6 @@ class Node:
     def _answers_to_peers(self, trees: Trees) -> dict[type, Callable[..., None]]:
         """Who handles which message."""
         return {
-            Fetch: self._on_fetch,
-            Store: self._on_store,
-            Forward: self._on_forward,
-            Scan: self._on_scan,
             ShareBuckets: self._on_share_buckets,
             MayReap: self._on_may_reap,
             Reap: self._on_reap,
@@ -152,7 +159,28 @@ class Node:
             AskRoots: trees.roots,
             AskTree: trees.tree,
             AskKeys: trees.keys,
+            **ReplicaAnswers(self.replica, self.hints, self.metrics).handlers(),
+            **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
+            **self._make_acceptors().handlers(),
         }
+
+    def _make_acceptors(self) -> Acceptors:
+        franchise = Franchise(self.id, self.preference, self.buckets, self.rebuilding)
+        return Acceptors(
+            franchise, self.storage, self.records, self.replica, self.store_ages, self.floors, self.metrics
+        )
+
+    def _make_proposals(self) -> Proposals:
+        return Proposals(
+            Chooser(self.id, self.preference, self.liveness, stands_in=False),
+            self._coordinator.nearest_first,
+            self.buckets,
+            self._queues,
+            self._driver,
+            self.randomness,
+            self.config.limits.object_bytes_max,
+            self.metrics,
+        )
 
     def _make_coordinator(self) -> Coordinator:
         return Coordinator(
@@ -172,6 +200,7 @@ class Node:
         self.buckets.load()
         self.hints.load()
         self.store_ages.load()
+        self.floors.load()
         self.quarantine.load()
         self.audit.load()
         self.hint_desk.load()
@@ -214,6 +243,14 @@ class Node:
     def write(self, command: WriteCommand, deadline: float, trace: str, done: WriteDone) -> None:
         """Carry out a write; `done` is called once, possibly before this returns."""
         self._coordinator.write(command, deadline, trace, done)
+
+    def change(self, command: ChangeCommand, deadline: float, trace: str, done: ChangeDone) -> None:
+        """Carry out a change of a linearizable key; `done` is called once, possibly before this returns."""
+        self._proposals.change(command, deadline, trace, done)
+
+    def read_register(self, bucket: str, key: bytes, deadline: float, trace: str, done: ChangeDone) -> None:
+        """What a linearizable key holds at one instant of this call; `done` is called once."""
+        self._proposals.read(bucket, key, deadline, trace, done)
 
     def repair(self, bucket: str, key: bytes, peer: str, deadline: float, done: ReadDone) -> None:
         """Bring this node and a peer to the same version of a key; `done` is called once."""
@@ -307,39 +344,6 @@ class Node:
         except DynamoError as error:
             self._count(error)
             respond(refusal(error))
-
-    def _on_fetch(self, message: Fetch, deadline: float, trace: str, respond: Respond) -> None:
-        if message.hint_for:
-            respond(Fetched(self.hints.fetch(message.hint_for, message.bucket, message.key)))
-            return
-        record = self.replica.fetch(message.bucket, message.key, for_repair=message.for_repair)
-        if message.for_repair and deadline:
-            self.metrics.repair_bytes_sent.value += len(record)
-        respond(Fetched(record))
-
-    def _on_store(self, message: Store, deadline: float, trace: str, respond: Respond) -> None:
-        def done(error: DynamoError | None) -> None:
-            respond(Stored() if error is None else refusal(error))
-
-        self.replica.refuse_when_deep()
-        if message.hint_for:
-            self.hints.store(message.hint_for, message.bucket, message.key, message.record, done)
-        else:
-            self.replica.store(message, done)
-
-    def _on_forward(self, message: Forward, deadline: float, trace: str, respond: Respond) -> None:
-        def done(outcome: WriteOutcome | DynamoError) -> None:
-            respond(refusal(outcome) if isinstance(outcome, DynamoError) else Forwarded(outcome))
-
-        if self.admission.is_full:
-            # It is a client's request all the same; another replica may have room.
-            self.metrics.shed_requests["overloaded"].value += 1
-            respond(refusal(self.admission.refusal()))
-            return
-        self._coordinator.write(message.command, deadline, trace, done, forwarded=True)
-
-    def _on_scan(self, message: Scan, deadline: float, trace: str, respond: Respond) -> None:
-        respond(self.replica.scan(message))
 
     def _on_share_buckets(self, message: ShareBuckets, deadline: float, trace: str, respond: Respond) -> None:
         def settled(error: DynamoError | None) -> None:

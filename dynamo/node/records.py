@@ -20,7 +20,7 @@ from dynamo.layout.keyspaces import (
     successor,
 )
 from dynamo.node.quarantine import Quarantine
-from dynamo.ports import Storage
+from dynamo.ports import Change, Storage
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.token import key_hash
 from dynamo.versioning.record import Record, decode, digest, encode
@@ -117,17 +117,23 @@ class Records:
 
     def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
         """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
+        self._storage.write(self._changes(base, record, data), durable or self._sync, typed(done))
+
+    def replace_unsynced(self, base: Base, record: Record, data: bytes, done: Done) -> None:
+        """The same for what another keyspace has on disk already: nobody waits for a sync of its own."""
+        self._storage.write(self._changes(base, record, data), False, typed(done))
+
+    def _changes(self, base: Base, record: Record, data: bytes) -> tuple[Change, ...]:
         place = key_hash(base.bucket, base.key)
         stored_leaf = digest_key(base.partition, base.bucket, leaf_of(place))
         leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
         if base.data:
             leaf ^= contribution(place, digest(base.record))
         leaf ^= contribution(place, digest(record))
-        changes = (
+        return (
             (Keyspace.RECORDS, base.stored_key, data),
             (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)),
         )
-        self._storage.write(changes, durable or self._sync, typed(done))
 
     def remove(self, base: Base, done: Done) -> None:
         """Forget a record, with its part of the leaf, durably. What may be forgotten: `repair/tombstones.py`."""

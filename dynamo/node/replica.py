@@ -19,6 +19,7 @@ from dynamo.errors import (
 )
 from dynamo.node.authoring import Author
 from dynamo.node.buckets import BucketBook
+from dynamo.node.chosen import check_chosen, check_plain, keep_chosen
 from dynamo.node.minting import Mint
 from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.records import Base, Records
@@ -103,8 +104,9 @@ class Replica:
         """Mint a dot for the command and start storing the result.
 
         Raises PreconditionRequired, IdempotencyMismatch, TooManySiblings, ValueTooLarge, ClockDrift, CorruptValue,
-        StorageFull, StorageRefused: then nothing was written.
+        StorageFull, StorageRefused, ModeConflict: then nothing was written.
         """
+        check_plain(bucket)
         if self._lost:
             raise StorageRefused(self._lost)
         base = self._records.base_to_mint(command.bucket, command.key, sole=bucket.n == 1)
@@ -143,14 +145,14 @@ class Replica:
 
         Over a damaged record of ours this stores what came: so any repair, and any hint, heals it.
 
-        Raises CorruptValue, ClockDrift or StorageRefused: then nothing was written.
+        Raises CorruptValue, ClockDrift, ModeConflict or StorageRefused: then nothing was written.
         """
         if self._lost:
             raise StorageRefused(self._lost)
         incoming = decode(message.record)
-        lww = self.take_note(message.bucket, incoming)
+        mode = self.take_note(message.bucket, incoming)
         base = self._records.base(message.bucket, message.key)
-        record = base.record if base.data == message.record else self._joined(base.record, incoming, lww=lww)
+        record = base.record if base.data == message.record else self._joined(base.record, incoming, mode)
         if record is base.record:
             data = base.data
         elif record is incoming:
@@ -178,16 +180,22 @@ class Replica:
         else:
             self._records.replace(base, record, data, settled, durable=message.durable)
 
-    def take_note(self, bucket: str, incoming: Record) -> bool:
-        """What another node's record says of our clocks; whether its bucket is lww. Raises ClockDrift.
+    def take_note(self, bucket: str, incoming: Record) -> Mode:
+        """What another node's record says of our clocks; the mode of its bucket. Raises ClockDrift, ModeConflict.
 
         Every record that is kept here passes by, as a copy of ours or as a hint.
         """
+        known = self._buckets.known(bucket)
+        check_chosen(known, incoming)
         self.mint.check(incoming.clock)
-        lww = self._is_lww(bucket)
-        if lww:
+        mode = Mode.SIBLINGS if known is None else known.mode
+        if mode is Mode.LWW:
             self.author.observe(incoming.hybrid_max())
-        return lww
+        return mode
+
+    def refuse_plain(self, bucket: str) -> None:
+        """Raises ModeConflict if the bucket takes no hints, as it takes no plain writes."""
+        check_plain(self._buckets.known(bucket))
 
     def lost_batch(self, error: DynamoError) -> None:
         """A batch of this node failed, and with it those behind: they may hold dots of ours that others have seen."""
@@ -217,9 +225,11 @@ class Replica:
         if isinstance(error, StorageRefused):
             self._lost = error.detail
 
-    def _joined(self, ours: Record, theirs: Record, *, lww: bool) -> Record:
+    def _joined(self, ours: Record, theirs: Record, mode: Mode) -> Record:
+        if mode is Mode.LINEARIZABLE:
+            return keep_chosen(ours, theirs)
         record = siblings.merged(ours, theirs)
-        if lww:
+        if mode is Mode.LWW:
             record, discarded = siblings.newest_only(record)
             self._metrics.lww_discarded.value += discarded
         return record
@@ -237,10 +247,6 @@ class Replica:
 
         self._records.barrier(settled, durable=durable)
         return minted
-
-    def _is_lww(self, name: str) -> bool:
-        bucket = self._buckets.known(name)
-        return bucket is not None and bucket.mode is Mode.LWW
 
 
 def _nobody(_: DynamoError | None) -> None:

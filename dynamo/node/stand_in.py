@@ -12,6 +12,7 @@ The price is an entry more in the clocks of keys that were written while all of 
 from __future__ import annotations
 
 from dynamo.errors import CorruptValue, DynamoError, PreconditionRequired
+from dynamo.node.chosen import check_plain
 from dynamo.node.hint_book import HintBook
 from dynamo.node.repeats import is_shown
 from dynamo.node.replica import Minted, Replica
@@ -54,6 +55,7 @@ class StandIn:
 
         Raises what `Replica.write` raises: then nothing was written.
         """
+        check_plain(bucket)
         base, data = self._base(target, command)
         if is_shown(base, command.request, command.value, command.content_type):
             self._metrics.repeated_requests.value += 1

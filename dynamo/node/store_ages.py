@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from dynamo.errors import CorruptValue
 from dynamo.layout import note
@@ -37,12 +38,18 @@ class StoreAgeBook:
         self._reaps = 0
         self._queued = 0
         """The same with what waits for the disk. Never told: a crash may still undo it."""
+        self._on_disk: dict[str, str] = {}
+        """By node: the store that its note on this disk names."""
+        self._stores = 0
+        """Hash of it; 0 once it has changed."""
 
     def load(self) -> None:
         """Read what earlier runs noted."""
         self._reaps = self._queued = int.from_bytes(self._storage.read(Keyspace.META, _REAPS) or b"", "big")
         for key, data in self._storage.scan(Keyspace.META, _PREFIX, _PREFIX[:-1] + b"0", _PAGE):
             self._restore(key[len(_PREFIX) :].decode(), data)
+        self._on_disk = {age.node: age.store for age in self._ages.present()}
+        self._stores = 0
 
     def _restore(self, node: str, data: bytes) -> None:
         """A damaged note is left out: the others have theirs."""
@@ -56,6 +63,16 @@ class StoreAgeBook:
         """The age of this node's store."""
         who = self._identity
         return StoreAge(self._node, who.store, who.starts, who.run, self._reaps)
+
+    @property
+    def stores(self) -> int:
+        """Hash of which store each node has, as far as that is on this node's disk, never 0. Votes of two nodes count
+        together only if they agree in it (`consensus/tally.py`).
+        """
+        if self._stores == 0:
+            known = sorted((self._on_disk | {self._node: self._identity.store}).items())
+            self._stores = xxh3_64_intdigest(msgspec.msgpack.encode(known)) or 1
+        return self._stores
 
     def all(self) -> list[StoreAge]:
         """What this node tells others: its own age, and the last ones it knows of the others."""
@@ -91,10 +108,12 @@ class StoreAgeBook:
         self._storage.write(((Keyspace.META, _REAPS, number.to_bytes(8, "big")),), True, settled)
 
     def _keep(self, node: str) -> None:
-        data = note.encode(self._ages.of(node))
-        self._storage.write(((Keyspace.META, _PREFIX + node.encode(), data),), True, _log_failure)
+        stores = self._ages.of(node)
 
+        def settled(error: Exception | None) -> None:
+            if error is not None:
+                log.warning("the age of a peer's store could not be kept", problem=str(error))
+            elif self._on_disk.get(node) != stores[-1].store:
+                self._on_disk[node], self._stores = stores[-1].store, 0
 
-def _log_failure(error: Exception | None) -> None:
-    if error is not None:
-        log.warning("the age of a peer's store could not be kept", problem=str(error))
+        self._storage.write(((Keyspace.META, _PREFIX + node.encode(), note.encode(stores)),), True, settled)

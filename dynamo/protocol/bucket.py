@@ -106,6 +106,20 @@ def check(bucket: BucketProperties) -> BucketProperties:
         raise InvalidParameter("ttl_s must be 0 (never) or more", parameter="ttl_s")
     if bucket.value_bytes_max < 0:
         raise InvalidParameter("value_bytes_max must be 0 (the node's limit) or more", parameter="value_bytes_max")
+    return _check_linearizable(bucket) if bucket.mode is Mode.LINEARIZABLE else bucket
+
+
+def _check_linearizable(bucket: BucketProperties) -> BucketProperties:
+    """What such a bucket cannot have. Its changes go to a majority of the primaries, whatever w, dw, pw and sloppy say:
+    these mean nothing there; r and pr are those of weaker reads.
+    """
+    if bucket.ttl_s:
+        raise InvalidParameter("values in a linearizable bucket do not expire; ttl_s must be 0", parameter="ttl_s")
+    if bucket.require_context:
+        raise InvalidParameter(
+            "changes of a linearizable bucket carry conditions, not contexts; require_context must be false",
+            parameter="require_context",
+        )
     return bucket
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.errors import InvalidParameter, NotImplementedYet
-from dynamo.protocol.bucket import BucketProperties, resolve_quorum
+from dynamo.errors import InvalidParameter
+from dynamo.protocol.bucket import BucketProperties, Mode, resolve_quorum
 from dynamo.protocol.commands import Consistency, ListCommand, ReadCommand, WriteCommand
 
 
@@ -66,8 +66,10 @@ def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum
 
 
 def _sloppy(bucket: BucketProperties, command: ReadCommand | WriteCommand | ListCommand) -> bool:
-    """Whether fallbacks count. They keep hints, not ranges of keys, so a listing is never sloppy."""
-    if isinstance(command, ListCommand):
+    """Whether fallbacks count. They keep hints, not ranges of keys, so a listing is never sloppy; and no hints for
+    linearizable buckets.
+    """
+    if isinstance(command, ListCommand) or bucket.mode is Mode.LINEARIZABLE:
         return False
     return bucket.sloppy if command.sloppy is None else command.sloppy
 
@@ -81,7 +83,10 @@ def _effective(
     consistency: Consistency | None, explicit: int | str | None, default: int | str, n: int, parameter: str
 ) -> int:
     if consistency is Consistency.LINEARIZABLE:
-        raise NotImplementedYet("consistency=linearizable is not available yet; use one, quorum or all")
+        raise InvalidParameter(
+            "consistency=linearizable is for reads of single keys in linearizable buckets; use one, quorum or all",
+            parameter="consistency",
+        )
     named = None if consistency is None else resolve_quorum(consistency.value, n, "consistency", smallest=1)
     if explicit is None:
         return resolve_quorum(_default(default, n), n, parameter, smallest=1) if named is None else named

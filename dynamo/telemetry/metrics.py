@@ -13,27 +13,19 @@ from collections.abc import Callable, Sequence
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from dynamo.telemetry.exposition import (
-    OPEN_METRICS_TYPE,
-    TEXT_TYPE,
-    Cell,
-    Family,
-    Histogram,
-    wants_open_metrics,
-)
+from dynamo.telemetry.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, Cell, wants_open_metrics
+from dynamo.telemetry.series import Catalogue, HintSeries, PaxosSeries, PeerSeries, RequestSeries
 
 OPS = ("get", "put", "delete", "list")
 CONSISTENCIES = ("one", "quorum", "all", "linearizable", "none")
 """The API's words, for numbers as well (r=2 of 3 is `quorum`); `none` where a request was refused unread."""
 OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")
 """A missing key is `ok`; `rejected` is the client's doing, `unavailable` the cluster's, `error` a bug or damage."""
-SHED_REASONS = ("overloaded", "deadline", "memory", "storage", "draining", "connections", "stalled")
+SHED_REASONS = ("overloaded", "deadline", "memory", "storage", "draining", "connections", "stalled", "key-queue")
 """Too many requests at work; no time left; too many bytes of bodies; too much waiting for the disk; stopping; too many
-connections; read after this process had not run for a while."""
+connections; read after this process had not run for a while; too many changes of one linearizable key."""
 EXCHANGE_RESULTS = ("equal", "differed", "failed")
 """Of a comparison of one partition with one peer."""
-PEER_FAILURES = ("down", "lost", "timeout", "refused")
-"""Spelt as in `protocol.effects.PeerFailure`."""
 PROBE_RESULTS = ("direct", "indirect", "failed", "late")
 """Spelt as in `membership.probe.Result`."""
 HINT_REASONS = ("down", "failed", "silent")
@@ -48,6 +40,7 @@ its bucket; `refused`: none was taken, for want of room.
 DAMAGE_PLACES = ("records", "hints", "meta", "page")
 """Keyspaces, as they are named on disk."""
 HEAL_OUTCOMES = ("repaired", "nothing")
+REAP_OBJECTIONS = ("unsteady", "hint", "damaged", "version", "bucket", "queued", "young", "silent")
 
 SIZE_LIMITS = ("siblings", "object_bytes")
 """Spelt as in the configuration's section of limits."""
@@ -62,98 +55,11 @@ BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SIBLING_BOUNDS = (0, 1, 2, 3, 5, 10, 100)
 
 
-class RequestSeries:
-    """The series of one op at one consistency."""
-
-    __slots__ = ("duration", "outcomes")
-
-    def __init__(self, outcomes: dict[str, Cell], duration: Histogram) -> None:
-        self.outcomes = outcomes
-        self.duration = duration
-
-    def finished(self, outcome: str, seconds: float) -> None:
-        """Count one request: how it ended (one of OUTCOMES) and how long it took."""
-        self.outcomes[outcome].value += 1
-        self.duration.observe(seconds)
-
-
-class PeerSeries:
-    """The series of one peer, as this node sees it."""
-
-    __slots__ = (
-        "bytes_received",
-        "bytes_sent",
-        "failures",
-        "messages_received",
-        "messages_sent",
-        "reconnects",
-        "up",
-    )
-
-    def __init__(self, catalogue: _Catalogue, peer: str) -> None:
-        def counter(name: str, meaning: str, /, **labels: str) -> Cell:
-            return catalogue.cell(name, "counter", meaning, peer=peer, **labels)
-
-        self.up = catalogue.cell("dynamo_peer_up", "gauge", "Whether this node is connected to the peer.", peer=peer)
-        messages = "Messages exchanged with the peer, requests and replies."
-        self.messages_sent = counter("dynamo_peer_messages_total", messages, direction="sent")
-        self.messages_received = counter("dynamo_peer_messages_total", messages, direction="received")
-        volume = "Bytes of frames exchanged with the peer."
-        self.bytes_sent = counter("dynamo_peer_bytes_total", volume, direction="sent")
-        self.bytes_received = counter("dynamo_peer_bytes_total", volume, direction="received")
-        self.reconnects = counter("dynamo_peer_reconnects_total", "Connections to the peer made after the first.")
-        self.failures = {
-            kind: counter("dynamo_peer_failures_total", "Sends that brought no answer.", kind=kind)
-            for kind in PEER_FAILURES
-        }
-        """By kind: one of PEER_FAILURES."""
-
-
-class HintSeries:
-    """The hints that wait for one peer."""
-
-    __slots__ = ("bytes", "count", "oldest_age_s")
-
-    def __init__(self, catalogue: _Catalogue, peer: str) -> None:
-        def gauge(name: str, meaning: str) -> Cell:
-            return catalogue.cell(name, "gauge", meaning, peer=peer)
-
-        self.count = gauge("dynamo_pending_hints", "Hints kept for the peer.")
-        self.bytes = gauge("dynamo_pending_hints_bytes", "Their bytes in the store, keys included.")
-        oldest = "No hint for the peer is older; 0 without hints."
-        self.oldest_age_s = gauge("dynamo_pending_hints_oldest_age_seconds", oldest)
-
-
-REAP_OBJECTIONS = ("unsteady", "hint", "damaged", "version", "bucket", "queued", "young", "silent")
-
-
-class _Catalogue:
-    """The families made so far, in order."""
-
-    def __init__(self) -> None:
-        self._families: dict[str, Family] = {}
-
-    def cell(self, name: str, kind: str, meaning: str, /, **labels: str) -> Cell:
-        return self._family(name, kind, meaning).cell(labels)
-
-    def histogram(self, name: str, meaning: str, bounds: Sequence[float], /, **labels: str) -> Histogram:
-        return self._family(name, "histogram", meaning).histogram(labels, bounds)
-
-    def _family(self, name: str, kind: str, meaning: str) -> Family:
-        return self._families.setdefault(name, Family(name, kind, meaning))
-
-    def render(self, *, open_metrics: bool) -> str:
-        out: list[str] = []
-        for family in self._families.values():
-            family.render(out, open_metrics=open_metrics)
-        return "".join(out)
-
-
 class Metrics:
     """All series of one node. `peers` are the ids of the other members."""
 
     def __init__(self, peers: Sequence[str], version: str) -> None:
-        self._catalogue = _Catalogue()
+        self._catalogue = Catalogue()
         self._refresh: list[Callable[[], None]] = []
         build = {"version": version, "python": platform.python_version()}
         self._gauge("dynamo_build_info", "Always 1; the labels say what runs.", **build).value = 1
@@ -168,6 +74,7 @@ class Metrics:
         self._make_sizes()
         self._make_reaping()
         self._make_repair()
+        self._make_paxos()
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -343,6 +250,9 @@ class Metrics:
             "dynamo_rebuilding_partitions", "Partitions that a node which began empty has not compared with all others."
         )
 
+    def _make_paxos(self) -> None:
+        self.paxos = PaxosSeries(self._catalogue)
+
     def _make_sizes(self) -> None:
         self.write_siblings = self._catalogue.histogram(
             "dynamo_write_siblings", "Concurrent values of a key after a client's write.", SIBLING_BOUNDS
@@ -374,7 +284,7 @@ class Metrics:
 
     def _counters(self, name: str, meaning: str, label: str, words: Sequence[str]) -> dict[str, Cell]:
         """One for each word that the label may say, by word."""
-        return {word: self._counter(name, meaning, **{label: word}) for word in words}
+        return self._catalogue.counters(name, meaning, label, words)
 
     def _gauge(self, name: str, meaning: str, /, **labels: str) -> Cell:
         return self._catalogue.cell(name, "gauge", meaning, **labels)

@@ -1,0 +1,153 @@
+"""This node as an acceptor: it promises, accepts and shows what it has accepted (`consensus/acceptor.py` decides).
+
+Three rules are kept here, and the safety of every linearizable key rests on them:
+- What is answered is on disk: a promise before its Promised, an accepted register before its Accepted. A repeat of
+  something that still waits for the disk waits with it. An Inspect shows durable state only.
+- A state that is damaged reads as nothing to nobody. This node does not vote on such a key, and the others go on.
+- This node votes only where it knows what it has promised before (`node/franchise.py`).
+
+What was chosen enters the key's ordinary record, where weaker reads, listings, read repair and anti-entropy find it: no
+byte gets there that was not chosen, and nothing is decided by it.
+
+Source: research note, sections 1.2 to 1.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynamo.consensus import acceptor
+from dynamo.consensus.record import as_record
+from dynamo.errors import DynamoError
+from dynamo.layout import ballot as states
+from dynamo.layout import register as registers
+from dynamo.layout.ballot import AcceptorState
+from dynamo.layout.floor import Floor
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.node.chosen import version_of
+from dynamo.node.floors import Floors
+from dynamo.node.franchise import Franchise
+from dynamo.node.records import Records, typed
+from dynamo.node.replica import Replica
+from dynamo.node.store_ages import StoreAgeBook
+from dynamo.ports import Respond, Storage
+from dynamo.protocol.codec import refusal
+from dynamo.protocol.messages import Message
+from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
+from dynamo.telemetry.metrics import Metrics
+from dynamo.versioning.ballot import ZERO
+from dynamo.versioning.record import encode
+
+
+class Acceptors:
+    """One per node. Each method responds once, now or later.
+
+    They raise NotReady, CorruptValue, Overloaded, ModeConflict and WrongEpoch: then this node has not voted.
+    """
+
+    def __init__(
+        self,
+        franchise: Franchise,
+        storage: Storage,
+        records: Records,
+        replica: Replica,
+        ages: StoreAgeBook,
+        floors: Floors,
+        metrics: Metrics,
+    ) -> None:
+        self._franchise = franchise
+        self._storage = storage
+        self._records = records
+        self._replica = replica
+        self._ages = ages
+        self._floors = floors
+        self._metrics = metrics
+
+    def handlers(self) -> dict[type, Callable[..., None]]:
+        """Who handles which message."""
+        return {Prepare: self.prepare, Accept: self.accept, Inspect: self.inspect, Learn: self.learn}
+
+    def prepare(self, message: Prepare, deadline: float, trace: str, respond: Respond) -> None:
+        """Answer with Promised once the promise is on disk, or with Rejected."""
+        stored, floor = self._begin(message.bucket, message.key)
+        self._replica.refuse_when_deep()
+        state = self._state(stored)
+        promised = acceptor.promise(state, floor, message.ballot)
+        if promised is None:
+            self._reject("prepare", message.ballot, state, floor, respond)
+            return
+        answer = Promised(message.ballot, *acceptor.shown(promised, floor), self._ages.stores)
+        self._keep(stored, state, promised, answer, respond)
+
+    def accept(self, message: Accept, deadline: float, trace: str, respond: Respond) -> None:
+        """Answer with Accepted once the register is on disk, with the promise of `next`; or with Rejected."""
+        stored, floor = self._begin(message.bucket, message.key)
+        self._replica.refuse_when_deep()
+        state = self._state(stored)
+        accepted = acceptor.accept(state, floor, message.ballot, message.register, message.next)
+        if accepted is None:
+            self._reject("accept", message.ballot, state, floor, respond)
+            return
+        self._keep(stored, state, accepted, Accepted(message.ballot, self._ages.stores), respond)
+
+    def inspect(self, message: Inspect, deadline: float, trace: str, respond: Respond) -> None:
+        """Answer with Inspected, from what is on disk."""
+        stored, floor = self._begin(message.bucket, message.key)
+        data = self._storage.read(Keyspace.BALLOTS, stored)
+        accepted, register = acceptor.shown(states.decode(data) if data else None, floor)
+        is_known = accepted != ZERO and accepted == message.known
+        respond(Inspected(accepted, b"" if is_known else register, self._ages.stores))
+
+    def learn(self, message: Learn, deadline: float, trace: str, respond: Respond) -> None:
+        """Show what was accepted in this ballot to readers of records; answer with Learned."""
+        stored, _ = self._begin(message.bucket, message.key)
+        state = self._state(stored)
+        if state is None or state.value is None or state.accepted != message.ballot:
+            respond(Learned())
+            return
+        register = registers.decode(state.value)
+        base = self._records.base(message.bucket, message.key)
+        if register.version <= version_of(base.record):
+            respond(Learned())
+            return
+        record = as_record(register)
+
+        def settled(error: DynamoError | None) -> None:
+            self._note(error)
+            respond(Learned() if error is None else refusal(error))
+
+        self._records.replace_unsynced(base, record, encode(record), settled)
+
+    # --- inside
+
+    def _begin(self, bucket: str, key: bytes) -> tuple[bytes, Floor]:
+        """Where the key's state lies, and what was forgotten around it; raises if this node must not vote on it."""
+        partition, stored = self._franchise.check(bucket, key)
+        return stored, self._floors.of(partition)
+
+    def _state(self, stored: bytes) -> AcceptorState | None:
+        """The newest state, to compute the next one from; None if there is none. Raises CorruptValue."""
+        data = self._storage.latest(Keyspace.BALLOTS, stored)
+        return states.decode(data) if data else None
+
+    def _keep(
+        self, stored: bytes, old: AcceptorState | None, new: AcceptorState, answer: Message, respond: Respond
+    ) -> None:
+        """Answer once the state is on disk; one that was there before may still be on its way to it."""
+
+        def settled(error: DynamoError | None) -> None:
+            self._note(error)
+            respond(answer if error is None else refusal(error))
+
+        changes = () if new is old else ((Keyspace.BALLOTS, stored, states.encode(new)),)
+        self._storage.write(changes, True, typed(settled))  # the port's order
+
+    def _note(self, error: DynamoError | None) -> None:
+        if error is not None:
+            self._replica.lost_batch(error)
+
+    def _reject(
+        self, phase: str, asked: tuple[int, str, int], state: AcceptorState | None, floor: Floor, respond: Respond
+    ) -> None:
+        self._metrics.paxos.rejections[phase].value += 1
+        respond(Rejected(asked, acceptor.highest(state, floor)))
