@@ -256,6 +256,8 @@ def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
     metrics.store_map_bytes.value = sizes.map_bytes
     metrics.storage_commits.value = storage.commits
     metrics.audit_finished.value = node.audit.progress.finished_ms / 1000
+    metrics.paxos.queued.value = len(node.key_queues)
+    metrics.paxos.ballots_ahead_s.value = node.ballots.ahead_ms / 1000
     _refresh_hints(node)
     for peer, counted in peers.statistics().items():
         series = metrics.peers[peer]

@@ -140,7 +140,7 @@ class Node:
         self._coordinator = self._make_coordinator()
         self.ballots = Ballots(self.id, clock, identity)
         self.floors = Floors(storage)
-        self._queues = KeyQueues(self._driver, self.ballots, self.store_ages, randomness, metrics)
+        self.key_queues = KeyQueues(self._driver, self.ballots, self.store_ages, randomness, metrics)
         self._proposals = self._make_proposals()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
@@ -175,7 +175,7 @@ class Node:
             Chooser(self.id, self.preference, self.liveness, stands_in=False),
             self._coordinator.nearest_first,
             self.buckets,
-            self._queues,
+            self.key_queues,
             self._driver,
             self.randomness,
             self.config.limits.object_bytes_max,

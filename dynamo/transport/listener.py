@@ -24,12 +24,17 @@ from dynamo.errors import DynamoError, Internal, Overloaded
 from dynamo.ports import Inbound
 from dynamo.protocol.codec import Envelope, decode_hello, refusal
 from dynamo.protocol.messages import Forward, Message, Ping, Pong
+from dynamo.protocol.paxos import ForwardChange
 from dynamo.telemetry.stall import Stall
 from dynamo.transport.connection import Connection, Monotonic, Timings, log
 from dynamo.transport.frames import FrameTooLarge
 from dynamo.transport.handshake import Introduction, is_ours, welcome
 from dynamo.transport.statistics import InboundStatistics, ListenerStatistics, Traffic
 
+_OF_CLIENTS = (Forward, ForwardChange)
+"""Of all that peers ask, only these are more than a merge or a vote: begun late, a write would be a second one, and a
+change one that somebody has given up.
+"""
 STRANGERS_MAX = 128
 """Connections whose handshake is not finished; further ones are closed at once."""
 _SWEEP_S = 0.25
@@ -103,8 +108,7 @@ class IncomingConnection(Connection):
                 self.answer(envelope.exchange, Pong())
                 continue
             deadline = arrived + envelope.left_ms * 0.001
-            # Of all that peers ask, only a forwarded write is more than a merge: begun late, it would be a second one.
-            is_late = type(message) is Forward and self._listener.stall.doubts(arrived)
+            is_late = type(message) in _OF_CLIENTS and self._listener.stall.doubts(arrived)
             if is_late or deadline <= monotonic():
                 self.statistics.expired += 1
                 self.answer(envelope.exchange, refusal(Overloaded("the request's time was over before work began")))
