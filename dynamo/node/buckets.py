@@ -163,7 +163,7 @@ class BucketBook:
 
     def changed(self, wanted: BucketProperties) -> BucketProperties:
         """What to write for a client's PUT of properties. Raises InvalidParameter, BucketExists, NotReady."""
-        check(wanted)
+        wanted = check(wanted)
         existing = self.existing(wanted.name)
         bound = existing or self._dropped_linearizable(wanted.name)
         if bound is not None:

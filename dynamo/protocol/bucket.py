@@ -94,7 +94,10 @@ def check_name(name: str) -> str:
 
 
 def check(bucket: BucketProperties) -> BucketProperties:
-    """The properties themselves. Raises InvalidParameter for a value that no request could be served with."""
+    """The properties themselves; sloppy, which means nothing in a linearizable bucket, is shown as False there.
+
+    Raises InvalidParameter for a value that no request could be served with.
+    """
     check_name(bucket.name)
     if not 1 <= bucket.n <= N_MAX:
         raise InvalidParameter(f"n must lie between 1 and {N_MAX}, not {bucket.n}", parameter="n")
@@ -110,8 +113,8 @@ def check(bucket: BucketProperties) -> BucketProperties:
 
 
 def _check_linearizable(bucket: BucketProperties) -> BucketProperties:
-    """What such a bucket cannot have. Its changes go to a majority of the primaries, whatever w, dw, pw and sloppy say:
-    these mean nothing there; r and pr are those of weaker reads.
+    """What such a bucket cannot have. Its changes go to a majority of the primaries: w, dw and pw mean nothing; r and pr
+    are those of weaker reads.
     """
     if bucket.ttl_s:
         raise InvalidParameter("values in a linearizable bucket do not expire; ttl_s must be 0", parameter="ttl_s")
@@ -120,7 +123,7 @@ def _check_linearizable(bucket: BucketProperties) -> BucketProperties:
             "changes of a linearizable bucket carry conditions, not contexts; require_context must be false",
             parameter="require_context",
         )
-    return bucket
+    return msgspec.structs.replace(bucket, sloppy=False)
 
 
 def resolve_quorum(wanted: int | str, n: int, parameter: str, smallest: int) -> int:

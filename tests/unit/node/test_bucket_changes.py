@@ -8,7 +8,6 @@ from dynamo.errors import (
     BucketNotEmpty,
     BucketNotFound,
     InvalidParameter,
-    NotImplementedYet,
     QuorumUnavailable,
     WriteTimeout,
 )
@@ -131,7 +130,12 @@ async def test_a_bucket_that_only_another_node_knows(world):
 
 @pytest.mark.parametrize(
     ("properties", "error"),
-    [({"mode": Mode.LINEARIZABLE}, NotImplementedYet), ({"r": 9}, InvalidParameter), ({"name": "B"}, InvalidParameter)],
+    [
+        ({"mode": Mode.LINEARIZABLE, "ttl_s": 60}, InvalidParameter),
+        ({"mode": Mode.LINEARIZABLE, "require_context": True}, InvalidParameter),
+        ({"r": 9}, InvalidParameter),
+        ({"name": "B"}, InvalidParameter),
+    ],
 )
 async def test_what_cannot_be_made(world, properties, error):
     """Refused before anything is kept."""

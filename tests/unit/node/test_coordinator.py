@@ -7,7 +7,7 @@ from dynamo.errors import (
     Applied,
     BucketNotFound,
     InvalidParameter,
-    NotImplementedYet,
+    ModeConflict,
     QuorumUnavailable,
     ReadTimeout,
     StorageFull,
@@ -282,16 +282,14 @@ def test_where_buckets_are_made_by_hand():
     assert isinstance(world.read("node1", KEY), BucketNotFound)
 
 
-def test_what_is_not_available_yet(world):
-    """Linearizable requests and buckets are refused by name."""
+def test_a_quorum_is_not_called_linearizable(world):
+    """Asked for by that name, it is refused, not weakened; a linearizable bucket takes no plain write."""
     world["node1"].buckets.learn([BucketProperties(name="lin", mode=Mode.LINEARIZABLE)], lambda _: None)
-    for outcome in (
-        world.read("node1", KEY, consistency=Consistency.LINEARIZABLE),
-        world.write("node1", KEY, b"x", consistency=Consistency.LINEARIZABLE),
-        world.read("node1", KEY, bucket="lin"),
-        world.write("node1", KEY, b"x", bucket="lin"),
-    ):
-        assert isinstance(outcome, NotImplementedYet)
+    for bucket in ("b", "lin"):
+        asked = world.read("node1", KEY, bucket=bucket, consistency=Consistency.LINEARIZABLE)
+        assert isinstance(asked, InvalidParameter)
+    assert isinstance(world.write("node1", KEY, b"x", consistency=Consistency.LINEARIZABLE), InvalidParameter)
+    assert isinstance(world.write("node1", KEY, b"x", bucket="lin"), ModeConflict)
 
 
 def test_the_buckets_own_quorums():

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo.errors import InvalidParameter, NotImplementedYet
-from dynamo.protocol.bucket import BucketProperties
+from dynamo.errors import InvalidParameter
+from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import Consistency, ListCommand, ReadCommand, WriteCommand
 from dynamo.replication.quorum import ReadQuorum, Tally, WriteQuorum, read_quorum, write_quorum
 
@@ -99,11 +99,17 @@ def test_a_write_that_contradicts_itself_or_n_is_refused(words):
         write(**words)
 
 
-def test_linearizable_is_not_available_yet():
+def test_no_quorum_is_linearizable():
     """It is refused by name, not weakened."""
     for ask in (read, write):
-        with pytest.raises(NotImplementedYet):
+        with pytest.raises(InvalidParameter):
             ask(consistency=Consistency.LINEARIZABLE)
+
+
+def test_a_linearizable_bucket_has_no_fallbacks():
+    """Nobody keeps hints for it, whatever it or a request says."""
+    bucket = BucketProperties(name="b", mode=Mode.LINEARIZABLE, sloppy=True)
+    assert not read_quorum(bucket, ReadCommand(bucket="b", key=b"k", sloppy=True)).sloppy
 
 
 def test_a_listing_reads_at_the_same_levels():

@@ -8,12 +8,14 @@ from dynamo.protocol.commands import Consistency
 from dynamo.protocol.effects import PeerFailure
 from dynamo.telemetry import metrics as catalogue
 from dynamo.telemetry.metrics import Metrics
+from dynamo.telemetry.series import PEER_FAILURES
 
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 PEERS = [f"node{i}" for i in range(2, 8)]
 # Rules of the Prometheus project that a reviewer would have to remember.
 UNITS = (
     *("seconds", "bytes", "keys", "total", "info", "up", "size", "siblings", "requests", "hints", "partitions"),
+    *("trips", "changes"),
     # What has no unit: one of three words, as a number; a degree.
     *("state", "score"),
 )
@@ -124,6 +126,18 @@ def test_le_is_always_a_float(metrics):
     assert all(b == "+Inf" or "." in b for b in bounds)
 
 
+def test_linearizable_keys_are_counted(metrics):
+    """All series are there from the start, each with an attribute of its own."""
+    paxos = metrics.paxos
+    cells = [paxos.backoffs, paxos.takeovers, paxos.queued, paxos.ballots_ahead_s]
+    for each in (paxos.rounds, paxos.leads, paxos.changes, paxos.reads, paxos.rejections):
+        cells += each.values()
+    for number, cell in enumerate(cells, start=1000):
+        cell.value = number
+    values = [v for (name, _), v in samples(metrics).items() if name.startswith("dynamo_paxos_") and v >= 1000]
+    assert sorted(values) == list(range(1000, 1000 + len(cells)))
+
+
 def test_a_node_stays_under_2000_lines(metrics):
     """The budget for one scrape of a node with six peers."""
     assert len(metrics.expose()[0].splitlines()) < 2000
@@ -148,6 +162,6 @@ def test_the_process_is_described(metrics):
 def test_labels_are_spelt_as_in_the_api():
     """What the API calls a consistency, and the transport a failure, is what the label says."""
     assert {c.value for c in Consistency} <= set(catalogue.CONSISTENCIES)
-    assert [f.value for f in PeerFailure] == list(catalogue.PEER_FAILURES)
+    assert [f.value for f in PeerFailure] == list(PEER_FAILURES)
     assert len(catalogue.REQUEST_BOUNDS_S) == 16
     assert list(catalogue.REQUEST_BOUNDS_S) == sorted(catalogue.REQUEST_BOUNDS_S)
