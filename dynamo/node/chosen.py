@@ -29,8 +29,13 @@ def keep_chosen(left: Record, right: Record) -> Record:
 
 
 def check_chosen(bucket: BucketProperties | None, record: Record) -> None:
-    """Before a record is stored. Raises ModeConflict for one that a linearizable bucket cannot have."""
-    if bucket is not None and bucket.mode is Mode.LINEARIZABLE and not is_chosen_form(record):
+    """Before a record is stored. Raises ModeConflict for one that a linearizable bucket cannot have.
+
+    An empty one it can have: that is what repair makes of something that was not chosen.
+    """
+    if bucket is None or bucket.mode is not Mode.LINEARIZABLE:
+        return
+    if not is_chosen_form(record) and record != EMPTY:
         raise ModeConflict(f"bucket {bucket.name} is linearizable and takes no record that was not chosen")
 
 

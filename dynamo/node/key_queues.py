@@ -25,7 +25,7 @@ from dynamo.node.round_pace import RoundPace
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.wakeups import Wakeup
 from dynamo.ports import Randomness
-from dynamo.protocol.commands import ChangeCommand, ChangeOutcome
+from dynamo.protocol.commands import ChangeOutcome
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.ballot import ZERO
 
@@ -85,7 +85,7 @@ class KeyQueues:
         """Changes that wait, those in a round not counted."""
         return sum(len(queue.waiting) for queue in self._queues.values())
 
-    def add(self, place: Place, command: ChangeCommand, deadline: float, trace: str, done: ChangeDone) -> None:
+    def add(self, place: Place, change: Change, trace: str, done: ChangeDone) -> None:
         """Carry a change out in its turn; `done` is called once. Raises Overloaded: then nothing was done."""
         queue = self._queues.get(place)
         if queue is None:
@@ -93,8 +93,8 @@ class KeyQueues:
         elif len(queue.waiting) >= WAITING_MAX:
             self._metrics.shed_requests["key-queue"].value += 1
             raise _too_many()
-        waiting = _Waiting(Change(command, deadline), trace, done)
-        waiting.wakeup = self._driver.wakeups.at(deadline, lambda: self._expire(place, waiting))
+        waiting = _Waiting(change, trace, done)
+        waiting.wakeup = self._driver.wakeups.at(change.deadline, lambda: self._expire(place, waiting))
         queue.waiting.append(waiting)
         if not queue.busy:
             self._begin(place, queue)

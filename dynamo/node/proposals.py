@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import takewhile
 
-from dynamo.consensus.change import read_outcome
+from dynamo.consensus.change import Change, read_outcome
 from dynamo.consensus.settled_read import Contended, SettledRead, SettledState
 from dynamo.consensus.tally import majority_of
 from dynamo.errors import (
@@ -90,7 +90,7 @@ class Proposals:
         if others:
             self._forward(command, place, others, deadline, trace, done)
         else:
-            self._queue(command, place, deadline, trace, done)
+            self._queue(place, Change(command, deadline), trace, done)
 
     def read(self, bucket: str, key: bytes, deadline: float, trace: str, done: ChangeDone) -> None:
         """What the key holds at one instant of this call. Changes nothing."""
@@ -143,9 +143,9 @@ class Proposals:
         able = (n for n in chosen.primaries if n in chosen.live and self._avoided.get(n, now) <= now)
         return tuple(takewhile(lambda node: node != self._driver.node, able))
 
-    def _queue(self, command: ChangeCommand, place: Place, deadline: float, trace: str, done: ChangeDone) -> None:
+    def _queue(self, place: Place, change: Change, trace: str, done: ChangeDone) -> None:
         try:
-            self._queues.add(place, command, deadline, trace, done)
+            self._queues.add(place, change, trace, done)
         except DynamoError as error:
             done(error)
 
@@ -169,7 +169,7 @@ class Proposals:
                 self._avoided[machine.silent] = self._driver.clock.monotonic() + AVOIDED_S
                 self._take_over(command, place, deadline, trace, done)
             elif machine.exhausted:
-                self._queue(command, place, deadline, trace, done)
+                self._queue(place, Change(command, deadline), trace, done)
             else:
                 done(outcome)
 
@@ -189,7 +189,7 @@ class Proposals:
             else:
                 done(_unknown())
 
-        self._queue(command, place, deadline, trace, decided)
+        self._queue(place, Change(command, deadline, doubtful=True), trace, decided)
 
     def _call_off(
         self,
@@ -209,7 +209,7 @@ class Proposals:
                 done(outcome if outcome.applied else found)
 
         resolve = self._command(command.bucket, command.key, Action.RESOLVE, target=command.request)
-        self._queue(resolve, place, deadline, trace, resolved)
+        self._queue(place, Change(resolve, deadline), trace, resolved)
 
     def _command(self, bucket: str, key: bytes, action: Action, target: bytes = b"") -> ChangeCommand:
         request = self._randomness.token_bytes(16)

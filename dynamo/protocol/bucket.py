@@ -113,8 +113,8 @@ def check(bucket: BucketProperties) -> BucketProperties:
 
 
 def _check_linearizable(bucket: BucketProperties) -> BucketProperties:
-    """What such a bucket cannot have. Its changes go to a majority of the primaries: w, dw and pw mean nothing; r and pr
-    are those of weaker reads.
+    """What such a bucket cannot have. Changes go to a majority of the primaries, so w, dw and pw mean nothing; r and pr
+    are for weaker reads.
     """
     if bucket.ttl_s:
         raise InvalidParameter("values in a linearizable bucket do not expire; ttl_s must be 0", parameter="ttl_s")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from dynamo.errors import DynamoError
 from dynamo.layout.ballot import AcceptorState, decode
 from dynamo.layout.keyspaces import Keyspace, record_key
@@ -11,9 +9,10 @@ from dynamo.layout.register import Register
 from dynamo.layout.register import decode as register_of
 from dynamo.node.node import Node
 from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.codec import refused_error
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condition
-from dynamo.protocol.messages import Message
-from dynamo.protocol.paxos import Accept, Inspect, Learn, Prepare
+from dynamo.protocol.messages import Message, Refused
+from dynamo.protocol.paxos import Accept, ForwardChange, Inspect, Learn, Prepare
 from tests.unit.node.world import World
 
 BUCKET = "lin"
@@ -86,6 +85,16 @@ class StrictWorld(World):
         """A change, worked off until its outcome is there."""
         return self.finish(self.begin(at, command, timeout_s), timeout_s + 1)
 
+    def here(self, at: str, command: ChangeCommand) -> list[Outcome]:
+        """A change that this node carries out itself, as one that was handed to it."""
+        outcomes: list[Outcome] = []
+
+        def respond(answer: Message) -> None:
+            outcomes.append(refused_error(answer) if isinstance(answer, Refused) else answer.outcome)
+
+        self[at].handle("node9", 1, ForwardChange(command), self.clock.now + 2, "t", respond)
+        return outcomes
+
     def set(self, at: str, key: bytes, value: bytes, condition: Condition | None = None) -> Outcome:
         return self.change(at, self.make(key, value=value, condition=condition))
 
@@ -138,7 +147,3 @@ def value_of(outcome: Outcome) -> bytes | None:
     """The value that an outcome shows."""
     assert isinstance(outcome, ChangeOutcome), outcome
     return register_of(outcome.register).value
-
-
-def with_other(command: ChangeCommand, **more) -> ChangeCommand:
-    return msgspec.structs.replace(command, **more)
