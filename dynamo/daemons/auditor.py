@@ -8,6 +8,8 @@ Merkle leaves are computed from the records and compared with those that are kep
 A leaf is judged only if it was the same before and after its records were walked, and nothing is queued that changes
 it: each write of a record changes its leaf, so equal leaves mean that no write came in between.
 
+States of acceptors, hints and notes have rounds of their own (`audit_states.py`, `audit_notes.py`).
+
 The same walk runs at once over a bucket in which something was found damaged, whoever found it.
 """
 
@@ -17,6 +19,7 @@ from collections.abc import AsyncIterator
 
 from dynamo.daemons.audit_notes import NotesAudit
 from dynamo.daemons.audit_pace import PAGE, PAGE_PAUSE_S
+from dynamo.daemons.audit_states import StatesAudit
 from dynamo.daemons.daemon import pause
 from dynamo.errors import CorruptValue
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
@@ -56,6 +59,7 @@ class Auditor:
         self._storage = node.storage
         self._section = node.config.audit
         self._notes = NotesAudit(node)
+        self._states = StatesAudit(node)
 
     async def run_once(self) -> None:
         """See to what was found damaged; a whole pass, if one is due or asked for."""
@@ -115,10 +119,11 @@ class Auditor:
                 unsure[place] = None
 
     async def _audit_notes(self) -> None:
-        try:
-            await self._notes.run()
-        except CorruptValue as problem:
-            self._unreadable(problem)
+        for each in (self._notes, self._states):
+            try:
+                await each.run()
+            except CorruptValue as problem:
+                self._unreadable(problem)
 
     async def _audit_partition(self, partition: int) -> None:
         try:

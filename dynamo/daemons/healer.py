@@ -17,12 +17,13 @@ from collections.abc import Callable
 from dynamo.errors import CorruptValue, DynamoError, ReadTimeout
 from dynamo.layout.keyspaces import Keyspace, split_record_key
 from dynamo.node.asking import ask
+from dynamo.node.chosen import RESOLVERS
 from dynamo.node.node import Node
-from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.effects import PeerError
 from dynamo.protocol.messages import Fetch, Fetched, Store
 from dynamo.repair.faults import record_fault
-from dynamo.replication.read_repair import Reconciled, keep_newest, keep_siblings
+from dynamo.replication.read_repair import Reconciled
 from dynamo.telemetry.logs import Log
 
 log = Log("daemons")
@@ -90,7 +91,7 @@ class Healer:
         """
         needed = max(1, min(len(others), bucket.n - bucket.n // 2))
         deadline = self._node.clock.monotonic() + PATIENCE_S
-        answers = Reconciled(keep_newest if bucket.mode is Mode.LWW else keep_siblings)
+        answers = Reconciled(RESOLVERS[bucket.mode])
         damaged = 0
         for peer, answer in (await ask(self._node.peers, others, Fetch(bucket.name, key), deadline)).items():
             if isinstance(answer, Fetched):

@@ -12,6 +12,7 @@ from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
 from dynamo.daemons.reaper import Reaper
 from dynamo.daemons.repairer import Repairer
+from dynamo.daemons.settler import Settler
 from dynamo.node.node import Node
 
 
@@ -27,6 +28,7 @@ class Supervisor:
             Auditor(node),
             Healer(node),
             Repairer(node),
+            Settler(node),
         ]
         if node.config.tombstones.reap:
             self._daemons.append(Reaper(node))

@@ -30,13 +30,16 @@ from dynamo.node.franchise import Franchise
 from dynamo.node.records import Records, typed
 from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
-from dynamo.ports import Respond, Storage
+from dynamo.ports import Clock, Respond, Storage
 from dynamo.protocol.codec import refusal
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.ballot import ZERO
 from dynamo.versioning.record import encode
+
+UNLEARNED_MAX = 65536
+"""Keys that are remembered to have been accepted and not learnt; the auditor finds those that were forgotten."""
 
 
 class Acceptors:
@@ -53,6 +56,7 @@ class Acceptors:
         replica: Replica,
         ages: StoreAgeBook,
         floors: Floors,
+        clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._franchise = franchise
@@ -61,7 +65,10 @@ class Acceptors:
         self._replica = replica
         self._ages = ages
         self._floors = floors
+        self._clock = clock
         self._metrics = metrics
+        self.unlearned: dict[bytes, float] = {}
+        """Stored keys of what was accepted and not learnt, and since when (monotonic), oldest first."""
 
     def handlers(self) -> dict[type, Callable[..., None]]:
         """Who handles which message."""
@@ -88,6 +95,8 @@ class Acceptors:
         if accepted is None:
             self._reject("accept", message.ballot, state, floor, respond)
             return
+        if accepted is not state:
+            self.not_learnt(stored)
         self._keep(stored, state, accepted, Accepted(message.ballot, self._ages.stores), respond)
 
     def inspect(self, message: Inspect, deadline: float, trace: str, respond: Respond) -> None:
@@ -105,18 +114,29 @@ class Acceptors:
         if state is None or state.value is None or state.accepted != message.ballot:
             respond(Learned())
             return
+        self.unlearned.pop(stored, None)
         register = registers.decode(state.value)
         base = self._records.base(message.bucket, message.key)
         if register.version <= version_of(base.record):
             respond(Learned())
             return
         record = as_record(register)
+        doubt = self._records.quarantine.open.get(stored)
 
         def settled(error: DynamoError | None) -> None:
             self._note(error)
+            if error is None and doubt is not None:
+                self._records.quarantine.replaced(doubt)
             respond(Learned() if error is None else refusal(error))
 
         self._records.replace_unsynced(base, record, encode(record), settled)
+
+    def not_learnt(self, stored: bytes) -> None:
+        """What this key's state holds may be chosen without its record showing it (`daemons/settler.py`)."""
+        self.unlearned.pop(stored, None)
+        self.unlearned[stored] = self._clock.monotonic()
+        if len(self.unlearned) > UNLEARNED_MAX:
+            del self.unlearned[next(iter(self.unlearned))]
 
     # --- inside
 

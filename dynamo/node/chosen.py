@@ -10,6 +10,7 @@ from __future__ import annotations
 from dynamo.consensus.record import is_chosen_form
 from dynamo.errors import ModeConflict
 from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.replication.read_repair import Resolve, keep_newest, keep_siblings
 from dynamo.versioning.record import Record
 from dynamo.versioning.siblings import EMPTY
 
@@ -26,6 +27,14 @@ def keep_chosen(left: Record, right: Record) -> Record:
     """
     newest = max(left, right, key=version_of)
     return newest if version_of(newest) else EMPTY
+
+
+RESOLVERS: dict[Mode, Resolve] = {
+    Mode.SIBLINGS: keep_siblings,
+    Mode.LWW: keep_newest,
+    Mode.LINEARIZABLE: keep_chosen,
+}
+"""How what two replicas hold of a key is reconciled, by the mode of its bucket."""
 
 
 def check_chosen(bucket: BucketProperties | None, record: Record) -> None:

@@ -23,7 +23,7 @@ from dynamo.errors import (
 )
 from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser, Chosen
-from dynamo.node.chosen import check_plain, keep_chosen
+from dynamo.node.chosen import RESOLVERS, check_plain
 from dynamo.node.driver import Driver, Run
 from dynamo.node.replica import Replica
 from dynamo.node.stand_in import StandIn
@@ -36,7 +36,7 @@ from dynamo.replication.forward import Forwarding
 from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum, WriteQuorum, read_quorum, write_quorum
 from dynamo.replication.read import QuorumRead
-from dynamo.replication.read_repair import Reconciled, Resolve, keep_newest, keep_siblings
+from dynamo.replication.read_repair import Reconciled, Resolve
 from dynamo.replication.scan import QuorumScan, ScanPage
 from dynamo.replication.sources import Sources
 from dynamo.replication.write import Acks, Handoff, QuorumWrite
@@ -47,12 +47,6 @@ from dynamo.versioning.siblings import EMPTY
 ReadDone = Callable[[ReadOutcome | DynamoError], None]
 WriteDone = Callable[[WriteOutcome | DynamoError], None]
 ScanDone = Callable[[ScanPage | DynamoError], None]
-
-_RESOLVERS: dict[Mode, Resolve] = {
-    Mode.SIBLINGS: keep_siblings,
-    Mode.LWW: keep_newest,
-    Mode.LINEARIZABLE: keep_chosen,
-}
 
 
 class Coordinator:
@@ -328,4 +322,4 @@ def _refuse_second_hop(node: str, *, forwarded: bool) -> None:
 
 
 def _resolver(bucket: BucketProperties) -> Resolve:
-    return _RESOLVERS[bucket.mode]
+    return RESOLVERS[bucket.mode]

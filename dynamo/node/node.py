@@ -32,7 +32,7 @@ from dynamo.node.key_queues import ChangeDone, KeyQueues
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
 from dynamo.node.probing import Probing, detector_of
-from dynamo.node.proposals import Proposals
+from dynamo.node.proposals import Proposals, SettledDone
 from dynamo.node.quarantine import Quarantine
 from dynamo.node.reaping import Reaping
 from dynamo.node.rebuilding import Rebuilding
@@ -142,6 +142,7 @@ class Node:
         self.floors = Floors(storage)
         self.key_queues = KeyQueues(self._driver, self.ballots, self.store_ages, randomness, metrics)
         self._proposals = self._make_proposals()
+        self.acceptors = self._make_acceptors()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
         self._started_at = clock.monotonic()
@@ -161,13 +162,20 @@ class Node:
             AskKeys: trees.keys,
             **ReplicaAnswers(self.replica, self.hints, self.metrics).handlers(),
             **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
-            **self._make_acceptors().handlers(),
+            **self.acceptors.handlers(),
         }
 
     def _make_acceptors(self) -> Acceptors:
         franchise = Franchise(self.id, self.preference, self.buckets, self.rebuilding)
         return Acceptors(
-            franchise, self.storage, self.records, self.replica, self.store_ages, self.floors, self.metrics
+            franchise,
+            self.storage,
+            self.records,
+            self.replica,
+            self.store_ages,
+            self.floors,
+            self.clock,
+            self.metrics,
         )
 
     def _make_proposals(self) -> Proposals:
@@ -251,6 +259,10 @@ class Node:
     def read_register(self, bucket: str, key: bytes, deadline: float, trace: str, done: ChangeDone) -> None:
         """What a linearizable key holds at one instant of this call; `done` is called once."""
         self._proposals.read(bucket, key, deadline, trace, done)
+
+    def settle(self, bucket: str, key: bytes, deadline: float, done: SettledDone) -> None:
+        """What is chosen of a linearizable key, if that can be said without a ballot; `done` is called once."""
+        self._proposals.settle(bucket, key, deadline, "", done)
 
     def repair(self, bucket: str, key: bytes, peer: str, deadline: float, done: ReadDone) -> None:
         """Bring this node and a peer to the same version of a key; `done` is called once."""

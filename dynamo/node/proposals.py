@@ -49,6 +49,7 @@ OVERHEAD_BYTES = 65536
 """Of a register, beside value and metadata."""
 
 Nearest = Callable[[tuple[str, ...]], tuple[str, ...]]
+SettledDone = Callable[[SettledState | DynamoError], None]
 
 
 class Proposals:
@@ -94,12 +95,6 @@ class Proposals:
 
     def read(self, bucket: str, key: bytes, deadline: float, trace: str, done: ChangeDone) -> None:
         """What the key holds at one instant of this call. Changes nothing."""
-        try:
-            _, chosen = self._place(bucket, key)
-        except DynamoError as error:
-            done(error)
-            return
-        order = (*self._nearest(chosen.live), *chosen.away)
 
         def decided(outcome: SettledState | DynamoError) -> None:
             if isinstance(outcome, Contended):
@@ -113,7 +108,17 @@ class Proposals:
                 found.coordinator = self._driver.node
                 done(found)
 
-        self._driver.run(SettledRead(self._driver.node, order, bucket, key, deadline), deadline, trace, decided)
+        self.settle(bucket, key, deadline, trace, decided)
+
+    def settle(self, bucket: str, key: bytes, deadline: float, trace: str, done: SettledDone) -> None:
+        """What is chosen of the key; Contended where that takes a round."""
+        try:
+            _, chosen = self._place(bucket, key)
+        except DynamoError as error:
+            done(error)
+            return
+        order = (*self._nearest(chosen.live), *chosen.away)
+        self._driver.run(SettledRead(self._driver.node, order, bucket, key, deadline), deadline, trace, done)
 
     # --- who does it
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from dynamo.errors import CorruptValue
-from dynamo.layout import hint
+from dynamo.layout import ballot, hint, register
 from dynamo.layout.keyspaces import split_record_key
 from dynamo.ring.token import partition_of, token
 from dynamo.versioning.clock import covers
@@ -29,6 +29,16 @@ def hint_fault(stored: bytes, data: bytes, partitions: int) -> str:
         return problem.detail
     _, _, record_key = stored.partition(b"\0")
     return record_fault(record_key, kept.record, partitions)
+
+
+def state_fault(stored: bytes, data: bytes, partitions: int) -> str:
+    """The same for an acceptor's state, and for the register in it."""
+    try:
+        state = ballot.decode(data)
+        register.decode(state.value or b"")
+    except CorruptValue as problem:
+        return problem.detail
+    return _fault_of_place(stored, partitions)
 
 
 def _fault_of_place(stored: bytes, partitions: int) -> str:

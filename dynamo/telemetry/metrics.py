@@ -37,7 +37,7 @@ HINT_EVENTS = ("created", "merged", "delivered", "handed_over", "dropped", "refu
 its bucket; `refused`: none was taken, for want of room.
 """
 
-DAMAGE_PLACES = ("records", "hints", "meta", "page")
+DAMAGE_PLACES = ("records", "hints", "ballots", "meta", "page")
 """Keyspaces, as they are named on disk."""
 HEAL_OUTCOMES = ("repaired", "nothing")
 REAP_OBJECTIONS = ("unsteady", "hint", "damaged", "version", "bucket", "queued", "young", "silent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from dynamo.config import HintsSection
 from dynamo.daemons.hint_sender import HintSender
@@ -27,6 +28,7 @@ class Post:
         self.world = World(nodes, later=self.loop.call_soon, hints=HintsSection(**settings))
         self.holder = self.world[HOLDER]
         self.sender = HintSender(self.holder)
+        self._taken: dict[str, Callable[..., None]] = {}
 
     @property
     def book(self):
@@ -95,12 +97,12 @@ class Post:
             else:
                 taken(message, deadline, trace, respond)
 
-        taken = self.world[node]._handlers[Store]
+        taken = self._taken.setdefault(node, self.world[node]._handlers[Store])
         self.world[node]._handlers[Store] = store
 
     def accept(self, node: str) -> None:
         """It stores again."""
-        self.world[node]._handlers[Store] = self.world[node]._on_store
+        self.world[node]._handlers[Store] = self._taken[node]
 
     def counted(self, event: str) -> int:
         return self.holder.metrics.hints[event].value

@@ -1,9 +1,11 @@
 import pytest
 
-from dynamo.layout import hint
+from dynamo.layout import ballot, hint, register
+from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.hint import Hint
 from dynamo.layout.keyspaces import hint_key, record_key
-from dynamo.repair.faults import hint_fault, record_fault
+from dynamo.layout.register import Register
+from dynamo.repair.faults import hint_fault, record_fault, state_fault
 from dynamo.ring.token import partition_of, token
 from dynamo.versioning.record import Record, Sibling, encode
 
@@ -56,3 +58,18 @@ def test_a_record_that_no_merge_makes_is_a_fault(data, fault):
 def test_a_record_in_a_wrong_place_is_a_fault(stored):
     """No reader would look for it there."""
     assert record_fault(stored, SOUND, PARTITIONS)
+
+
+def test_a_state_of_an_acceptor_is_judged_with_its_register():
+    """Every flipped bit is found; a promise alone is sound; a register that is none, and a wrong place, are not."""
+    at = (5, "node1~1", 1)
+    sound = ballot.encode(AcceptorState(at, at, register.encode(Register(version=1, value=b"v"))))
+    assert state_fault(STORED, sound, PARTITIONS) == ""
+    assert state_fault(STORED, ballot.encode(AcceptorState(at)), PARTITIONS) == ""
+    for bit in range(8 * len(sound)):
+        bad = bytearray(sound)
+        bad[bit // 8] ^= 1 << (bit % 8)
+        assert state_fault(STORED, bytes(bad), PARTITIONS), bit
+    assert state_fault(STORED, ballot.encode(AcceptorState(at, at, b"no register")), PARTITIONS)
+    elsewhere = record_key((HERE + 1) % PARTITIONS, "b", b"k")
+    assert state_fault(elsewhere, sound, PARTITIONS) == "it lies in a partition that is not its own"
