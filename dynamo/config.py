@@ -182,6 +182,9 @@ class BucketsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     count_max: int = 10_000
     """Buckets a cluster may have: every node holds the properties of all, and compares them every second."""
     mode: str = "siblings"
+    """`siblings` or `lww`. A linearizable bucket is made on purpose: were it made by first writes, two of them at the
+    same time could each have its own n, and count different majorities.
+    """
     n: int = 3
     """Replicas of a bucket that names no number; where the cluster has fewer nodes, as many as it has."""
 

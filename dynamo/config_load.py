@@ -98,7 +98,7 @@ def _word_problems(config: Config) -> Iterable[str]:
         ("storage.on_damage", config.storage.on_damage, ("refuse", "set-aside")),
         ("log.format", config.log.format, ("json", "text")),
         ("log.level", config.log.level, ("debug", "info", "warning", "error")),
-        ("buckets.mode", config.buckets.mode, ("siblings", "lww", "linearizable")),
+        ("buckets.mode", config.buckets.mode, ("siblings", "lww")),
     ):
         if value not in allowed:
             yield f"{name} must be {' or '.join(allowed)}, not {value!r}"

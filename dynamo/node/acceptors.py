@@ -38,7 +38,7 @@ from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.ballot import ZERO
 from dynamo.versioning.record import encode
 
-UNLEARNED_MAX = 65536
+UNLEARNED_MAX = 16384
 """Keys that are remembered to have been accepted and not learnt; the auditor finds those that were forgotten."""
 
 

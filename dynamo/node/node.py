@@ -138,11 +138,7 @@ class Node:
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
-        self.ballots = Ballots(self.id, clock, identity)
-        self.floors = Floors(storage)
-        self.key_queues = KeyQueues(self._driver, self.ballots, self.store_ages, randomness, metrics)
-        self._proposals = self._make_proposals()
-        self.acceptors = self._make_acceptors()
+        self._make_linearizable()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
         self._started_at = clock.monotonic()
@@ -164,6 +160,14 @@ class Node:
             **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
             **self.acceptors.handlers(),
         }
+
+    def _make_linearizable(self) -> None:
+        """Both sides of Paxos: the acceptor, and what proposes."""
+        self.ballots = Ballots(self.id, self.clock, self.identity)
+        self.floors = Floors(self.storage)
+        self.key_queues = KeyQueues(self._driver, self.ballots, self.store_ages, self.randomness, self.metrics)
+        self._proposals = self._make_proposals()
+        self.acceptors = self._make_acceptors()
 
     def _make_acceptors(self) -> Acceptors:
         franchise = Franchise(self.id, self.preference, self.buckets, self.rebuilding)

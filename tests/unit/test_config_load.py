@@ -156,6 +156,7 @@ def test_a_flag_below_what_is_no_section():
         ("[log]\nformat='xml'", "log.format"),
         ("[log]\nlevel='INFO'", "log.level"),
         ("[buckets]\nmode='strong'", "buckets.mode"),
+        ("[buckets]\nmode='linearizable'", "buckets.mode"),
         ("[buckets]\nn=0", "buckets.n must lie between 1 and 16, not 0"),
         ("[buckets]\nn=17", "buckets.n"),
         ("[requests]\nread_all_share=1.01", "read_all_share"),
