@@ -38,7 +38,7 @@ from dynamo.ports import Randomness
 from dynamo.protocol.bucket import Mode
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
 from dynamo.protocol.paxos import ForwardChange
-from dynamo.replication.forward import UNABLE, Forwarding
+from dynamo.replication.forward import Forwarding, of_change
 from dynamo.telemetry.metrics import Metrics
 
 PATIENCE_S = 0.75
@@ -166,7 +166,7 @@ class Proposals:
         self._metrics.forwarded_requests.value += 1
         now = self._driver.clock.monotonic()
         machine: Forwarding[ChangeOutcome] = Forwarding(
-            others, ForwardChange(command), deadline, try_another=UNABLE, patience=now + PATIENCE_S
+            others, ForwardChange(command), deadline, try_another=of_change, patience=now + PATIENCE_S
         )
 
         def decided(outcome: ChangeOutcome | DynamoError) -> None:

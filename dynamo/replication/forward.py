@@ -10,7 +10,7 @@ under a second dot. (A change can be taken over: its name keeps it from taking e
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from math import inf
 from typing import Generic, TypeVar
 
@@ -20,14 +20,23 @@ from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Sen
 from dynamo.protocol.messages import Forward, Forwarded, Message
 from dynamo.protocol.paxos import ForwardChange, ForwardedChange
 
-UNABLE = ("wrong-epoch", "draining", "not-ready", "storage-full", "corrupt-value")
-"""Refusals of a node that cannot coordinate; another one may."""
-BUSY = ("overloaded",)
+_UNABLE = ("wrong-epoch", "draining", "not-ready", "storage-full", "corrupt-value")
 Outcome = TypeVar("Outcome", WriteOutcome, ChangeOutcome)
 
 
+def of_write(refusal: DynamoError) -> bool:
+    """Whether a refusal is that of one node, and another one may take the write."""
+    return refusal.code in _UNABLE or refusal.code == "overloaded"
+
+
+def of_change(refusal: DynamoError) -> bool:
+    """The same for a change. A node that is merely busy is not passed over: a second one would only be in its way."""
+    unable = refusal.code in _UNABLE or refusal.code == "quorum-unavailable"
+    return unable or refusal.members.get("reason") == "stalled"
+
+
 class Forwarding(Generic[Outcome]):
-    """Machine. `candidates` are tried in this order, the next one after a refusal whose code is in `try_another`.
+    """Machine. `candidates` are tried in this order, the next one after a refusal that `try_another` accepts.
 
     `patience` is until when an answer is awaited, if not until the deadline of the request (seconds, monotonic).
     """
@@ -40,7 +49,7 @@ class Forwarding(Generic[Outcome]):
         message: Forward | ForwardChange,
         deadline: float,
         *,
-        try_another: Collection[str] = UNABLE + BUSY,
+        try_another: Callable[[DynamoError], bool] = of_write,
         patience: float = inf,
     ) -> None:
         self._candidates = list(candidates)
@@ -75,7 +84,7 @@ class Forwarding(Generic[Outcome]):
         refusal = error.error
         if refusal is None or isinstance(refusal, Internal):
             return self._give_up(peer)
-        return self._try_next(refusal) if refusal.code in self._try_another else self._finish(refusal)
+        return self._try_next(refusal) if self._try_another(refusal) else self._finish(refusal)
 
     def on_wakeup(self, now: float) -> Effects:
         if self.outcome is None and now >= self._patience:

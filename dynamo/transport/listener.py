@@ -111,7 +111,9 @@ class IncomingConnection(Connection):
             is_late = type(message) in _OF_CLIENTS and self._listener.stall.doubts(arrived)
             if is_late or deadline <= monotonic():
                 self.statistics.expired += 1
-                self.answer(envelope.exchange, refusal(Overloaded("the request's time was over before work began")))
+                reason = "stalled" if is_late else "deadline"
+                error = Overloaded("the request's time was over before work began", reason=reason)
+                self.answer(envelope.exchange, refusal(error))
                 continue
             respond = _Respond(self, envelope.exchange)
             try:

@@ -1,11 +1,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo.errors import CATALOGUE, Applied, DynamoError, from_code
-from dynamo.protocol.commands import WriteCommand, WriteOutcome
+from dynamo.errors import CATALOGUE, Applied, DynamoError, Overloaded, QuorumUnavailable, from_code
+from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.effects import PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Forward, Forwarded
-from dynamo.replication.forward import Forwarding
+from dynamo.protocol.paxos import ForwardChange, ForwardedChange
+from dynamo.replication.forward import Forwarding, of_change
 
 DEADLINE = 2.0
 FORWARD = Forward(WriteCommand(bucket="b", key=b"k", value=b"x", request=b"r" * 16))
@@ -59,3 +60,38 @@ def test_the_first_candidate_is_asked_first():
     """The preference list's order; one wake-up, at the deadline."""
     machine = Forwarding(("b", "a"), FORWARD, DEADLINE)
     assert machine.start(0.0) == [Send("b", FORWARD), WakeAt(DEADLINE)]
+
+
+def test_a_change_that_is_not_answered_in_time_is_given_up():
+    """Not at the deadline of the request, but when patience ends: whoever sent it then takes it over."""
+    message = ForwardChange(ChangeCommand(bucket="b", key=b"k", action=Action.SET, request=b"r" * 16))
+    machine = Forwarding(("a", "b"), message, DEADLINE, try_another=of_change, patience=0.75)
+    assert machine.start(0.0) == [Send("a", message), WakeAt(0.75)]
+    machine.on_wakeup(0.75)
+    assert (machine.silent, machine.exhausted) == ("a", False)
+    assert machine.outcome.applied is Applied.UNKNOWN
+    assert machine.on_reply("a", ForwardedChange(ChangeOutcome(True, 1, b"", "a")), 0.8) == []
+
+
+def test_who_cannot_make_a_change_is_passed_over():
+    """Also one that did not run for a while, or reaches no majority; one that is busy is not."""
+    message = ForwardChange(ChangeCommand(bucket="b", key=b"k", action=Action.SET, request=b"r" * 16))
+    machine = Forwarding(("a", "b", "c"), message, DEADLINE, try_another=of_change)
+    machine.start(0.0)
+    stalled = PeerError(PeerFailure.REFUSED, Overloaded("late", reason="stalled"))
+    assert machine.on_failure("a", stalled, 0.1) == [Send("b", message)]
+    alone = PeerError(PeerFailure.REFUSED, QuorumUnavailable("alone"))
+    assert machine.on_failure("b", alone, 0.1) == [Send("c", message)]
+    busy = Overloaded("too many", reason="key-queue")
+    machine.on_failure("c", PeerError(PeerFailure.REFUSED, busy), 0.1)
+    assert (machine.outcome, machine.exhausted, machine.silent) == (busy, False, "")
+
+
+def test_nobody_who_can_is_no_failure_yet():
+    """Certainly nothing happened: the sender may do it itself."""
+    message = ForwardChange(ChangeCommand(bucket="b", key=b"k", action=Action.SET, request=b"r" * 16))
+    machine = Forwarding(("a",), message, DEADLINE, try_another=of_change)
+    machine.start(0.0)
+    machine.on_failure("a", PeerError(PeerFailure.DOWN), 0.1)
+    assert machine.exhausted
+    assert machine.outcome.applied is Applied.NO
