@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dynamo.errors import DynamoError
+from dynamo.errors import DynamoError, Internal
 from dynamo.node.admission import Admission
 from dynamo.node.coordinator import Coordinator
 from dynamo.node.proposals import Proposals
@@ -15,15 +15,22 @@ from dynamo.protocol.messages import Forward, Forwarded
 from dynamo.protocol.paxos import ForwardChange, ForwardedChange
 from dynamo.telemetry.metrics import Metrics
 
+REMEMBERED_MAX = 4096
+"""Of the last changes that were handed to this node it is known that they were. A connection delivers nothing twice;
+nothing is to depend on that.
+"""
+
 
 class ForwardedRequests:
-    """One per node. Each method responds once, now or later; they raise Overloaded."""
+    """One per node. Each method responds once, now or later; they raise Overloaded and Internal."""
 
     def __init__(self, admission: Admission, coordinator: Coordinator, proposals: Proposals, metrics: Metrics) -> None:
         self._admission = admission
         self._coordinator = coordinator
         self._proposals = proposals
         self._metrics = metrics
+        self._taken: dict[int, None] = {}
+        """Oldest first."""
 
     def handlers(self) -> dict[type, Callable[..., None]]:
         """Who handles which message."""
@@ -45,7 +52,16 @@ class ForwardedRequests:
             respond(refusal(outcome) if isinstance(outcome, DynamoError) else ForwardedChange(outcome))
 
         self._refuse_when_full()
+        self._take_once(message.once)
         self._proposals.change(message.command, deadline, trace, done, forwarded=True)
+
+    def _take_once(self, once: int) -> None:
+        """Raises Internal for a message that came before: what became of it was said then."""
+        if once in self._taken:
+            raise Internal("this message came before, and was carried out then")
+        self._taken[once] = None
+        if len(self._taken) > REMEMBERED_MAX:
+            del self._taken[next(iter(self._taken))]
 
     def _refuse_when_full(self) -> None:
         """It is a client's request all the same; another replica may have room."""

@@ -76,6 +76,8 @@ class Proposals:
         self._metrics = metrics
         self._avoided: dict[str, float] = {}
         """Nodes that were silent, and until when they are left alone."""
+        self._forwards = int.from_bytes(randomness.token_bytes(6), "big") << 15
+        """Counts forwarded changes, from a number that no other node and no other run begins near."""
 
     def change(
         self, command: ChangeCommand, deadline: float, trace: str, done: ChangeDone, *, forwarded: bool = False
@@ -164,9 +166,14 @@ class Proposals:
         done: ChangeDone,
     ) -> None:
         self._metrics.forwarded_requests.value += 1
+        self._forwards += 1
         now = self._driver.clock.monotonic()
         machine: Forwarding[ChangeOutcome] = Forwarding(
-            others, ForwardChange(command), deadline, try_another=of_change, patience=now + PATIENCE_S
+            others,
+            ForwardChange(command, self._forwards),
+            deadline,
+            try_another=of_change,
+            patience=now + PATIENCE_S,
         )
 
         def decided(outcome: ChangeOutcome | DynamoError) -> None:

@@ -108,6 +108,10 @@ class ForwardChange(msgspec.Struct, tag=37, array_like=True, gc=False):
     """Coordinate this change for me. Answered by ForwardedChange; never forwarded again."""
 
     command: ChangeCommand
+    once: int = 0
+    """Another one in each such message. The same message a second time must not be carried out: a condition that did
+    not hold, and was answered so, may hold by then.
+    """
 
 
 class ForwardedChange(msgspec.Struct, tag=38, array_like=True, gc=False):
