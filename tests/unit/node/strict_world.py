@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from dynamo.errors import DynamoError
 from dynamo.layout.ballot import AcceptorState, decode
 from dynamo.layout.keyspaces import Keyspace, record_key
@@ -24,6 +26,7 @@ class StrictWorld(World):
 
     def __init__(self, nodes: int = 3, *, n: int | None = None, **settings) -> None:
         super().__init__(nodes, **settings)
+        self._forwarded = itertools.count(1)
         self.n = min(nodes, 3) if n is None else n
         self.properties = BucketProperties(name=BUCKET, mode=Mode.LINEARIZABLE, n=self.n, created=(1, "node1"))
         for number, identity in enumerate(self.identity.values()):
@@ -92,7 +95,8 @@ class StrictWorld(World):
         def respond(answer: Message) -> None:
             outcomes.append(refused_error(answer) if isinstance(answer, Refused) else answer.outcome)
 
-        self[at].handle("node9", 1, ForwardChange(command), self.clock.now + 2, "t", respond)
+        message = ForwardChange(command, next(self._forwarded))
+        self[at].handle("node9", 1, message, self.clock.now + 2, "t", respond)
         return outcomes
 
     def set(self, at: str, key: bytes, value: bytes, condition: Condition | None = None) -> Outcome:

@@ -3,7 +3,8 @@
 import pytest
 
 from dynamo.config import LimitsSection
-from dynamo.errors import CalledOff, Overloaded
+from dynamo.errors import CalledOff, Internal, Overloaded
+from dynamo.protocol.codec import refused_error
 from dynamo.protocol.commands import Action, Condition
 from dynamo.protocol.paxos import ForwardChange, Prepare
 from tests.unit.node.strict_world import BUCKET, StrictWorld, value_of
@@ -74,6 +75,17 @@ def test_a_coordinator_that_cannot_is_replaced(world):
     world[first].rebuilding._left[world[first].preference.partition(BUCKET, KEY)] = []
     outcome = world.set(third, KEY, b"a")
     assert outcome.applied
+
+
+def test_the_same_message_twice_is_carried_out_once(world):
+    """Its condition did not hold, and that was the answer: when the message comes again it may hold."""
+    first = world.order(KEY)[0]
+    world.set(first, KEY, b"a")
+    message = ForwardChange(world.make(KEY, value=b"b", condition=Condition(version=2)), 77)
+    assert world.ask(first, message).outcome.applied is False
+    world.set(first, KEY, b"a2")
+    assert isinstance(refused_error(world.ask(first, message)), Internal)
+    assert world.shown(first, KEY).value == b"a2"
 
 
 def test_a_full_node_refuses_what_is_handed_to_it():
