@@ -46,13 +46,18 @@ class ForwardedRequests:
         self._coordinator.write(message.command, deadline, trace, done, forwarded=True)
 
     def change(self, message: ForwardChange, deadline: float, trace: str, respond: Respond) -> None:
-        """Answer with ForwardedChange."""
+        """Answer with ForwardedChange. Its value may wait here for a while, so it counts as the bodies of clients do."""
+        size_bytes = len(message.command.value)
 
         def done(outcome: ChangeOutcome | DynamoError) -> None:
+            self._admission.free(size_bytes)
             respond(refusal(outcome) if isinstance(outcome, DynamoError) else ForwardedChange(outcome))
 
         self._refuse_when_full()
         self._take_once(message.once)
+        if refused := self._admission.reserve(size_bytes):
+            self._metrics.shed_requests["memory"].value += 1
+            raise refused
         self._proposals.change(message.command, deadline, trace, done, forwarded=True)
 
     def _take_once(self, once: int) -> None:

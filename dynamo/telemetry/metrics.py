@@ -137,7 +137,7 @@ class Metrics:
             "dynamo_lww_discarded_total", "Concurrent values that last-write-wins threw away."
         )
         self.forwarded_requests = self._counter(
-            "dynamo_forwarded_requests_total", "Writes handed to a replica of their key because this node is none."
+            "dynamo_forwarded_requests_total", "Writes and changes handed to the node that is to coordinate them."
         )
         self.repeated_requests = self._counter(
             "dynamo_repeated_requests_total", "Writes recognised as a repeat of one already made."

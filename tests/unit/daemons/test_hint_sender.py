@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dynamo.daemons.hint_sender import WINDOW_MAX, WINDOW_MIN
 from dynamo.errors import ClockDrift, Overloaded, StorageFull
 from dynamo.layout.keyspaces import Keyspace
-from dynamo.protocol.bucket import BucketProperties
+from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.codec import refusal
 from dynamo.replication.hints import HintTotals
 from dynamo.versioning.record import encode
@@ -265,12 +265,19 @@ class TestElsewhere:
         assert [post.held(node, key) for node in post.world.primaries(key)] == [of("a", 1)] * 3
         assert post.book.targets() == []
 
-    async def test_a_bucket_dropped_meanwhile(self, post: Post):
-        """Takes its hints along, without a message."""
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            BucketProperties(name="b", created=(1, "node9"), changed=(2, "node9"), deleted=True),
+            BucketProperties(name="b", mode=Mode.LINEARIZABLE, generation=2, created=(1, "node9")),
+        ],
+        ids=["dropped", "linearizable"],
+    )
+    async def test_a_bucket_dropped_meanwhile(self, post: Post, changed: BucketProperties):
+        """Takes its hints along, without a message; also where one that takes none was made in its place."""
         key = post.key_of(TARGET)
         await post.keep(TARGET, key, of("a", 1))
-        dropped = BucketProperties(name="b", created=(1, "node9"), changed=(2, "node9"), deleted=True)
-        post.holder.buckets.learn([dropped], lambda _: None)
+        post.holder.buckets.learn([changed], lambda _: None)
         await post.work()
         assert post.sent() == []
         assert post.book.targets() == []

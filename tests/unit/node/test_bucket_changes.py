@@ -144,6 +144,14 @@ async def test_what_cannot_be_made(world, properties, error):
     assert known(world, properties.get("name", "b")) == [None] * 3
 
 
+async def test_a_linearizable_bucket_is_made_by_name(world):
+    """Everywhere; `sloppy` is shown as what it is there."""
+    made = await change(world, mode=Mode.LINEARIZABLE)
+    await settled(world)
+    assert (made.mode, made.sloppy) == (Mode.LINEARIZABLE, False)
+    assert known(world) == [made] * 3
+
+
 async def test_an_empty_bucket_is_dropped_everywhere(world):
     """Tombstones do not count as keys; afterwards it is unknown, and may be made again."""
     made = await change(world)

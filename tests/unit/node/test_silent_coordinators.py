@@ -96,3 +96,14 @@ def test_a_full_node_refuses_what_is_handed_to_it():
     outcome = world.set(second, KEY, b"a")
     assert isinstance(outcome, Overloaded)
     assert world.sent(Prepare) == []
+
+
+def test_what_is_handed_over_counts_as_bodies_do():
+    """Values that wait for their key's turn must not fill the memory; each is counted until it is answered."""
+    world = StrictWorld(limits=LimitsSection(inflight_bytes_max=25))
+    first, second, _ = world.order(KEY)
+    begun = [world.begin(second, world.make(KEY, value=b"x" * 10)) for _ in range(3)]
+    outcomes = [world.finish(each) for each in begun]
+    assert [isinstance(each, Overloaded) for each in outcomes] == [False, False, True]
+    assert world[first].admission.inflight_bytes == 0
+    assert world.set(second, KEY, b"x" * 20).applied
