@@ -46,7 +46,7 @@ class ForwardedRequests:
         self._coordinator.write(message.command, deadline, trace, done, forwarded=True)
 
     def change(self, message: ForwardChange, deadline: float, trace: str, respond: Respond) -> None:
-        """Answer with ForwardedChange. Its value may wait here for a while, so it counts as the bodies of clients do."""
+        """Answer with ForwardedChange. The value may wait here for a while: it counts as the bodies of clients do."""
         size_bytes = len(message.command.value)
 
         def done(outcome: ChangeOutcome | DynamoError) -> None:

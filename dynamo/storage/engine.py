@@ -8,10 +8,11 @@ Reads run on the loop, in one LMDB snapshot that is replaced when a group is rep
 So a reader sees what was acknowledged (never a header that is written but not synced), sees its own write as soon as it
 is acknowledged, and keeps no page from reuse that the writer could reuse.
 
-Durability. In `sync` mode every group is synced: what was acknowledged survives power loss. In `async` mode a batch
-that is not `durable` is acknowledged when it is committed to the page cache, where it survives the process. The file
-stays consistent in any case. With the power the last group can be lost, until the next one is committed or IDLE_SYNC_S
-has passed. The price of that consistency: async mode still waits for the pages, it saves one of two waits.
+Durability. In `sync` mode every group is synced: what was acknowledged survives power loss. So a batch that need not be
+durable would cost a sync of its own: it waits up to RIDE_S for one that must be, and shares its sync. In `async` mode a
+batch that is not `durable` is acknowledged when it is committed to the page cache, where it survives the process. The
+file stays consistent in any case. With the power the last group can be lost, until the next one is committed or
+IDLE_SYNC_S has passed. The price of that consistency: async mode still waits for the pages, it saves one of two waits.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from dynamo.storage.environment import Environment
 from dynamo.storage.writer import GROUP_WEIGHT_MAX, Group, Writer
 
 T = TypeVar("T")
+
+RIDE_S = 0.005
+"""How long a group that need not be durable waits for a batch that must be."""
 
 
 class LmdbStorage:
@@ -54,6 +58,8 @@ class LmdbStorage:
         """Oldest first; the first one may be with the writer, the last one may still be open."""
         self._in_flight = False
         self._hand_over_is_due = False
+        self._ride: asyncio.TimerHandle | None = None
+        """Set while the first group waits for a batch to share a sync with."""
         self._refusal: DynamoError | None = None
         """Answer to every further write, if the store is closing or broken."""
         self._broken = False
@@ -104,10 +110,8 @@ class LmdbStorage:
         if not self._groups or self._groups[-1].closed:
             self._groups.append(Group(self._group_weight_max))
         self._groups[-1].add(changes, durable, done)
-        if not self._in_flight and not self._hand_over_is_due:
-            # At the end of this tick, so that all of its writes share the first group.
-            self._hand_over_is_due = True
-            self._loop.call_soon(self._hand_over)
+        if not self._in_flight:
+            self._see_to_hand_over()
 
     async def close(self) -> None:
         """Refuse further writes, let the queued ones finish, give up files and lock. May be called once."""
@@ -116,12 +120,31 @@ class LmdbStorage:
         self._idle = self._loop.create_future()
         if not self._groups:
             self._idle.set_result(None)
+        elif not self._in_flight:
+            self._hand_over()
         await self._idle
         self._writer.stop()
         self._environment.close()
 
+    def _see_to_hand_over(self) -> None:
+        """The first group waits, and nothing is in the writer's hands."""
+        if self._may_ride(self._groups[0]):
+            if self._ride is None:
+                self._ride = self._loop.call_later(RIDE_S, self._hand_over)
+        elif not self._hand_over_is_due:
+            # At the end of this tick, so that all of its writes share the first group.
+            self._hand_over_is_due = True
+            self._loop.call_soon(self._hand_over)
+
+    def _may_ride(self, group: Group) -> bool:
+        """Whether a group may wait for a batch that must be durable: nobody waits for it, and it has room."""
+        return not (group.durable or group.closed or self._environment.lazy or self._refusal is not None)
+
     def _hand_over(self) -> None:
         self._hand_over_is_due = False
+        if self._ride is not None:
+            self._ride.cancel()
+            self._ride = None
         if self._groups and not self._in_flight:
             self._in_flight = True
             self._groups[0].closed = True
@@ -148,12 +171,20 @@ class LmdbStorage:
     def _committed(self) -> None:
         group = self._groups.popleft()
         self._environment.refresh()
-        self._hand_over()
+        if self._groups:
+            self._go_on()
         self.commits += 1
         self.batches += len(group.dones)
         if self._on_commit is not None:
             self._on_commit(group.commit_s, len(group.dones))
         self._tell(group, None)
+
+    def _go_on(self) -> None:
+        """A group was committed, and another one waits."""
+        if self._may_ride(self._groups[0]):
+            self._see_to_hand_over()
+        else:
+            self._hand_over()
 
     def _failed(self, failure: DynamoError) -> None:
         """Everything queued was computed from what failed. Forget it first: a waiter may write again at once."""

@@ -42,6 +42,32 @@ def test_a_lone_write_does_not_wait_for_company(rig):
     assert (rig.storage.commits, rig.storage.batches) == (5, 5)
 
 
+def test_what_need_not_be_durable_rides_along(rig):
+    """It waits a moment for a batch that must be, before or behind it, and shares its sync."""
+    for _ in range(5):
+        riding = write(rig, (DIGESTS, b"d", b"1"), durable=False)
+        wait(rig, write(rig, (RECORDS, b"k", b"v")), riding)
+    assert (rig.storage.commits, rig.storage.batches) == (5, 10)
+    gate = Gate(rig)
+    outcomes = [in_flight(rig, gate), write(rig, (DIGESTS, b"d", b"2"), durable=False)]
+    gate.open()
+    wait(rig, outcomes[0])
+    assert outcomes[1].pending
+    wait(rig, write(rig, (RECORDS, b"k", b"w")), outcomes[1])
+    assert (rig.storage.commits, rig.storage.batches) == (7, 13)
+
+
+def test_what_need_not_be_durable_waits_for_nobody_for_long(rig):
+    """Alone it is committed all the same, and when the store closes at once."""
+    wait(rig, write(rig, (DIGESTS, b"d", b"1"), durable=False))
+    assert rig.storage.commits == 1
+    told: list[Exception | None] = []
+    rig.storage.write([(DIGESTS, b"d", b"2")], False, told.append)  # the port's order
+    rig.reopen()
+    assert told == [None]
+    assert rig.storage.read(DIGESTS, b"d") == b"2"
+
+
 def test_a_group_is_bounded(rig, monkeypatch):
     """What is too heavy for one transaction is split between batches, never within one."""
     monkeypatch.setattr(rig.storage, "_group_weight_max", 10 * 4096)
