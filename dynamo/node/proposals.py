@@ -34,6 +34,7 @@ from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.driver import Driver
 from dynamo.node.key_queues import ChangeDone, KeyQueues
 from dynamo.node.leads import Place
+from dynamo.node.round_pace import RoundPace
 from dynamo.ports import Randomness
 from dynamo.protocol.bucket import Mode
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
@@ -41,8 +42,11 @@ from dynamo.protocol.paxos import ForwardChange
 from dynamo.replication.forward import Forwarding, of_change
 from dynamo.telemetry.metrics import Metrics
 
-PATIENCE_S = 0.75
-"""How long the node that has a change may be silent before this one takes it over."""
+PATIENCE_S = (0.75, 1.5)
+"""How long the node that has a change may be silent before this one takes it over: at least, and at most where answers
+take long at present. A busy node must not be taken for a silent one, or two would work on its keys and both be slower.
+"""
+_PATIENCE_IN_P95 = 4
 AVOIDED_S = 2.0
 """So long no other change is handed to it."""
 OVERHEAD_BYTES = 65536
@@ -74,6 +78,8 @@ class Proposals:
         self._randomness = randomness
         self._object_bytes_max = object_bytes_max
         self._metrics = metrics
+        self._answers = RoundPace()
+        """How long those take to whom changes were handed."""
         self._avoided: dict[str, float] = {}
         """Nodes that were silent, and until when they are left alone."""
         self._forwards = int.from_bytes(randomness.token_bytes(6), "big") << 15
@@ -173,7 +179,7 @@ class Proposals:
             ForwardChange(command, self._forwards),
             deadline,
             try_another=of_change,
-            patience=now + PATIENCE_S,
+            patience=now + self._patience_s(),
         )
 
         def decided(outcome: ChangeOutcome | DynamoError) -> None:
@@ -183,9 +189,14 @@ class Proposals:
             elif machine.exhausted:
                 self._queue(place, Change(command, deadline), trace, done)
             else:
+                self._answers.took(self._driver.clock.monotonic() - now)
                 done(outcome)
 
         self._driver.run(machine, deadline, trace, decided)
+
+    def _patience_s(self) -> float:
+        least_s, most_s = PATIENCE_S
+        return min(most_s, max(least_s, _PATIENCE_IN_P95 * self._answers.p95_s))
 
     # --- taking over
 

@@ -49,6 +49,20 @@ def test_a_change_is_taken_over_from_a_silent_coordinator(world):
     assert world.shown(second, KEY).value == b"1"
 
 
+def test_a_busy_coordinator_is_not_taken_for_a_silent_one():
+    """Where answers take long at present, more patience is due; never so much that its keys stand still for long."""
+    world = StrictWorld(5)
+    first = world.order(KEY)[0]
+    stranger = next(node for node in world.network.nodes if node not in world.order(KEY))
+    for _ in range(100):
+        world[stranger]._proposals._answers.took(0.3)
+    world.network.lost = {first}
+    outcomes = world.begin(stranger, world.make(KEY, value=b"a"), timeout_s=3)
+    world.pass_time(1.1)
+    assert world[stranger].metrics.paxos.takeovers.value == 0
+    assert world.finish(outcomes, within_s=0.3).coordinator == stranger
+
+
 def test_what_is_taken_over_and_does_not_apply_is_called_off():
     """The silent one may still carry it out: only when that is impossible is the client told that nothing was done."""
     world = StrictWorld(5)
