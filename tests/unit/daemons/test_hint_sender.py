@@ -265,18 +265,12 @@ class TestElsewhere:
         assert [post.held(node, key) for node in post.world.primaries(key)] == [of("a", 1)] * 3
         assert post.book.targets() == []
 
-    @pytest.mark.parametrize(
-        "changed",
-        [
-            BucketProperties(name="b", created=(1, "node9"), changed=(2, "node9"), deleted=True),
-            BucketProperties(name="b", mode=Mode.LINEARIZABLE, generation=2, created=(1, "node9")),
-        ],
-        ids=["dropped", "linearizable"],
-    )
-    async def test_a_bucket_dropped_meanwhile(self, post: Post, changed: BucketProperties):
+    @pytest.mark.parametrize("now", [{"deleted": True}, {"mode": Mode.LINEARIZABLE, "generation": 2}])
+    async def test_a_bucket_dropped_meanwhile(self, post: Post, now: dict):
         """Takes its hints along, without a message; also where one that takes none was made in its place."""
         key = post.key_of(TARGET)
         await post.keep(TARGET, key, of("a", 1))
+        changed = BucketProperties(name="b", created=(1, "node9"), changed=(2, "node9"), **now)
         post.holder.buckets.learn([changed], lambda _: None)
         await post.work()
         assert post.sent() == []
