@@ -16,7 +16,7 @@ from __future__ import annotations
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import Floor
 from dynamo.layout.register import Register, encode
-from dynamo.versioning.ballot import ZERO, Ballot
+from dynamo.versioning.ballot import ZERO, Ballot, is_hearsay
 
 
 def promise(state: AcceptorState | None, floor: Floor, ballot: Ballot) -> AcceptorState | None:
@@ -39,8 +39,11 @@ def accept(
 
     What was accepted already is accepted again, whatever was promised since, and promises `next_ballot`, too: an
     answer that is counted for the one-round lead must mean the promise, also where the message came before without
-    it (a reader's replay). The same object if nothing changed.
+    it (a reader's replay). The same object if nothing changed. A ballot of hearsay was never proposed, and so is
+    refused, whoever replays it.
     """
+    if is_hearsay(ballot):
+        return None
     if state is None:
         return AcceptorState(max(ballot, next_ballot), ballot, register) if ballot > floor.ballot else None
     if ballot == state.accepted and ballot != ZERO:

@@ -26,6 +26,15 @@ class Floor(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return Floor(max(self.ballot, other.ballot), max(self.version, other.version))
 
 
+PREFIX = b"floor/"
+"""Of the names in META."""
+
+
+def floor_key(partition: int) -> bytes:
+    """Name of a partition's floor in META."""
+    return PREFIX + partition.to_bytes(2, "big")
+
+
 GROUND = Floor()
 _decoder = msgspec.msgpack.Decoder(Floor)
 

@@ -1,7 +1,8 @@
 """Every message between nodes, one class each: the peer protocol on one page, but for Paxos (`protocol/paxos.py`).
 
 Requests and replies are told apart by their envelope, not by class. Tags and field order are the wire format
-(`array_like`): append fields, never reorder, never reuse a tag. Golden bytes: `tests/unit/protocol/test_codec.py`.
+(`array_like`): append fields, never reorder, never reuse a tag (28 to 42 are Paxos). Golden bytes:
+`tests/unit/protocol/test_codec.py`.
 """
 
 from __future__ import annotations
@@ -273,6 +274,16 @@ class ReapVotes(msgspec.Struct, tag=27, array_like=True, gc=False):
     """The voter's store, this consent included."""
 
 
+class TellStores(msgspec.Struct, tag=43, array_like=True, gc=False):
+    """These are the stores that I know, of each node in the order in which it had them, mine included.
+
+    Answered by the same, once what was told is on the answerer's disk. What is believed of it:
+    `membership/store_ages.py`.
+    """
+
+    stores: list[list[StoreAge]]
+
+
 Message = (
     Ping
     | Pong
@@ -316,4 +327,5 @@ Message = (
     | Ballots
     | ForgetKey
     | Forgotten
+    | TellStores
 )

@@ -123,12 +123,18 @@ class ForwardedChange(msgspec.Struct, tag=38, array_like=True, gc=False):
 class AskBallots(msgspec.Struct, tag=39, array_like=True, gc=False):
     """What have you promised and accepted in this partition? Asked by a replica that began with an empty store.
 
-    Answered by Ballots, once the answerer has the asker's new store on disk.
+    Answered by Ballots, by a node that votes there itself, once it has the asker's new store on disk.
     """
 
     partition: int
     start: bytes = b""
     """First stored key wanted."""
+    n: int = 0
+    """Keys of buckets with so many replicas are wanted."""
+    asker: str = ""
+    """Who asks."""
+    store: str = ""
+    """On which store."""
 
 
 class Ballots(msgspec.Struct, tag=40, array_like=True, gc=False):
@@ -136,9 +142,11 @@ class Ballots(msgspec.Struct, tag=40, array_like=True, gc=False):
 
     states: list[tuple[bytes, bytes]]
     more: bool
-    """The list is cut; more may follow the last key."""
+    """The list is cut; more may follow from `beyond` on."""
     floor: bytes = b""
     """What was forgotten in the partition (`layout/floor.py`), in its byte form; empty if nothing was."""
+    beyond: bytes = b""
+    """First stored key that was not looked at, if there are more."""
 
 
 class ForgetKey(msgspec.Struct, tag=41, array_like=True, gc=False):

@@ -39,6 +39,7 @@ from dynamo.protocol.messages import (
     Store,
     StoreAge,
     Stored,
+    TellStores,
     TreeHashes,
 )
 from tests.unit.protocol.golden_paxos import PAXOS
@@ -122,6 +123,7 @@ MESSAGES: list[tuple[Message, str]] = [
     (Reap([DEAD], [AGE]), f"93 1a 91 93 a56361727473 c4016b ccff 91 {AGE_BYTES}"),
     (ReapVotes([True, False], AGE), f"93 1b 92 c3 c2 {AGE_BYTES}"),
     *PAXOS,
+    (TellStores([[AGE]]), f"92 2b 91 91 {AGE_BYTES}"),
 ]
 
 OLDER: list[tuple[Message, str]] = [

@@ -59,8 +59,8 @@ PAXOS: list[tuple[Message, str]] = [
         ForwardedChange(ChangeOutcome(True, 3, b"reg", "node2", False, 2, True)),
         "92 26 97c303c403726567a56e6f646532c202c3",
     ),
-    (AskBallots(9, b"k"), "93 27 09c4016b"),
-    (Ballots([(b"k", b"state")], True, b"floor"), "94 28 9192c4016bc4057374617465c3c405666c6f6f72"),
+    (AskBallots(9, b"k", 3, "node2", "s1"), "96 27 09c4016b03a56e6f646532a27331"),
+    (Ballots([(b"k", b"state")], True, b"floor", b"l"), "95 28 9192c4016bc4057374617465c3c405666c6f6f72c4016c"),
     (ForgetKey("locks", b"k", LOWER), "94 29 a56c6f636b73c4016b9308a76e6f6465327e6103"),
     (Forgotten(True), "92 2a c3"),
 ]
