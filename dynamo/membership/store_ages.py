@@ -15,8 +15,9 @@ What is not seen: a copy taken while the node ran and put back at its very next 
 It has lost writes, as a broken disk has, and the other replicas have them; it brings back nothing.
 
 Everybody refuses such a node in the handshake, and it ends itself. A node knows what it was shown, and what others tell
-of stores it was shown: hearsay never brings in a store that this node has not met while it knows another one, since
-which of two stores came later is known only to those who met both.
+of stores it was shown. Which of two stores came later is known only to those who met both: so hearsay brings in a
+store that replaces one this node knows only from somebody who has both in his list, in that order. Of a node whose
+stores it has forgotten, since the note of them was damaged, it believes nothing but what that node shows.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from dynamo.protocol.messages import StoreAge
 
 STORES_MAX = 32
 """Stores remembered of one node: it gets another one whenever it starts empty."""
+_FORGOTTEN = "?"
+"""Begins the name of a store that stands for the ones that were forgotten; in no real name."""
 
 
 class StoreAges:
@@ -41,9 +44,17 @@ class StoreAges:
         """What `of` returned in an earlier run."""
         self._known[node] = list(stores)
 
+    def forget(self, node: str, by: str) -> None:
+        """The memory of a node's stores is damaged; it differs from then on from everybody else's than `by`'s."""
+        self._known[node] = [StoreAge(node, _FORGOTTEN + by, 0, "")]
+
     def present(self) -> list[StoreAge]:
         """The present store of each node, in the order of their names."""
-        return [stores[-1] for _, stores in sorted(self._known.items()) if stores]
+        return [stores[-1] for stores in self.all() if not stores[-1].store.startswith(_FORGOTTEN)]
+
+    def all(self) -> list[list[StoreAge]]:
+        """All that is known: of each node, in the order of their names, what `of` returns."""
+        return [stores for _, stores in sorted(self._known.items()) if stores]
 
     def objection(self, shown: StoreAge) -> str:
         """Why a node that shows this store must not take part; empty if it may."""
@@ -84,9 +95,35 @@ class StoreAges:
             return self.met(told)
         return stores[-1].store == told.store and self._raise(stores, told)
 
+    def told(self, stores: list[StoreAge]) -> bool:
+        """Take note of what another node knows of one node's stores, as `of` returned it there; whether it was news."""
+        if not stores or not _is_one_nodes(stores):
+            return False
+        known = self._known.get(stores[0].node)
+        if not known:
+            self._known[stores[0].node] = stores[-STORES_MAX:]
+            return True
+        places = {age.store: place for place, age in enumerate(stores)}
+        place = places.get(known[-1].store)
+        if place is None:
+            return False
+        is_news = self._raise(known, stores[place])
+        later = stores[place + 1 :]
+        if not later or any(places.get(age.store, place) > place for age in known):
+            return is_news
+        known.extend(later)
+        del known[:-STORES_MAX]
+        return True
+
     def _raise(self, stores: list[StoreAge], told: StoreAge) -> bool:
         known = stores[-1]
         newest = told if told.starts > known.starts else known
         highest = StoreAge(known.node, known.store, newest.starts, newest.run, max(known.reaps, told.reaps))
         stores[-1] = highest
         return highest != known
+
+
+def _is_one_nodes(stores: list[StoreAge]) -> bool:
+    if not stores[-1].store or stores[-1].store.startswith(_FORGOTTEN):
+        return False
+    return all(age.node == stores[-1].node for age in stores)

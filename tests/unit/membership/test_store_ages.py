@@ -88,3 +88,59 @@ def test_memory_is_bounded_and_survives():
     again.restore("n1", ages.of("n1"))
     assert again.present() == ages.present() == [age(1, store=f"s{STORES_MAX + 4}")]
     assert again.objection(age(2, store=f"s{STORES_MAX}"))
+
+
+def test_a_replacement_is_believed_only_from_somebody_who_knows_what_it_replaced():
+    """Of two unrelated stores nobody can say which came later."""
+    old, new, newer = age(5), age(1, store="s2"), age(1, store="s3")
+    ages = known(old)
+    assert not ages.told([new])
+    assert not ages.told([new, newer])
+    assert ages.of("n1") == [old]
+    assert ages.told([old, new, newer])
+    assert ages.of("n1") == [old, new, newer]
+    assert not ages.told([old, new, newer])
+    assert not ages.told([old, new]), "who is behind teaches nothing"
+    assert ages.of("n1")[-1] == newer
+
+
+def test_of_a_node_that_was_never_met_everything_is_believed():
+    """There is nothing to contradict it."""
+    ages = StoreAges()
+    assert ages.told([age(5), age(2, store="s2")])
+    assert "was replaced by store s2" in ages.objection(age(6))
+
+
+def test_an_order_that_turns_back_is_not_believed():
+    """What was replaced here comes back for nobody's word."""
+    ages = known(age(5), age(1, store="s2"))
+    assert not ages.told([age(1, store="s2"), age(5)])
+    assert ages.of("n1")[-1].store == "s2"
+
+
+@pytest.mark.parametrize("told", [[], [StoreAge("n1", "", 1, "r")], [age(1), age(1, node="n2")]])
+def test_what_is_no_list_of_one_nodes_stores_is_passed_over(told: list[StoreAge]):
+    """A peer's mistake must not become this node's memory."""
+    ages = StoreAges()
+    assert not ages.told(told)
+    assert ages.all() == []
+
+
+def test_numbers_of_the_present_store_are_raised_by_what_is_told():
+    """As by any hearsay."""
+    ages = known(age(5))
+    assert ages.told([age(7, reaps=2)])
+    assert ages.objection(age(6))
+
+
+def test_a_forgotten_node_is_known_again_only_once_it_was_met():
+    """Hearsay may be behind; it stays on the list that there was something before."""
+    ages = known(age(5))
+    ages.forget("n1", "n9")
+    assert ages.present() == []
+    assert not ages.told([age(5)])
+    assert not ages.heard(age(5))
+    assert not StoreAges().told(ages.of("n1")), "nor does it tell others of what it does not know"
+    assert ages.objection(age(1, store="s2")) == ""
+    assert ages.met(age(1, store="s2"))
+    assert [each.store for each in ages.of("n1")] == ["?n9", "s2"]

@@ -15,7 +15,7 @@ from dynamo.protocol.codec import refused_error
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condition
 from dynamo.protocol.messages import Message, Refused
 from dynamo.protocol.paxos import Accept, ForwardChange, Inspect, Learn, Prepare
-from tests.unit.node.world import World
+from tests.unit.node.world import MemoryStorage, World
 
 BUCKET = "lin"
 Outcome = ChangeOutcome | DynamoError
@@ -43,6 +43,20 @@ class StrictWorld(World):
         for each in self.network.nodes.values():
             self._introduce(each)
         self.agenda.run()
+        return node
+
+    def wipe(self, name: str) -> Node:
+        """Its disk is lost, and it comes back with an empty one; who is cut off does not meet it."""
+        self.storage[name] = MemoryStorage(self.later)
+        identity = self.identity[name]
+        identity.renew()
+        identity.store, identity.starts = f"{int(identity.store, 16) + 0x100:016x}", 1
+        node = self.boot(name)
+        node.buckets.learn([self.properties], lambda _: None)
+        for other in self.network.nodes.values():
+            if other is not node and not {name, other.id} & self.network.down:
+                assert node.store_ages.judge(other.store_ages.mine) == ""
+                assert other.store_ages.judge(node.store_ages.mine) == ""
         return node
 
     def _introduce(self, node: Node) -> None:
