@@ -11,8 +11,10 @@ from dynamo.daemons.gossiper import Gossiper
 from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
 from dynamo.daemons.reaper import Reaper
+from dynamo.daemons.rejoiner import Rejoiner
 from dynamo.daemons.repairer import Repairer
 from dynamo.daemons.settler import Settler
+from dynamo.daemons.store_sharer import StoreSharer
 from dynamo.node.node import Node
 
 
@@ -23,6 +25,8 @@ class Supervisor:
         self._node = node
         self._daemons: list[Daemon] = [
             BucketSharer(node),
+            StoreSharer(node),
+            Rejoiner(node),
             Gossiper(node),
             HintSender(node),
             Auditor(node),

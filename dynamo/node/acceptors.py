@@ -32,7 +32,6 @@ from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.ports import Clock, Respond, Storage
 from dynamo.protocol.codec import refusal
-from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.ballot import ZERO
@@ -83,7 +82,7 @@ class Acceptors:
         if promised is None:
             self._reject("prepare", message.ballot, state, floor, respond)
             return
-        answer = Promised(message.ballot, *acceptor.shown(promised, floor), self._ages.stores)
+        answer = Promised(message.ballot, *acceptor.shown(promised, floor))
         self._keep(stored, state, promised, answer, respond)
 
     def accept(self, message: Accept, deadline: float, trace: str, respond: Respond) -> None:
@@ -97,7 +96,7 @@ class Acceptors:
             return
         if accepted is not state:
             self.not_learnt(stored)
-        self._keep(stored, state, accepted, Accepted(message.ballot, self._ages.stores), respond)
+        self._keep(stored, state, accepted, Accepted(message.ballot), respond)
 
     def inspect(self, message: Inspect, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Inspected, from what is on disk."""
@@ -151,12 +150,19 @@ class Acceptors:
         return states.decode(data) if data else None
 
     def _keep(
-        self, stored: bytes, old: AcceptorState | None, new: AcceptorState, answer: Message, respond: Respond
+        self,
+        stored: bytes,
+        old: AcceptorState | None,
+        new: AcceptorState,
+        answer: Promised | Accepted,
+        respond: Respond,
     ) -> None:
         """Answer once the state is on disk; one that was there before may still be on its way to it."""
 
         def settled(error: DynamoError | None) -> None:
             self._note(error)
+            # Of now: what is said from here on may not be in what a node was told that lost its disk meanwhile.
+            answer.stores = self._ages.stores
             respond(answer if error is None else refusal(error))
 
         changes = () if new is old else ((Keyspace.BALLOTS, stored, states.encode(new)),)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from dynamo.errors import CorruptValue
 from dynamo.layout import floor
-from dynamo.layout.floor import GROUND, Floor
+from dynamo.layout.floor import GROUND, PREFIX, Floor, floor_key
 from dynamo.layout.keyspaces import Keyspace
-from dynamo.ports import Storage
+from dynamo.ports import Change, Storage
 from dynamo.telemetry.logs import Log
 
 log = Log("node")
 
-PREFIX = b"floor/"
-"""Of the names in META; the partition follows in two bytes."""
 _BEYOND = b"floor0"
 _PAGE = 1000
 
@@ -49,7 +47,11 @@ class Floors:
             raise self._damaged[partition]
         return self._floors.get(partition, GROUND)
 
+    def raised(self, partition: int, other: Floor) -> Change:
+        """What to write for a floor that is as high as both; it holds from now on. Raises CorruptValue.
 
-def floor_key(partition: int) -> bytes:
-    """Where a partition's floor lies in META."""
-    return PREFIX + partition.to_bytes(2, "big")
+        At once, since what is forgotten in the same batch is gone from then on for whoever computes the next state. If
+        the batch fails the floor is higher than it need be, which only refuses.
+        """
+        self._floors[partition] = self.of(partition).raised(other)
+        return (Keyspace.META, floor_key(partition), floor.encode(self._floors[partition]))

@@ -43,6 +43,7 @@ from dynamo.node.replica_answers import ReplicaAnswers
 from dynamo.node.stand_in import StandIn
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.trees import Trees
+from dynamo.node.voting import Voting
 from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
 from dynamo.protocol.bucket import BucketProperties
@@ -71,7 +72,9 @@ from dynamo.protocol.messages import (
     ShareBuckets,
     Status,
     StatusReport,
+    TellStores,
 )
+from dynamo.protocol.paxos import AskBallots
 from dynamo.repair.exchange import Differences, Exchange
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
@@ -153,6 +156,8 @@ class Node:
             Reap: self._on_reap,
             Ping: self._on_ping,
             Status: self._on_status,
+            TellStores: self.store_ages.tell,
+            AskBallots: self.voting.show,
             AskRoots: trees.roots,
             AskTree: trees.tree,
             AskKeys: trees.keys,
@@ -163,6 +168,7 @@ class Node:
 
     def _make_linearizable(self) -> None:
         """Both sides of Paxos: the acceptor, and what proposes."""
+        self.voting = Voting(self.id, self.preference, self.buckets, self.store_ages, self.storage)
         self.ballots = Ballots(self.id, self.clock, self.identity)
         self.floors = Floors(self.storage)
         self.key_queues = KeyQueues(self._driver, self.ballots, self.store_ages, self.randomness, self.metrics)
@@ -170,7 +176,7 @@ class Node:
         self.acceptors = self._make_acceptors()
 
     def _make_acceptors(self) -> Acceptors:
-        franchise = Franchise(self.id, self.preference, self.buckets, self.rebuilding)
+        franchise = Franchise(self.id, self.preference, self.buckets, self.voting)
         return Acceptors(
             franchise,
             self.storage,
@@ -208,6 +214,7 @@ class Node:
 
     def start(self) -> None:
         """Load what is kept beside the records; from here on requests may come."""
+        self.voting.load()
         self.rebuilding.load()
         self.buckets.load()
         self.hints.load()
@@ -240,6 +247,8 @@ class Node:
             reasons.append("comparing bucket properties with a peer")
         if len(self.rebuilding) and self._is_starting():
             reasons.append("comparing an empty store with the other replicas")
+        if self.voting.waiting() and self._is_starting():
+            reasons.append("asking the other replicas what an empty store may have promised")
         return reasons
 
     def _is_starting(self) -> bool:

@@ -23,6 +23,8 @@ log = Log("node")
 
 MARK = b"rebuilding"
 """Name in META: for each partition still to be rebuilt, the nodes that it was compared with."""
+VOTING = b"voting"
+"""Name in META of what is written before it (`node/voting.py`): a store with nothing else is still empty."""
 AWAY_S = 30.0
 _decoder = msgspec.msgpack.Decoder(list[tuple[int, list[str]]])
 
@@ -119,7 +121,7 @@ class Rebuilding:
             self._storage.write([(Keyspace.META, MARK, mark)], True, _unheeded)
 
     def _is_empty(self) -> bool:
-        return not any(self._storage.scan(space, b"", None, 1) for space in Keyspace)
+        return all(stored == VOTING for space in Keyspace for stored, _ in self._storage.scan(space, b"", None, 2))
 
 
 def _unheeded(_: Exception | None) -> None:

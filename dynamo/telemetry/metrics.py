@@ -75,6 +75,7 @@ class Metrics:
         self._make_reaping()
         self._make_repair()
         self._make_paxos()
+        self._make_rejoin()
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -248,6 +249,15 @@ class Metrics:
         )
         self.rebuilding_partitions = self._gauge(
             "dynamo_rebuilding_partitions", "Partitions that a node which began empty has not compared with all others."
+        )
+
+    def _make_rejoin(self) -> None:
+        self.rejoin_partitions = self._gauge(
+            "dynamo_rejoin_partitions",
+            "Partitions in which a node that began empty may not vote on linearizable keys yet.",
+        )
+        self.rejoin_keys = self._counter(
+            "dynamo_rejoin_keys_total", "Keys whose votes a node that began empty has learned of others."
         )
 
     def _make_paxos(self) -> None:
