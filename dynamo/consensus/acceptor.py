@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import Floor
-from dynamo.layout.register import Register, encode
+from dynamo.layout.register import encode, of_floor
 from dynamo.versioning.ballot import ZERO, Ballot, is_hearsay
 
 
@@ -73,4 +73,4 @@ def shown(state: AcceptorState | None, floor: Floor) -> tuple[Ballot, bytes]:
     """
     if state is not None and state.accepted != ZERO:
         return state.accepted, state.value or b""
-    return ZERO, encode(Register(version=floor.version, dropped=floor.version)) if floor.version else b""
+    return ZERO, encode(of_floor(floor.version)) if floor.version else b""

@@ -21,7 +21,7 @@ from xxhash import xxh3_64_intdigest
 from dynamo.consensus.condition import holds
 from dynamo.consensus.requests import covers, find, remembered
 from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, PreconditionFailed, WriteTimeout
-from dynamo.layout.register import Done, Register, decode, encode
+from dynamo.layout.register import ABSENT, Done, Register, decode, encode, is_unwritten
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
 from dynamo.versioning.ballot import Ballot
 
@@ -108,7 +108,13 @@ def bare(register: Register) -> bytes:
 
 
 def seen(register: Register) -> ChangeOutcome:
-    """The outcome of a change that did nothing: the state that it saw."""
+    """The outcome of a change that did nothing: the state that it saw.
+
+    Of a key of which nothing is known but a floor that is nothing, version 0: replicas have different floors, and two
+    readers must not be shown different versions.
+    """
+    if is_unwritten(register):
+        register = ABSENT
     return ChangeOutcome(False, register.version, bare(register), "", deleted=_is_deletion(register))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dynamo.consensus.record import as_record
-from dynamo.layout.register import Register
+from dynamo.layout.register import Register, is_unwritten
 from dynamo.protocol.commands import Condition
 from dynamo.versioning.record import etag
 
@@ -22,4 +22,4 @@ def holds(condition: Condition, register: Register) -> bool:
 
 def _is_version(register: Register, version: int) -> bool:
     """Version 0 is that of a key which no change has made, also if its next version goes on from a floor."""
-    return version == register.version or (version == 0 and register.value is None and not register.request)
+    return version == (0 if is_unwritten(register) else register.version)

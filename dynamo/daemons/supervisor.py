@@ -7,6 +7,7 @@ import asyncio
 from dynamo.daemons.auditor import Auditor
 from dynamo.daemons.bucket_sharer import BucketSharer
 from dynamo.daemons.daemon import Daemon, run_forever
+from dynamo.daemons.forgetter import Forgetter
 from dynamo.daemons.gossiper import Gossiper
 from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
@@ -35,7 +36,7 @@ class Supervisor:
             Settler(node),
         ]
         if node.config.tombstones.reap:
-            self._daemons.append(Reaper(node))
+            self._daemons += [Reaper(node), Forgetter(node)]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

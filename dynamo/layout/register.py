@@ -49,6 +49,20 @@ class Register(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 ABSENT = Register()
+
+
+def of_floor(version: int) -> Register:
+    """What is left of a key whose versions up to this one were forgotten, together with the requests that made them."""
+    return Register(version=version, dropped=version)
+
+
+def is_unwritten(register: Register) -> bool:
+    """Whether it shows nothing that a client did: the key was never written, or what was is forgotten. Its version then
+    only says above which one the next lies; shown to a client it is 0.
+    """
+    return register.value is None and not register.request and register.dropped >= register.version
+
+
 _decoder = msgspec.msgpack.Decoder(Register)
 
 

@@ -17,22 +17,35 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynamo.consensus import acceptor
+from dynamo.consensus.forgetting import floor_after
 from dynamo.consensus.record import as_record
 from dynamo.errors import DynamoError
 from dynamo.layout import ballot as states
 from dynamo.layout import register as registers
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import Floor
-from dynamo.layout.keyspaces import Keyspace
+from dynamo.layout.keyspaces import Keyspace, split_record_key
 from dynamo.node.chosen import version_of
 from dynamo.node.floors import Floors
 from dynamo.node.franchise import Franchise
 from dynamo.node.records import Records, typed
 from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
-from dynamo.ports import Clock, Respond, Storage
+from dynamo.ports import Change, Clock, Respond, Storage
 from dynamo.protocol.codec import refusal
-from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
+from dynamo.protocol.paxos import (
+    Accept,
+    Accepted,
+    ForgetKey,
+    Forgotten,
+    Inspect,
+    Inspected,
+    Learn,
+    Learned,
+    Prepare,
+    Promised,
+    Rejected,
+)
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.ballot import ZERO
 from dynamo.versioning.record import encode
@@ -71,7 +84,13 @@ class Acceptors:
 
     def handlers(self) -> dict[type, Callable[..., None]]:
         """Who handles which message."""
-        return {Prepare: self.prepare, Accept: self.accept, Inspect: self.inspect, Learn: self.learn}
+        return {
+            Prepare: self.prepare,
+            Accept: self.accept,
+            Inspect: self.inspect,
+            Learn: self.learn,
+            ForgetKey: self.forget,
+        }
 
     def prepare(self, message: Prepare, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Promised once the promise is on disk, or with Rejected."""
@@ -115,6 +134,9 @@ class Acceptors:
             return
         self.unlearned.pop(stored, None)
         register = registers.decode(state.value)
+        if registers.is_unwritten(register):
+            respond(Learned())  # the tombstone of before says the same
+            return
         base = self._records.base(message.bucket, message.key)
         if register.version <= version_of(base.record):
             respond(Learned())
@@ -129,6 +151,26 @@ class Acceptors:
             respond(Learned() if error is None else refusal(error))
 
         self._records.replace_unsynced(base, record, encode(record), settled)
+
+    def forget(self, message: ForgetKey, deadline: float, trace: str, respond: Respond) -> None:
+        """Answer with Forgotten once nothing of the key is left on disk, or it is clear that it must stay."""
+        stored, floor = self._begin(message.bucket, message.key)
+        state = self._state(stored)
+        after = floor_after(state, floor, message.ballot)
+        changes: tuple[Change, ...] = ()
+        if after is not None:
+            partition, _, _ = split_record_key(stored)
+            # In one batch: without the floor, whatever was promised and decided would be open again.
+            changes = ((Keyspace.BALLOTS, stored, None), self._floors.raised(partition, after))
+            self.unlearned.pop(stored, None)
+            self._metrics.forgotten_keys.value += 1
+        gone = state is None or after is not None
+
+        def settled(error: DynamoError | None) -> None:
+            self._note(error)
+            respond(Forgotten(gone) if error is None else refusal(error))
+
+        self._storage.write(changes, True, typed(settled))
 
     def not_learnt(self, stored: bytes) -> None:
         """What this key's state holds may be chosen without its record showing it (`daemons/settler.py`)."""

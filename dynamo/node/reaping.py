@@ -137,8 +137,11 @@ class Reaping:
 
     def _objection_to(self, bucket: str, key: bytes, base: Base) -> str:
         properties = self._buckets.last(bucket)
-        if properties is None or properties.mode is Mode.LINEARIZABLE:
+        if properties is None:
             return "bucket"
+        if properties.mode is Mode.LINEARIZABLE and self._records.has_votes(base):
+            # What it accepted may yet be learnt, late: then its record is what holds down anything older.
+            return "votes"
         if self._records.read(bucket, key) != base.data:
             return "queued"
         return "" if self._is_old_enough(base.record) else "young"

@@ -85,6 +85,10 @@ class Records:
             self.quarantine.check(stored)
         return self.quarantine.verified(stored, self._storage.read(Keyspace.RECORDS, stored) or b"")
 
+    def has_votes(self, base: Base) -> bool:
+        """Whether this node has an acceptor's state of the key, or will have."""
+        return self._storage.latest(Keyspace.BALLOTS, base.stored_key) is not None
+
     def base(self, bucket: str, key: bytes) -> Base:
         """The newest state, to compute the next one from; of a damaged record nothing is left.
 

@@ -40,7 +40,9 @@ its bucket; `refused`: none was taken, for want of room.
 DAMAGE_PLACES = ("records", "hints", "ballots", "meta", "page")
 """Keyspaces, as they are named on disk."""
 HEAL_OUTCOMES = ("repaired", "nothing")
-REAP_OBJECTIONS = ("unsteady", "hint", "damaged", "version", "bucket", "queued", "young", "silent")
+FORGET_RESULTS = ("forgotten", "alive", "away", "damaged", "refused", "stores")
+"""`consensus.forgetting.Attempt.result`."""
+REAP_OBJECTIONS = ("unsteady", "hint", "damaged", "version", "bucket", "votes", "queued", "young", "silent")
 
 SIZE_LIMITS = ("siblings", "object_bytes")
 """Spelt as in the configuration's section of limits."""
@@ -258,6 +260,13 @@ class Metrics:
         )
         self.rejoin_keys = self._counter(
             "dynamo_rejoin_keys_total", "Keys whose votes a node that began empty has learned of others."
+        )
+
+        attempts = "Attempts to forget keys of linearizable buckets that were deleted long ago, by what came of them."
+        self.forget_attempts = self._counters("dynamo_forget_attempts_total", attempts, "result", FORGET_RESULTS)
+        """By result: one of FORGET_RESULTS."""
+        self.forgotten_keys = self._counter(
+            "dynamo_forgotten_keys_total", "Keys of linearizable buckets of whose votes nothing is left here."
         )
 
     def _make_paxos(self) -> None:

@@ -28,7 +28,7 @@ TAG = etag(as_record(LIVE))
         (Condition(version=0), DELETED, False),
         (Condition(version=0), ABSENT, True),
         (Condition(version=0), FORGOTTEN, True),
-        (Condition(version=9), FORGOTTEN, True),
+        (Condition(version=9), FORGOTTEN, False),
         (Condition(version=8), FORGOTTEN, False),
         (Condition(etags=[TAG]), LIVE, True),
         (Condition(etags=["0" * 16, TAG]), LIVE, True),
@@ -42,5 +42,5 @@ TAG = etag(as_record(LIVE))
     ],
 )
 def test_all_that_is_asked_must_hold(condition, register, expected):
-    """A deleted key has a version, but no value and no tag; one that was never written has version 0."""
+    """A deleted key has a version, but no value and no tag; one that was never written, or is forgotten, has 0."""
     assert holds(condition, register) is expected

@@ -21,72 +21,56 @@ async def rounds(world: StrictWorld, sharers: dict[str, StoreSharer]) -> None:
         await settle()
 
 
-def test_nodes_that_have_not_met_the_new_store_hear_of_it():
+async def test_nodes_that_have_not_met_the_new_store_hear_of_it() -> None:
     """Only one has; after a round all say the same."""
-
-    async def work() -> None:
-        world, sharers = made()
-        await settle()
-        await rounds(world, sharers)
-        world.network.sent.clear()
-        world.network.down.add("node2")
-        world.wipe("node3")
-        sharers["node3"] = StoreSharer(world["node3"])
-        await settle()
-        world.network.down.clear()
-        assert world["node2"].store_ages.stores != world["node1"].store_ages.stores
-        await rounds(world, {"node1": sharers["node1"]})
-        assert world["node2"].store_ages.stores == world["node1"].store_ages.stores
-        await rounds(world, sharers)
-        world.network.sent.clear()
-        await rounds(world, sharers)
-        assert world.sent(TellStores) == []
-
-    asyncio.run(work())
+    world, sharers = made()
+    await settle()
+    await rounds(world, sharers)
+    world.network.sent.clear()
+    world.network.down.add("node2")
+    world.wipe("node3")
+    sharers["node3"] = StoreSharer(world["node3"])
+    await settle()
+    world.network.down.clear()
+    assert world["node2"].store_ages.stores != world["node1"].store_ages.stores
+    await rounds(world, {"node1": sharers["node1"]})
+    assert world["node2"].store_ages.stores == world["node1"].store_ages.stores
+    await rounds(world, sharers)
+    world.network.sent.clear()
+    await rounds(world, sharers)
+    assert world.sent(TellStores) == []
 
 
-def test_what_a_node_did_not_get_it_is_told_again():
+async def test_what_a_node_did_not_get_it_is_told_again() -> None:
     """It was down, or its disk did not take it."""
-
-    async def work() -> None:
-        world, sharers = made()
-        world.network.silent.add("node2")
-        await settle()
-        await rounds(world, {"node1": sharers["node1"]})
-        assert [to for _, to, _ in world.sent(TellStores)] == ["node2", "node3"]
-        world.network.silent.clear()
-        await rounds(world, {"node1": sharers["node1"]})
-        await rounds(world, {"node1": sharers["node1"]})
-        assert [to for _, to, _ in world.sent(TellStores)] == ["node2", "node3", "node2"]
-
-    asyncio.run(work())
+    world, sharers = made()
+    world.network.silent.add("node2")
+    await settle()
+    await rounds(world, {"node1": sharers["node1"]})
+    assert [to for _, to, _ in world.sent(TellStores)] == ["node2", "node3"]
+    world.network.silent.clear()
+    await rounds(world, {"node1": sharers["node1"]})
+    await rounds(world, {"node1": sharers["node1"]})
+    assert [to for _, to, _ in world.sent(TellStores)] == ["node2", "node3", "node2"]
 
 
-def test_a_note_that_the_disk_refused_is_written_later():
+async def test_a_note_that_the_disk_refused_is_written_later() -> None:
     """Votes count only with what is on disk, so it must get there."""
-
-    async def work() -> None:
-        world, sharers = made()
-        await settle()
-        before = world["node1"].store_ages.stores
-        world.storage["node1"].full = True
-        world["node1"].store_ages.judge(StoreAge("node2", "f" * 16, 1, "r"))
-        await settle()
-        assert world["node1"].store_ages.stores == before
-        world.storage["node1"].full = False
-        await rounds(world, {"node1": sharers["node1"]})
-        assert world["node1"].store_ages.stores != before
-
-    asyncio.run(work())
+    world, sharers = made()
+    await settle()
+    before = world["node1"].store_ages.stores
+    world.storage["node1"].full = True
+    world["node1"].store_ages.judge(StoreAge("node2", "f" * 16, 1, "r"))
+    await settle()
+    assert world["node1"].store_ages.stores == before
+    world.storage["node1"].full = False
+    await rounds(world, {"node1": sharers["node1"]})
+    assert world["node1"].store_ages.stores != before
 
 
-def test_it_hurries_while_the_node_may_not_vote():
+async def test_it_hurries_while_the_node_may_not_vote() -> None:
     """A new cluster waits for nothing else."""
-
-    async def work() -> None:
-        world, sharers = made()
-        assert sharers["node1"].period_s == PERIOD_S
-        world.wipe("node1")
-        assert StoreSharer(world["node1"]).period_s == HASTE_S
-
-    asyncio.run(work())
+    world, sharers = made()
+    assert sharers["node1"].period_s == PERIOD_S
+    world.wipe("node1")
+    assert StoreSharer(world["node1"]).period_s == HASTE_S
