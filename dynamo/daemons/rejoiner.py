@@ -82,8 +82,11 @@ class Rejoiner:
         if not suffices(n, others, sources, first):
             self._remind(partition, [peer for peer in others if peer not in sources])
             return
-        if await self._ask_all(partition, n, sources):
-            self._voting.rejoined(partition, n)
+        try:
+            if await self._ask_all(partition, n, sources):
+                self._voting.rejoined(partition, n)
+        except CorruptValue as problem:
+            self._remind(partition, [problem.detail])
 
     def _may_ask(self, peer: str) -> bool:
         now = self._node.clock.monotonic()
@@ -106,7 +109,10 @@ class Rejoiner:
                 await self._pace.wait(len(ready), REBUILD_HASTE)
                 if not await self._take_over(ready, n):
                     return False
-        return await self._keep([self._node.floors.raised(partition, gathering.floor)])
+        floors = self._node.floors
+        if floors.of(partition).raised(gathering.floor) == floors.of(partition):
+            return True
+        return await self._keep([floors.raised(partition, gathering.floor)])
 
     async def _ask_on(self, gathering: Gathering, partition: int, n: int) -> bool:
         """The next page of each source that has more; whether all gave it."""

@@ -56,6 +56,8 @@ class Voting:
         self._left: dict[int, list[int]] = {}
         self._rejoined: dict[int, list[int]] = {}
         """What is to be taken from `_left` once the disk has it."""
+        self._taken: dict[int, list[int]] = {}
+        """The part of it that is on its way there."""
         self._is_kept = True
         self._is_saving = False
 
@@ -99,8 +101,14 @@ class Voting:
             self.check(partition, 0)
 
     def left(self, n: int) -> list[int]:
-        """Partitions of which this node is a primary for `n` replicas, and may not vote yet, in order."""
-        return [partition for partition in self._left if self._is_left(partition, n)]
+        """Partitions of which this node is a primary for `n` replicas, and has something to learn, in order."""
+        return [
+            partition
+            for partition in self._left
+            if self._is_left(partition, n)
+            and n not in self._rejoined.get(partition, ())
+            and n not in self._taken.get(partition, ())
+        ]
 
     def _is_left(self, partition: int, n: int) -> bool:
         return not self.may_vote(partition, n) and self._node in self._preference.primaries(partition, n)
@@ -126,14 +134,14 @@ class Voting:
         if self._is_saving or (self._is_kept and not self._rejoined):
             return
         self._is_saving = True
-        taken, self._rejoined = self._rejoined, {}
+        taken, self._taken, self._rejoined = self._rejoined, self._rejoined, {}
         after = {
             partition: sorted({}.fromkeys([*done, *taken.get(partition, ())])) for partition, done in self._left.items()
         }
         left = {partition: done for partition, done in after.items() if not self._is_complete(partition, done)}
 
         def settled(error: Exception | None) -> None:
-            self._is_saving = False
+            self._is_saving, self._taken = False, {}
             if error is None:
                 self._left, self._is_kept = left, True
                 if taken and not left:
