@@ -47,10 +47,12 @@ class StrictWorld(World):
 
     def wipe(self, name: str) -> Node:
         """Its disk is lost, and it comes back with an empty one; who is cut off does not meet it."""
+        self.storage[name].held = True  # the process that had it is gone, too
         self.storage[name] = MemoryStorage(self.later)
         identity = self.identity[name]
         identity.renew()
         identity.store, identity.starts = f"{int(identity.store, 16) + 0x100:016x}", 1
+        identity.run = identity.store[-8:]
         node = self.boot(name)
         node.buckets.learn([self.properties], lambda _: None)
         for other in self.network.nodes.values():
