@@ -4,7 +4,9 @@ A call is written before the request is sent, a return when its outcome is known
 whose outcome nobody knows. Times are seconds on one clock, that of whoever recorded. Values are unique: a value names
 the write that it came from. A request (its identity) may be made several times; all its calls are one write.
 
-`ok` means that the operation took effect, `fail` that it never did and never will, `unknown` that it may have.
+`ok` means that the operation took effect, `fail` that it never did and never will, `unknown` that it may have. A
+compare-and-set whose condition did not hold is `ok` and not `applied`: it changed nothing, and says what it saw.
+`operation.py` makes of these events what a check of linearizability works on.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ Clock = dict[str, int]
 Place = tuple[str, str]
 """Bucket and key."""
 Outcome = Literal["ok", "fail", "unknown"]
+Kind = Literal["get", "put", "delete", "cas", "add", "resolve", "acquire", "release"]
+"""`cas` changes under a condition, `add` adds to an integer. `resolve` asks what became of the request that it names.
+`acquire` and `release` are those of a lock."""
 
 
 class Sibling(msgspec.Struct, frozen=True, array_like=True):
@@ -65,7 +70,7 @@ class Bucket(msgspec.Struct, tag_field="event", tag="bucket", frozen=True):
     """How a bucket of this history treats concurrent writes, and on how many replicas."""
 
     name: str
-    mode: Literal["siblings", "lww"]
+    mode: Literal["siblings", "lww", "linearizable"]
     n: int
     strict: bool = True
     """Whether only the N replicas of a key count; where fallbacks do, quorums need not overlap."""
@@ -78,13 +83,21 @@ class Run(msgspec.Struct, tag_field="event", tag="run", frozen=True):
     actor: str
 
 
+class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What must hold of a key for a `cas` to change it: that it has no value, that value, or that version number."""
+
+    of: Literal["absent", "value", "version"]
+    value: str | None = None
+    number: int | None = None
+
+
 class Call(msgspec.Struct, tag_field="event", tag="call", frozen=True, omit_defaults=True):
     """A client asks for something."""
 
     op: int
     at: float
     process: str
-    kind: Literal["get", "put", "delete"]
+    kind: Kind
     bucket: str
     key: str
     quorum: int
@@ -98,6 +111,11 @@ class Call(msgspec.Struct, tag_field="event", tag="call", frozen=True, omit_defa
     """What the client had seen; None if it did not say."""
     expires: bool = False
     """Whether the value is to live for a time only."""
+    condition: Condition | None = None
+    """Of a `cas`."""
+    then: Literal["set", "delete", "add"] = "set"
+    """What a `cas` does if its condition holds: set `value`, delete the key, or add `amount`."""
+    amount: int = 0
 
     @property
     def place(self) -> Place:
@@ -113,10 +131,17 @@ class Return(msgspec.Struct, tag_field="event", tag="return", frozen=True, omit_
     version: Version | None = None
     """Of a get: what it found. Of a write: the coordinator's version after it."""
     values: tuple[str, ...] = ()
-    """Of a get: the values that a user would be shown."""
+    """Of a get: the values that a user would be shown. Of a condition that did not hold: the value there was.
+    Of an addition: the sum."""
     error: str = ""
     held_by: int | None = None
     """On how many replicas' disks all of `version` lay at that moment, where somebody could look."""
+    applied: bool = True
+    """False: the condition did not hold (of a `resolve`: the request has changed nothing, and never will)."""
+    number: int | None = None
+    """The version number of a linearizable key: of a change the one it made, else the one that was seen."""
+    told: bool = True
+    """Whether `values` says what there was (no value: nothing), where nothing was changed or something was added."""
 
 
 class Remark(msgspec.Struct, tag_field="event", tag="remark", frozen=True):

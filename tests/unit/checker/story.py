@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from dynamo.checker.history import Bucket, Call, Clock, History, Outcome, Place, Return, Sibling, Version, Violation
+from dynamo.checker.operation import Op
 
 PLACE: Place = ("b", "k")
 
@@ -93,3 +96,43 @@ class Story:
 def rules(found: list[Violation]) -> list[str]:
     """Which rules were broken, each once, in order."""
     return sorted({violation.rule for violation in found})
+
+
+def op(
+    index: int,
+    kind: str,
+    called: float,
+    returned: float = inf,
+    *,
+    key: str = "b/k",
+    outcome: Outcome = "ok",
+    **more: object,
+) -> Op:
+    """An operation by hand. `seen` given means that it was told; a get without `seen` saw nothing."""
+    told = "seen" in more or (kind == "get" and outcome == "ok")
+    return Op(index, f"c{index}", kind, key, called, returned, outcome, told=told, **more)
+
+
+class Calls:
+    """Writes a history of a linearizable key, event by event, each a second after the last."""
+
+    def __init__(self) -> None:
+        self.history = History([Bucket("b", "linearizable", 3)])
+        self._now = 0.0
+        self._ops = 0
+
+    def call(self, kind: str, key: str = "k", **more: object) -> int:
+        """Somebody asks for something; the number of the operation."""
+        self._ops += 1
+        self._now += 1
+        more.setdefault("process", f"c{self._ops}")
+        self.history.add(
+            Call(op=self._ops, at=self._now, kind=kind, bucket="b", key=key, quorum=2, deadline=self._now + 5, **more)
+        )
+        return self._ops
+
+    def answer(self, op: int, *values: str, outcome: Outcome = "ok", **more: object) -> int:
+        """It returns."""
+        self._now += 1
+        self.history.add(Return(op, self._now, outcome, values=values, **more))
+        return op

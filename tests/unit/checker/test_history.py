@@ -51,3 +51,14 @@ def test_a_call_without_a_return_is_unknown():
 def test_a_violation_reads_as_a_sentence():
     """Rule, place, what, and the operations to look at."""
     assert str(Violation("lost", ("b", "k"), "v1 is gone", (3, 7))) == "lost: b/k: v1 is gone (operations 3, 7)"
+
+
+def test_lines_written_before_there_were_conditions_read_as_before():
+    """What they do not say is: applied, no number, told."""
+    call = (
+        '{"event":"call","op":1,"at":1.0,"process":"c","kind":"put","bucket":"b","key":"k","quorum":2,"deadline":3.0}'
+    )
+    history = from_lines(call + '\n{"event":"return","op":1,"at":2.0,"outcome":"ok"}\n')
+    (operation,) = history.operations.values()
+    assert operation.call.condition is None
+    assert (operation.returns[0].applied, operation.returns[0].number, operation.returns[0].told) == (True, None, True)
