@@ -85,6 +85,11 @@ def describe(op: Op) -> str:
     return f"{_asked(op)}{_answered(op)}"
 
 
+def named(op: Op) -> str:
+    """An operation within a sentence."""
+    return f"{describe(op)} (operation {op.index} of {op.process})"
+
+
 def _asked(op: Op) -> str:
     if op.kind == "cas":
         held = {"absent": "absent", "value": shown(op.expected), "version": f"v{op.expected_number}"}[op.condition]

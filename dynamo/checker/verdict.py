@@ -22,6 +22,8 @@ class Order(msgspec.Struct):
     states: tuple[str, ...] = ()
     refused: dict[int, str] = {}
     """Operations that could have come next by time and did not fit, and why."""
+    left_out: int = 0
+    """How many at its beginning are not shown."""
 
 
 class Search(msgspec.Struct):
