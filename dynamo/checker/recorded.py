@@ -12,9 +12,17 @@ from math import inf
 
 import msgspec
 
-from dynamo.checker.history import Call, History, Place, Return
+from dynamo.checker.history import Call, History, Place, Remark, Return
 from dynamo.checker.operation import Op, describe
 from dynamo.checker.verdict import Verdict
+
+
+class Aside(msgspec.Struct):
+    """What happened besides: faults, phases. `at` is its place among the events, `at_s` the time that was noted."""
+
+    at: float
+    at_s: float
+    text: str
 
 
 class Recording(msgspec.Struct):
@@ -24,6 +32,7 @@ class Recording(msgspec.Struct):
     """Operations by bucket/key, in the order of their first calls."""
     contradictions: list[Verdict] = []
     """Requests that were answered in two ways."""
+    asides: list[Aside] = []
 
 
 class _Attempt(msgspec.Struct, gc=False):
@@ -37,8 +46,8 @@ class _Attempt(msgspec.Struct, gc=False):
 
 def operations(history: History, bucket: str | None = None) -> Recording:
     """The history as operations, of one bucket or of all. Raises ValueError for a `cas` that names no condition."""
-    recording = Recording({}, [])
-    for attempts in _requests(history, bucket):
+    recording = Recording({}, [], [])
+    for attempts in _requests(history, bucket, recording.asides):
         op = _folded(attempts)
         if op is not None:
             recording.keys.setdefault(op.key, []).append(op)
@@ -48,9 +57,9 @@ def operations(history: History, bucket: str | None = None) -> Recording:
     return recording
 
 
-def _requests(history: History, bucket: str | None) -> list[list[_Attempt]]:
-    """The attempts of each request, requests in the order of their first calls."""
-    events = [event for event in history.events if isinstance(event, Call | Return)]
+def _requests(history: History, bucket: str | None, asides: list[Aside]) -> list[list[_Attempt]]:
+    """The attempts of each request, requests in the order of their first calls. Remarks go to `asides`."""
+    events = [event for event in history.events if isinstance(event, Call | Return | Remark)]
     events.sort(key=lambda event: event.at)
     found: list[list[_Attempt]] = []
     by_request: dict[tuple[Place, str], list[_Attempt]] = {}
@@ -60,6 +69,8 @@ def _requests(history: History, bucket: str | None) -> list[list[_Attempt]]:
             attempt = by_op.get(event.op)
             if attempt is not None and attempt.answer is None:
                 attempt.answer, attempt.returned = event, rank
+        elif isinstance(event, Remark):
+            asides.append(Aside(rank, event.at, event.text))
         elif bucket is None or event.bucket == bucket:
             attempt = by_op[event.op] = _Attempt(event, rank)
             if event.request and event.kind != "get":
