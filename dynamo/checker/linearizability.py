@@ -42,7 +42,7 @@ def check_key(
         verdict = zones.check(key, ops, initial)
     except zones.Unsuited as why:
         if method == "zones":
-            raise ValueError(f"the method zones does not apply to {key}: {why}") from why
+            raise ValueError(f"the method zones does not apply to {key or 'the key'}: {why}") from why
         verdict = None
     if method == "zones" and verdict is not None:
         return verdict

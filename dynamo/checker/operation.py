@@ -118,6 +118,8 @@ def shown(value: Value) -> str:
     """A value in a report."""
     if value is None:
         return "nothing"
+    if value == "":
+        return "an empty text"
     if isinstance(value, frozenset):
         return "{" + ", ".join(sorted(map(str, value))) + "}"
     return str(value)

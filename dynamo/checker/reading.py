@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dynamo.checker import edn, jepsen, recorded
-from dynamo.checker.history import from_lines
+from dynamo.checker.history import events_of
 from dynamo.checker.operation import Value
 from dynamo.checker.recorded import Recording
 
@@ -18,7 +18,7 @@ def read(text: str, model: str, bucket: str | None = None) -> Recording:
     Raises ValueError for what cannot be read; where one line is to blame its number comes first.
     """
     if is_ours(text):
-        return recorded.operations(from_lines(text), bucket)
+        return recorded.of_events(events_of(text), bucket)
     return jepsen.operations(text, elements=model == "set")
 
 

@@ -8,11 +8,13 @@ applied"; where two differ that is a violation by itself. A `resolve` is one mor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
+from operator import attrgetter
 
 import msgspec
 
-from dynamo.checker.history import Call, History, Place, Remark, Return
+from dynamo.checker.history import Call, Event, History, Remark, Return
 from dynamo.checker.operation import Op, describe
 from dynamo.checker.verdict import Verdict
 
@@ -42,46 +44,59 @@ class _Attempt(msgspec.Struct, gc=False):
     called: float
     returned: float = inf
     answer: Return | None = None
+    repeats: list[_Attempt] | None = None
+    """Of the first call of a request: the other ones."""
 
 
 def operations(history: History, bucket: str | None = None) -> Recording:
     """The history as operations, of one bucket or of all. Raises ValueError for a `cas` that names no condition."""
+    return of_events(history.events, bucket)
+
+
+def of_events(events: Iterable[Event], bucket: str | None = None) -> Recording:
+    """The same. Raises ValueError as well for a return without its call, and for a call number used twice."""
     recording = Recording({}, [], [])
-    for attempts in _requests(history, bucket, recording.asides):
+    for first in _requests(events, bucket, recording.asides):
+        attempts = [first, *first.repeats] if first.repeats else [first]
         op = _folded(attempts)
         if op is not None:
             recording.keys.setdefault(op.key, []).append(op)
-            other = _contradiction(attempts, op)
+            other = _contradiction(attempts, op) if first.repeats else None
             if other is not None:
                 recording.contradictions.append(other)
     return recording
 
 
-def _requests(history: History, bucket: str | None, asides: list[Aside]) -> list[list[_Attempt]]:
-    """The attempts of each request, requests in the order of their first calls. Remarks go to `asides`."""
-    events = [event for event in history.events if isinstance(event, Call | Return | Remark)]
-    events.sort(key=lambda event: event.at)
-    found: list[list[_Attempt]] = []
-    by_request: dict[tuple[Place, str], list[_Attempt]] = {}
+def _requests(events: Iterable[Event], bucket: str | None, asides: list[Aside]) -> Iterable[_Attempt]:
+    """The first attempt of each request, in the order of their calls. Remarks go to `asides`."""
+    timed = [event for event in events if isinstance(event, Call | Return | Remark)]
+    timed.sort(key=attrgetter("at"))
+    by_request: dict[tuple[str, str, str], _Attempt] = {}
     by_op: dict[int, _Attempt] = {}
-    for rank, event in enumerate(events):
+    firsts: list[_Attempt] = []
+    for rank, event in enumerate(timed):
         if isinstance(event, Return):
             attempt = by_op.get(event.op)
-            if attempt is not None and attempt.answer is None:
+            if attempt is None:
+                raise ValueError(f"operation {event.op} returns and was never called")
+            if attempt.answer is None:
                 attempt.answer, attempt.returned = event, rank
         elif isinstance(event, Remark):
             asides.append(Aside(rank, event.at, event.text))
-        elif bucket is None or event.bucket == bucket:
+        elif event.op in by_op:
+            raise ValueError(f"operation {event.op} is called twice")
+        else:
             attempt = by_op[event.op] = _Attempt(event, rank)
+            if bucket is not None and event.bucket != bucket:
+                continue
+            first = attempt
             if event.request and event.kind != "get":
-                attempts = by_request.setdefault((event.place, event.request), [])
-                attempts.append(attempt)
-                if len(attempts) > 1:
-                    continue
-                found.append(attempts)
+                first = by_request.setdefault((event.bucket, event.key, event.request), attempt)
+            if first is attempt:
+                firsts.append(attempt)
             else:
-                found.append([attempt])
-    return found
+                first.repeats = [*(first.repeats or ()), attempt]
+    return firsts
 
 
 def _folded(attempts: list[_Attempt]) -> Op | None:
@@ -89,8 +104,7 @@ def _folded(attempts: list[_Attempt]) -> Op | None:
     asked = [attempt for attempt in attempts if attempt.call.kind != "resolve"]
     if not asked:
         return None
-    op = _plain(asked[0].call)
-    op.called, op.called_s = asked[0].called, asked[0].call.at
+    op = _plain(asked[0].call, asked[0].called)
     answered = [attempt for attempt in attempts if attempt.answer is not None and attempt.answer.outcome == "ok"]
     if answered:
         _answer(op, min(answered, key=lambda attempt: attempt.returned))
@@ -101,13 +115,13 @@ def _folded(attempts: list[_Attempt]) -> Op | None:
     return op
 
 
-def _plain(call: Call) -> Op:
-    op = Op(call.op, call.process, call.kind, "/".join(call.place), 0.0)
-    op.written, op.amount, op.then = call.value, call.amount, call.then
+def _plain(call: Call, called: float) -> Op:
+    key = f"{call.bucket}/{call.key}"
+    op = Op(call.op, call.process, call.kind, key, called, written=call.value, amount=call.amount, called_s=call.at)
     if call.kind == "cas":
         if call.condition is None:
             raise ValueError(f"operation {call.op} is a cas without a condition")
-        op.condition, op.expected = call.condition.of, call.condition.value
+        op.condition, op.expected, op.then = call.condition.of, call.condition.value, call.then
         op.expected_number = call.condition.number
     return op
 

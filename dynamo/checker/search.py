@@ -24,8 +24,8 @@ from dynamo.checker.verdict import Order, Search, Verdict
 
 METHOD = "search"
 """Its name in `verdict.METHODS`."""
-BUDGET = 5_000_000
-"""Configurations, unless told otherwise: about a minute's work on a machine of 2026."""
+BUDGET = 2_000_000
+"""Configurations, unless told otherwise: some ten seconds of work."""
 ORDERS_MAX = 12
 """Orders that an illegal verdict shows."""
 STATES_MAX = 4

@@ -29,6 +29,7 @@ VERBS = {
     "repair": Verb("dynamo.cli.repair:repair", "compare replicas now, and see what comparing has come to"),
     "config": Verb("dynamo.cli.config:config", "check and show a node's configuration"),
     "simulate": Verb("dynamo.cli.simulate:simulate", "run clusters on virtual time under random faults"),
+    "check": Verb("dynamo.cli.check:check", "whether a recorded history is linearizable"),
     "bench": Verb("dynamo.cli.bench:bench", "measure this machine, beside a bare server and etcd"),
 }
 
@@ -36,7 +37,8 @@ root = LazyGroup(
     "dynamo",
     VERBS,
     "A leaderless, quorum-replicated key-value store.\n\n"
-    "Exit codes: 0 fine, 1 failure, 2 usage, 3 the cluster is not healthy, 4 the outcome of a write is unknown.",
+    "Exit codes: 0 fine, 1 failure, 2 usage, 3 the cluster is not healthy, "
+    "4 the outcome of a write, or of a check, is unknown.",
 )
 root = click.version_option(VERSION, package_name="dynamo-kv", prog_name="dynamo")(root)
 

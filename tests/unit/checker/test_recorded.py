@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from dynamo.checker.history import Condition, from_lines, to_lines
-from dynamo.checker.recorded import operations
+from dynamo.checker.history import Call, Condition, Remark, Return, from_lines, to_lines
+from dynamo.checker.recorded import of_events, operations
 from tests.unit.checker.story import Calls
 
 
@@ -137,6 +137,26 @@ def test_only_one_bucket_is_wanted():
     calls.answer(calls.call("get"))
     assert operations(calls.history, "other").keys == {}
     assert list(operations(calls.history, "b").keys) == ["b/k"]
+
+
+def test_events_that_cannot_be_are_refused():
+    """A return without its call, a number used twice."""
+    call = Call(op=1, at=1.0, process="c", kind="get", bucket="b", key="k", quorum=1, deadline=2.0)
+    with pytest.raises(ValueError, match="operation 2 returns and was never called"):
+        of_events([call, Return(2, 3.0, "ok")])
+    with pytest.raises(ValueError, match="operation 1 is called twice"):
+        of_events([call, call])
+
+
+def test_events_are_in_the_order_of_their_times():
+    """Those of one instant as they were recorded; remarks have their place among them."""
+    get, put = (
+        Call(op=op, at=at, process="c", kind=kind, bucket="b", key="k", quorum=1, deadline=9.0)
+        for op, at, kind in ((1, 3.0, "get"), (2, 1.0, "put"))
+    )
+    recording = of_events([get, Return(1, 3.0, "ok"), put, Remark(2.0, "a cut"), Return(2, 3.0, "ok")])
+    assert [(op.index, op.called, op.returned) for op in recording.keys["b/k"]] == [(2, 0, 4), (1, 2, 3)]
+    assert [(aside.at, aside.at_s, aside.text) for aside in recording.asides] == [(1, 2.0, "a cut")]
 
 
 def test_a_cas_without_a_condition_is_refused():
