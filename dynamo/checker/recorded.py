@@ -57,8 +57,8 @@ def of_events(events: Iterable[Event], bucket: str | None = None) -> Recording:
     """The same. Raises ValueError as well for a return without its call, and for a call number used twice."""
     recording = Recording({}, [], [])
     for first in _requests(events, bucket, recording.asides):
-        attempts = [first, *first.repeats] if first.repeats else [first]
-        op = _folded(attempts)
+        attempts = [first, *(first.repeats or ())]
+        op = _folded(attempts) if first.repeats or first.call.kind == "resolve" else _single(first)
         if op is not None:
             recording.keys.setdefault(op.key, []).append(op)
             other = _contradiction(attempts, op) if first.repeats else None
@@ -97,6 +97,18 @@ def _requests(events: Iterable[Event], bucket: str | None, asides: list[Aside]) 
             else:
                 first.repeats = [*(first.repeats or ()), attempt]
     return firsts
+
+
+def _single(attempt: _Attempt) -> Op:
+    """The operation that one call is."""
+    op = _plain(attempt.call, attempt.called)
+    if attempt.answer is None or attempt.answer.outcome == "unknown":
+        op.outcome = "unknown"
+    elif attempt.answer.outcome == "ok":
+        _answer(op, attempt)
+    else:
+        op.outcome, op.returned, op.returned_s = "fail", attempt.returned, attempt.answer.at
+    return op
 
 
 def _folded(attempts: list[_Attempt]) -> Op | None:

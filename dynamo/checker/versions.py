@@ -107,7 +107,9 @@ def _versions(dated: list[Dated]) -> dict[int, Version]:
     """What each number stands for. Raises Broken if it stands for two things."""
     versions: dict[int, Version] = {}
     for number, op in dated:
-        version = versions.setdefault(number, Version())
+        version = versions.get(number)
+        if version is None:
+            version = versions[number] = Version()
         if op.changes:
             if version.change is not None:
                 raise Broken(f"{named(version.change)} and {named(op)} both made version {number}", version.change, op)
@@ -125,16 +127,22 @@ def _versions(dated: list[Dated]) -> dict[int, Version]:
 
 def _once(placed: list[Op], dated: list[Dated], initial: Value) -> Once:
     """Values that are there once, and their numbers. Raises Broken if one has two."""
-    writers: dict[Value, list[Op]] = {}
+    writers: dict[Value, Op | None] = {initial: None}
+    rewritten = False
     for op in placed:
-        if op.changes:
-            if op.kind == "add" or op.then == "add" or op.kind == "append":
-                return Once({}, {})
-            writers.setdefault(_value(op), []).append(op)
-    once = Once({}, {value: ops[0] for value, ops in writers.items() if len(ops) == 1 and value != initial})
+        if op.kind == "get" or not op.applied:
+            continue
+        if op.kind in ("add", "append") or op.then == "add":
+            return Once({}, {})
+        value = _value(op)
+        rewritten = rewritten or value == initial
+        writers[value] = None if value in writers else op
+    once = Once({}, {value: op for value, op in writers.items() if op is not None})
     for each in dated:
+        if not _tells(each.op):
+            continue
         value = _value(each.op)
-        if not _tells(each.op) or (value not in once.writers and (value != initial or initial in writers)):
+        if value not in once.writers and (value != initial or rewritten):
             continue
         first = once.numbers.setdefault(value, each)
         if first.number != each.number:
