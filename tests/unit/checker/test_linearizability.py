@@ -1,5 +1,6 @@
 """The method that can tell is chosen, and all methods say what the plain truth is."""
 
+from math import inf
 from random import Random
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from dynamo.checker import search, zones
 from dynamo.checker.linearizability import check, check_key
 from dynamo.checker.models import model_for
-from dynamo.checker.operation import describe
+from dynamo.checker.operation import Op, considered, describe
 from tests.unit.checker.oracle import Taste, draw, is_legal
 from tests.unit.checker.story import op
 
@@ -59,6 +60,56 @@ def _results(ops) -> dict[str, str]:
         except zones.Unsuited:
             pass
     return results
+
+
+def _drawn(dice: Random, model: str, count: int) -> list[Op]:
+    """Operations of a counter, a set or a lock, whose answers are drawn as they come."""
+    ops = []
+    for index in range(count):
+        called = dice.uniform(0, 4)
+        kind = dice.choice(("acquire", "release") if model == "lock" else ("get", "add", "add"))
+        unknown = dice.random() < 0.2
+        made = op(
+            index,
+            kind,
+            called,
+            inf if unknown else called + dice.expovariate(1),
+            outcome="unknown" if unknown else "ok",
+        )
+        made.process = f"c{dice.randrange(2)}"
+        if kind == "add":
+            made.amount, made.written = 1, dice.choice("ab")
+        elif kind == "get" and not unknown:
+            made.told, made.seen = (
+                True,
+                dice.choice((1, 2)) if model == "counter" else dice.choice((None, "a", ("b", "a"))),
+            )
+        elif model == "lock" and not unknown:
+            made.applied = dice.random() < 0.7
+        ops.append(made)
+    return ops
+
+
+def _some_order(model, state, left: list[Op]) -> bool:
+    return all(each.outcome == "unknown" for each in left) or any(
+        _some_order(model, after, [other for other in left if other is not each])
+        for each in left
+        if not any(other.returned < each.called for other in left) and (after := model.step(state, each)) is not None
+    )
+
+
+@pytest.mark.parametrize("name", ["counter", "set", "lock"])
+def test_the_search_finds_an_order_of_any_model_if_there_is_one(name: str):
+    """As trying every order does, with the same steps."""
+    legal = 0
+    for seed in range(SMALL):
+        dice = Random(f"{name}/{seed}")
+        ops = _drawn(dice, name, dice.randint(1, 6))
+        model = model_for(name, ops)
+        truth = _some_order(model, model.initial(None), considered(ops))
+        legal += truth
+        assert (check_key("k", ops, name).result == "legal") == truth, seed
+    assert SMALL / 20 < legal < SMALL * 19 / 20
 
 
 @pytest.mark.parametrize("seed", range(20))

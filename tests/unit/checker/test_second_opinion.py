@@ -17,7 +17,7 @@ TASTES = {
     "three values, mostly conditions": Taste(kinds=("get", "cas", "cas", "put"), values=3, told=0.5, unknown=0.02),
 }
 SIZES = (30, 100)
-EACH = 300
+EACH = 150
 
 
 def theirs(ops: list[Op]) -> bool:
