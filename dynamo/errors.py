@@ -141,6 +141,14 @@ class SiblingsPresent(DynamoError):
     http_status = 409
 
 
+class NotAnInteger(DynamoError):
+    """An integer was to be added to a value that is none, or the sum would be out of range."""
+
+    code = "not-an-integer"
+    title = "The value is no integer"
+    http_status = 409
+
+
 class TooManySiblings(DynamoError):
     code = "too-many-siblings"
     title = "The key has reached its limit of concurrent values"

@@ -13,18 +13,20 @@ from typing import Protocol, cast
 from aiohttp import web
 from multidict import istr
 
-from dynamo.api import admin, cas, openapi
+from dynamo.api import admin, openapi
 from dynamo.api.answer import Answer
 from dynamo.api.audit_admin import Audit
 from dynamo.api.batch import Batch
 from dynamo.api.buckets import BucketPages
 from dynamo.api.call import Call, Handler
+from dynamo.api.cas import CompareAndSet
 from dynamo.api.facade import Node
 from dynamo.api.hints_admin import Hints
 from dynamo.api.listing import Listing
 from dynamo.api.locate import Map
 from dynamo.api.problems import Refusal, outcome_of, problem
 from dynamo.api.records import Records
+from dynamo.api.registers import Registers
 from dynamo.api.repair_admin import Repairs
 from dynamo.api.wire import announced_bytes
 from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, RouteNotFound
@@ -133,7 +135,8 @@ class App:
     async def _counted(self, call: Call, handler: Handler, op: str) -> Answer:
         """Run a client's request under admission, and count it once, whatever becomes of it."""
         node = self._node
-        body_bytes = announced_bytes(call.request, node.config.limits.value_bytes_max)
+        limits = node.config.limits
+        body_bytes = announced_bytes(call.request, limits.object_bytes_max if op == "cas" else limits.value_bytes_max)
         refused = node.admission.enter(body_bytes, call.started)
         if refused is not None:
             node.metrics.shed_requests[shed_reason(refused)].value += 1
@@ -156,7 +159,8 @@ class App:
 
 def client_app(node: Node) -> App:
     """The API for clients."""
-    records = Records(node)
+    registers = Registers(node)
+    records, cas = Records(node, registers), CompareAndSet(node, registers)
     listing, batch = Listing(node, records), Batch(node, records)
     buckets, ring = BucketPages(node, records), Map(node, records)
     return App(
@@ -168,7 +172,8 @@ def client_app(node: Node) -> App:
                 {"GET": "get", "PUT": "put", "POST": "put", "DELETE": "delete"},
             ),
             Route("/v1/kv/{bucket}", {"GET": listing.get, "POST": records.post}, {"GET": "list", "POST": "put"}),
-            Route("/v1/cas/{bucket}/{key}", {"POST": cas.post}),
+            Route("/v1/cas/{bucket}/{key}", {"POST": cas.post}, {"POST": "cas"}),
+            Route("/v1/resolve/{bucket}/{key}", {"POST": cas.resolve}, {"POST": "cas"}),
             Route("/v1/batch", {"POST": batch.post}),
             Route("/v1/buckets", {"GET": buckets.all}),
             Route("/v1/buckets/{bucket}", {"GET": buckets.get, "PUT": buckets.put, "DELETE": buckets.delete}),

@@ -5,9 +5,6 @@ All operations are started together, so an operation must not rely on another on
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 import time
 from typing import Literal
 
@@ -16,14 +13,33 @@ import msgspec
 from dynamo.api import parameters, problems, wire
 from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call, Pending
+from dynamo.api.conditions import version_of
 from dynamo.api.facade import Node
+from dynamo.api.json_values import either, meta_of, value_type
 from dynamo.api.parameters import ReadOptions, WriteOptions
 from dynamo.api.records import Records, missing, now_ms, read_command, write_command
+from dynamo.api.registers import (
+    LEVEL,
+    not_met,
+    reads_weaker,
+    refuse_ttl,
+    refuse_write_options,
+    shown_of,
+)
 from dynamo.api.representation import Shown, sibling_json
 from dynamo.errors import BadRequest, DynamoError, ValueTooLarge
 from dynamo.node.admission import shed_reason
-from dynamo.protocol.bucket import check_name
-from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.protocol.bucket import BucketProperties, Mode, check_name
+from dynamo.protocol.commands import (
+    Action,
+    ChangeCommand,
+    ChangeOutcome,
+    Condition,
+    ReadCommand,
+    ReadOutcome,
+    WriteCommand,
+    WriteOutcome,
+)
 from dynamo.protocol.http_fields import BATCH_MAX, REQUEST_ID
 from dynamo.ring.token import key_hash
 from dynamo.versioning.context import Context, from_token
@@ -33,9 +49,6 @@ WINDOW = 10
 """Operations under way at a time: with `ANSWER_BYTES_MAX` it bounds what one batch holds in memory."""
 ANSWER_BYTES_MAX = 16 * 2**20
 """Values that one answer carries; reads beyond get an error of their own."""
-TEXT_TYPE = "text/plain; charset=utf-8"
-"""Content-Type of a `value` that names none."""
-_META_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class Operation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +72,7 @@ class Operations(msgspec.Struct, forbid_unknown_fields=True):
     operations: list[Operation]
 
 
+Outcome = ReadOutcome | WriteOutcome | ChangeOutcome
 _decoder = msgspec.json.Decoder(Operations)
 _VALUE_FIELDS = ("value", "value_b64", "content_type", "meta", "ttl")
 
@@ -72,12 +86,12 @@ class _Item:
         self._entered = False
         self.operation = operation
         self.key = b""
-        self.command: WriteCommand | None = None
+        self.command: WriteCommand | ChangeCommand | None = None
         """Of a write."""
         self.level = "none"
         self.size_bytes = 0
         """Values that the result carries."""
-        self.pending: Pending[ReadOutcome | WriteOutcome] = Pending()
+        self.pending: Pending[Outcome] = Pending()
 
     def enter(self) -> None:
         """Raises Overloaded or Draining."""
@@ -87,7 +101,7 @@ class _Item:
             raise refused
         self._entered = True
 
-    def settle(self, outcome: ReadOutcome | WriteOutcome | DynamoError) -> None:
+    def settle(self, outcome: Outcome | DynamoError) -> None:
         """It has its outcome: what the node calls back."""
         if self._entered:
             self._node.admission.leave()
@@ -99,18 +113,27 @@ class _Item:
     async def result(self) -> dict[str, object]:
         """The operation's place in the answer."""
         try:
-            outcome = await self.pending.wait()
-            if isinstance(outcome, ReadOutcome):
-                record = outcome.record
-                self.size_bytes = 0 if record is None else sum(len(s.value or b"") for s in record.siblings)
-                shown = Shown(self.operation.bucket, self.key, outcome.record, now_ms())
-                self._node.metrics.read_siblings.observe(len(shown.live))
-                return _found(shown)
-            shown = Shown(self.operation.bucket, self.key, decode(outcome.record), now_ms())
-            assert self.command is not None, "a write's outcome is a write command's"
-            return _written(shown, outcome, self.command)
+            return self._shown(await self.pending.wait())
         except DynamoError as error:
             return self.refused(error)
+
+    def _shown(self, outcome: Outcome) -> dict[str, object]:
+        bucket = self.operation.bucket
+        if isinstance(outcome, ChangeOutcome):
+            shown = shown_of(bucket, self.key, outcome)
+            self.size_bytes = sum(len(s.value or b"") for s in shown.live)
+            if self.operation.op == "get":
+                return _found(shown)
+            assert isinstance(self.command, ChangeCommand), "a change's outcome is a change command's"
+            return _changed(shown, outcome, self.command)
+        if isinstance(outcome, ReadOutcome):
+            record = outcome.record
+            self.size_bytes = 0 if record is None else sum(len(s.value or b"") for s in record.siblings)
+            shown = Shown(bucket, self.key, outcome.record, now_ms())
+            self._node.metrics.read_siblings.observe(len(shown.live))
+            return _found(shown)
+        assert isinstance(self.command, WriteCommand), "a write's outcome is a write command's"
+        return _written(Shown(bucket, self.key, decode(outcome.record), now_ms()), outcome, self.command)
 
     def refused(self, error: DynamoError) -> dict[str, object]:
         """The result of an operation that failed."""
@@ -174,7 +197,9 @@ class Batch:
             item.key = _key(item.operation)
             token = item.operation.context
             context = None if token is None else from_token(token, key_hash(bucket, item.key))
-            if item.operation.op == "get":
+            if self._records.bucket(bucket).mode is Mode.LINEARIZABLE:
+                self._start_linearizable(item, reading, writing, context, deadline, named)
+            elif item.operation.op == "get":
                 item.level = self._records.read_level(bucket, reading)
                 self._node.read(_read(item, reading, context), deadline, item.call.trace, item.settle)
             else:
@@ -183,6 +208,28 @@ class Batch:
                 self._node.write(command, deadline, item.call.trace, item.settle)
         except DynamoError as error:
             item.settle(error)
+
+    def _start_linearizable(
+        self,
+        item: _Item,
+        reading: ReadOptions,
+        writing: WriteOptions,
+        context: Context | None,
+        deadline: float,
+        named: str | None,
+    ) -> None:
+        """The same for a key of a linearizable bucket: a change of its own, or a read. Raises DynamoError."""
+        operation, trace = item.operation, item.call.trace
+        item.level = LEVEL
+        if operation.op != "get":
+            refuse_write_options(writing)
+            self._node.change(self._change(item, context, named), deadline, trace, item.settle)
+        elif reads_weaker(reading):
+            item.level = self._records.read_level(operation.bucket, reading)
+            self._node.read(_read(item, reading, context), deadline, trace, item.settle)
+        else:
+            _refuse(operation, _VALUE_FIELDS)
+            self._node.read_register(operation.bucket, item.key, deadline, trace, item.settle)
 
     def _write(self, item: _Item, options: WriteOptions, context: Context | None, named: str | None) -> WriteCommand:
         operation = item.operation
@@ -195,13 +242,32 @@ class Batch:
         if operation.op == "delete":
             _refuse(operation, _VALUE_FIELDS)
             return command
-        command.value = _value(operation)
-        wire.refuse_large(len(command.value), wire.value_limit(properties, self._limits.value_bytes_max))
-        default_type = "" if operation.value is None else TEXT_TYPE
-        command.content_type = wire.checked_content_type(operation.content_type or default_type)
-        command.meta = _meta(operation)
-        command.ttl_ms = None if operation.ttl is None else parameters.ttl_ms(operation.ttl)
+        self._put(command, operation, properties)
+        command.ttl_ms = _ttl_ms(operation)
         return command
+
+    def _change(self, item: _Item, context: Context | None, named: str | None) -> ChangeCommand:
+        operation = item.operation
+        properties = self._records.bucket(operation.bucket)
+        command = item.command = ChangeCommand(
+            bucket=operation.bucket,
+            key=item.key,
+            action=Action.DELETE if operation.op == "delete" else Action.SET,
+            request=wire.identity(operation.bucket, item.key, named),
+            condition=None if context is None else Condition(version=version_of(context)),
+        )
+        if operation.op == "delete":
+            _refuse(operation, _VALUE_FIELDS)
+        else:
+            self._put(command, operation, properties)
+            refuse_ttl(_ttl_ms(operation))
+        return command
+
+    def _put(self, command: WriteCommand | ChangeCommand, operation: Operation, properties: BucketProperties) -> None:
+        command.value = either("value", operation.value, operation.value_b64)
+        wire.refuse_large(len(command.value), self._records.value_limit(properties))
+        command.content_type = value_type(operation.value, operation.content_type)
+        command.meta = meta_of(operation.meta)
 
 
 def _no_room() -> ValueTooLarge:
@@ -227,41 +293,7 @@ def _operations(body: bytes) -> list[Operation]:
 
 
 def _key(operation: Operation) -> bytes:
-    if (operation.key is None) == (operation.key_b64 is None):
-        raise BadRequest("an operation has either key or key_b64")
-    if operation.key is not None:
-        return wire.checked_key(_utf8("key", operation.key))
-    return wire.checked_key(_base64("key_b64", operation.key_b64 or ""))
-
-
-def _value(operation: Operation) -> bytes:
-    if (operation.value is None) == (operation.value_b64 is None):
-        raise BadRequest("a put has either value or value_b64")
-    if operation.value is not None:
-        return _utf8("value", operation.value)
-    return _base64("value_b64", operation.value_b64 or "")
-
-
-def _meta(operation: Operation) -> dict[str, str]:
-    meta = {name.lower(): text for name, text in (operation.meta or {}).items()}
-    for name in meta:
-        if not _META_NAME.fullmatch(name):
-            raise BadRequest(f"{name[:64]!r} cannot be the name of a metadata field")
-    return wire.checked_meta(meta)
-
-
-def _utf8(name: str, text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise BadRequest(f"{name} holds half of a surrogate pair; send the bytes as {name}_b64") from None
-
-
-def _base64(name: str, text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequest(f"{name} is not base64") from None
+    return wire.checked_key(either("key", operation.key, operation.key_b64))
 
 
 def _refuse(operation: Operation, names: tuple[str, ...]) -> None:
@@ -274,8 +306,12 @@ def _found(shown: Shown) -> dict[str, object]:
     if not shown.live:
         error = missing(shown)
         error.members["context"] = shown.context()
+        if shown.version is not None:
+            error.members["version"] = shown.version
         raise error
     head: dict[str, object] = {"status": 200, "context": shown.context()}
+    if shown.version is not None:
+        head["version"] = shown.version
     if len(shown.live) == 1:
         return {**head, **sibling_json(shown.live[0]), "etag": shown.tag()}
     siblings = [sibling_json(sibling) for sibling in shown.live]
@@ -291,3 +327,21 @@ def _written(shown: Shown, outcome: WriteOutcome, command: WriteCommand) -> dict
         "acks": {"primaries": outcome.primaries, "fallbacks": outcome.fallbacks},
         "coordinator": outcome.coordinator,
     }
+
+
+def _changed(shown: Shown, outcome: ChangeOutcome, command: ChangeCommand) -> dict[str, object]:
+    if not outcome.applied:
+        raise not_met(command.condition, shown, outcome)
+    return {
+        "status": 204,
+        "context": shown.context(),
+        "etag": shown.tag(),
+        "version": outcome.version,
+        "siblings_count": len(shown.live),
+        "coordinator": outcome.coordinator,
+        "repeated": outcome.repeated,
+    }
+
+
+def _ttl_ms(operation: Operation) -> int | None:
+    return None if operation.ttl is None else parameters.ttl_ms(operation.ttl)

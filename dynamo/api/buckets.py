@@ -17,7 +17,7 @@ from dynamo.api.answer import JSON_TYPE, Answer, json_answer
 from dynamo.api.call import Call
 from dynamo.api.facade import Node
 from dynamo.api.records import Records, names_tag
-from dynamo.errors import BucketNotFound, InvalidParameter, NotImplementedYet, PreconditionFailed
+from dynamo.errors import BucketNotFound, InvalidParameter, PreconditionFailed
 from dynamo.protocol.bucket import BucketProperties, Mode, check
 from dynamo.protocol.http_fields import REQUEST_ID
 
@@ -107,8 +107,6 @@ class BucketPages:
         base = existing or msgspec.structs.replace(self._records.defaults, name=name)
         chosen = {field: value for field, value in _given(wanted).items() if field != "name"}
         bucket = check(msgspec.structs.replace(base, **chosen))
-        if bucket.mode is Mode.LINEARIZABLE:
-            raise NotImplementedYet("linearizable buckets are not available yet; use siblings or lww")
         if bucket.ttl_s > parameters.TTL_S_MAX:
             raise InvalidParameter("ttl_s must be at most 100 years", parameter="ttl_s", limit=parameters.TTL_S_MAX)
         if bucket.value_bytes_max > self._limits.value_bytes_max:

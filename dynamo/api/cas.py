@@ -1,15 +1,193 @@
-"""POST of a compare-and-set. Its place in the contract is taken; the answer is 501 until linearizable buckets exist."""
+"""POST of a compare-and-set, and of the question what became of one.
+
+    {"if": {"version": 3}, "then": {"set": "new value"}}
+    {"if": {"absent": true}, "then": {"set_b64": "AAE=", "content_type": "image/png"}}
+    {"then": {"add": -5}}
+
+One condition at most, one action, both looked at in one step. Bytes are text, or base64 under the name with `_b64`, as
+everywhere in JSON. That a condition does not hold is 412, with what was there instead.
+"""
 
 from __future__ import annotations
 
-from dynamo.api import wire
-from dynamo.api.answer import Answer
+from typing import Annotated, Literal
+
+import msgspec
+
+from dynamo.api import parameters, wire
+from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call
-from dynamo.errors import NotImplementedYet
+from dynamo.api.conditions import bare_tag
+from dynamo.api.facade import Node
+from dynamo.api.json_values import bytes_json, either, meta_of, value_type
+from dynamo.api.problems import Refusal
+from dynamo.api.registers import LEVEL, Registers, not_met, shown_of
+from dynamo.api.representation import Shown, described
+from dynamo.errors import BadRequest, ModeConflict
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condition
+
+_NUMBER_MAX = 2**63 - 1
+RESOLVE_BYTES_MAX = 4096
 
 
-async def post(call: Call) -> Answer:
-    """Refuses, once the bucket and the key are known to be well-formed. Raises NotImplementedYet."""
-    wire.bucket_of(call.bucket_segment)
-    wire.key_of(call.key_segment)
-    raise NotImplementedYet("compare-and-set needs a linearizable bucket, and those are not available yet")
+class If(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A condition: exactly one of these."""
+
+    absent: bool | None = None
+    """True: the key has no value. False: it has one."""
+    etag: str | None = None
+    version: Annotated[int, msgspec.Meta(ge=0, le=_NUMBER_MAX)] | None = None
+    value: str | None = None
+    value_b64: str | None = None
+
+
+class Then(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An action: exactly one of set, set_b64, delete and add."""
+
+    set: str | None = None
+    set_b64: str | None = None
+    delete: Literal[True] | None = None
+    add: Annotated[int, msgspec.Meta(ge=-_NUMBER_MAX, le=_NUMBER_MAX)] | None = None
+    content_type: str | None = None
+    """Of what is set."""
+    meta: dict[str, str] | None = None
+
+
+class Cas(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of a compare-and-set. Without a condition the action is carried out in any case."""
+
+    condition: If | msgspec.UnsetType = msgspec.field(name="if", default=msgspec.UNSET)
+    then: Then
+
+
+class Question(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a resolve."""
+
+    idempotency_key: str
+
+
+_cas = msgspec.json.Decoder(Cas)
+_question = msgspec.json.Decoder(Question)
+
+
+class CompareAndSet:
+    """The handlers."""
+
+    def __init__(self, node: Node, registers: Registers) -> None:
+        self._node = node
+        self._registers = registers
+        self._limits = node.config.limits
+
+    async def post(self, call: Call) -> Answer:
+        """POST of a compare-and-set."""
+        bucket, key, timeout_s = self._place(call)
+        wire.require_json(call.request)
+        identity = wire.identity(bucket, key, wire.idempotency_key(call.request))
+        properties = self._linearizable(bucket)
+        body = await self._registers.body(call, self._limits.object_bytes_max)
+        command = command_of(wire.from_json(_cas, body, "compare-and-set"), bucket, key, identity)
+        wire.refuse_large(len(command.value), self._registers.value_limit(properties))
+        outcome = await self._registers.change(command, self._registers.deadline(call, timeout_s), call.trace)
+        shown = shown_of(bucket, key, outcome)
+        fields = self._registers.fields(call, shown, outcome)
+        if outcome.applied:
+            return json_answer(200, _made(command, shown, outcome), fields)
+        error = not_met(command.condition, shown, outcome)
+        error.members.update(_seen(shown))
+        raise Refusal(error, fields)
+
+    async def resolve(self, call: Call) -> Answer:
+        """POST of a resolve: what became of the change with that Idempotency-Key, for good."""
+        bucket, key, timeout_s = self._place(call)
+        wire.require_json(call.request)
+        request = wire.identity(bucket, key, wire.idempotency_key(call.request))
+        self._linearizable(bucket)
+        body = await self._registers.body(call, RESOLVE_BYTES_MAX)
+        named = wire.from_json(_question, body, "question after a change").idempotency_key
+        target = wire.identity(bucket, key, wire.checked_idempotency_key("idempotency_key", named))
+        command = ChangeCommand(bucket=bucket, key=key, action=Action.RESOLVE, request=request, target=target)
+        outcome = await self._registers.change(command, self._registers.deadline(call, timeout_s), call.trace)
+        shown = shown_of(bucket, key, outcome)
+        content: dict[str, object] = {"applied": "yes" if outcome.applied else "no", **_version(shown, outcome)}
+        return json_answer(200, content, self._registers.fields(call, shown, outcome))
+
+    def _place(self, call: Call) -> tuple[str, bytes, float]:
+        """Bucket, key and seconds. Raises InvalidParameter."""
+        bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
+        given = parameters.parse(call.query, parameters.TIMEOUT)
+        call.level = LEVEL
+        return bucket, key, self._registers.timeout_s(given.timeout_s())
+
+    def _linearizable(self, bucket: str) -> BucketProperties:
+        """The bucket's properties. Raises ModeConflict, and NotReady while this node cannot tell."""
+        properties = self._node.buckets.existing(bucket) or self._registers.defaults
+        if properties.mode is not Mode.LINEARIZABLE:
+            raise ModeConflict(
+                f"{bucket} is no linearizable bucket; make one with PUT /v1/buckets/{{bucket}} and "
+                '{"mode": "linearizable"}',
+                mode=properties.mode.value,
+            )
+        return properties
+
+
+def command_of(body: Cas, bucket: str, key: bytes, identity: bytes) -> ChangeCommand:
+    """What a compare-and-set asks for. Raises BadRequest."""
+    then = body.then
+    chosen = _one(then, ("set", "set_b64", "delete", "add"), "then")
+    action = {"delete": Action.DELETE, "add": Action.ADD}.get(chosen, Action.SET)
+    command = ChangeCommand(bucket=bucket, key=key, action=action, request=identity)
+    if body.condition is not msgspec.UNSET:
+        command.condition = _condition(body.condition)
+    if action is not Action.SET:
+        if then.content_type is not None or then.meta is not None:
+            raise BadRequest(f"content_type and meta go with set, not with {chosen}")
+        command.amount = then.add or 0
+        return command
+    command.value = either("set", then.set, then.set_b64)
+    command.content_type = value_type(then.set, then.content_type)
+    command.meta = meta_of(then.meta)
+    return command
+
+
+def _condition(given: If) -> Condition:
+    chosen = _one(given, ("absent", "etag", "version", "value", "value_b64"), "if")
+    if chosen == "absent":
+        return Condition(exists=not given.absent)
+    if chosen == "etag":
+        return Condition(etags=[bare_tag(given.etag or "")])
+    if chosen == "version":
+        return Condition(version=given.version)
+    return Condition(value=either("value", given.value, given.value_b64))
+
+
+def _one(given: msgspec.Struct, names: tuple[str, ...], member: str) -> str:
+    """The one name that has something. Raises BadRequest for none and for several."""
+    found = [name for name in names if getattr(given, name) is not None]
+    if len(found) != 1:
+        said = f"not {' and '.join(found)}" if found else "and it has none"
+        raise BadRequest(f"{member} has exactly one of {', '.join(names)}, {said}")
+    return found[0]
+
+
+def _made(command: ChangeCommand, shown: Shown, outcome: ChangeOutcome) -> dict[str, object]:
+    content: dict[str, object] = {"applied": "yes", **_version(shown, outcome)}
+    if command.action is Action.ADD and shown.is_whole:
+        content.update(bytes_json("value", shown.live[0].value or b""))
+    content["coordinator"] = outcome.coordinator
+    content["repeated"] = outcome.repeated
+    return content
+
+
+def _version(shown: Shown, outcome: ChangeOutcome) -> dict[str, object]:
+    """Which version, its tag (null for a key that was never written), and whether it is a value."""
+    tag = None if shown.record is None else shown.tag()
+    return {"version": outcome.version, "etag": tag, "exists": bool(shown.live)}
+
+
+def _seen(shown: Shown) -> dict[str, object]:
+    """The value that stood against a condition."""
+    if not shown.live or not shown.is_whole:
+        return {}
+    value = shown.live[0]
+    return {**bytes_json("value", value.value or b""), **described(value)}

@@ -12,7 +12,16 @@ from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
 from dynamo.node.repairs import RepairBoard
 from dynamo.protocol.bucket import BucketProperties
-from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.protocol.commands import (
+    ChangeCommand,
+    ChangeOutcome,
+    ListCommand,
+    ListOutcome,
+    ReadCommand,
+    ReadOutcome,
+    WriteCommand,
+    WriteOutcome,
+)
 from dynamo.protocol.messages import StatusReport
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
@@ -99,6 +108,21 @@ class Node(Protocol):
         self, command: WriteCommand, deadline: float, trace: str, done: Callable[[WriteOutcome | DynamoError], None]
     ) -> None:
         """One PUT or DELETE. `done` is called exactly once; what was started goes on whoever listens."""
+
+    def change(
+        self, command: ChangeCommand, deadline: float, trace: str, done: Callable[[ChangeOutcome | DynamoError], None]
+    ) -> None:
+        """One change of a key in a linearizable bucket. As `write`."""
+
+    def read_register(
+        self,
+        bucket: str,
+        key: bytes,
+        deadline: float,
+        trace: str,
+        done: Callable[[ChangeOutcome | DynamoError], None],
+    ) -> None:
+        """One linearizable read: an outcome that was not applied, with what it saw. As `read`."""
 
     async def list_keys(self, command: ListCommand, deadline: float, trace: str) -> ListOutcome:
         """One page of a bucket's keys. Raises DynamoError."""

@@ -11,11 +11,13 @@ from xxhash import xxh3_128_digest
 from dynamo.api import parameters, wire
 from dynamo.api.answer import Answer
 from dynamo.api.call import Call, Pending
+from dynamo.api.desk import Desk
 from dynamo.api.facade import Node
 from dynamo.api.problems import Refusal
+from dynamo.api.registers import Registers, reads_weaker
 from dynamo.api.representation import Shown, one_value, several_values
-from dynamo.errors import DynamoError, InvalidParameter, KeyNotFound, PreconditionFailed, SiblingsPresent
-from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.errors import DynamoError, KeyNotFound, PreconditionFailed, SiblingsPresent
+from dynamo.protocol.bucket import Mode
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.http_fields import (
     ACKS,
@@ -25,6 +27,7 @@ from dynamo.protocol.http_fields import (
     EPOCH,
     REQUEST_ID,
     SIBLINGS,
+    VERSION,
 )
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.versioning.record import Record, decode
@@ -34,54 +37,49 @@ _IF_MATCH = istr("If-Match")
 _IF_NONE_MATCH = istr("If-None-Match")
 
 
-class Records:
+class Records(Desk):
     """The handlers of single keys."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._limits = node.config.limits
-        self._requests = node.config.requests
+    def __init__(self, node: Node, registers: Registers) -> None:
+        super().__init__(node)
+        self._registers = registers
         self._read_levels: dict[tuple[object, ...], str] = {}
-        self.defaults = BucketProperties(name="", mode=Mode(node.config.buckets.mode), n=node.config.default_n)
-        """What a new bucket gets."""
-
-    def bucket(self, name: str) -> BucketProperties:
-        """What a request to that bucket is checked against: its properties; the defaults where there is none yet."""
-        return self._node.buckets.known(name) or self.defaults
 
     async def get(self, call: Call) -> Answer:
         """GET and HEAD."""
         bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
         options = parameters.read_options(call.query)
-        call.level = self.read_level(bucket, options)
-        command = read_command(options, bucket, key)
-        context = wire.context_of(call.request, bucket, key)
-        if context is not None:
-            command.context, command.context_hybrid = context.clock, context.hybrid
-        deadline = self.deadline(call, self.timeout_s(options.timeout_s))
-        pending: Pending[ReadOutcome] = Pending()
-        self._node.read(command, deadline, call.trace, pending.done)
-        outcome = pending.outcome() if pending.settled else await pending.wait()
-        shown = Shown(bucket, key, outcome.record, now_ms())
-        self._node.metrics.read_siblings.observe(len(shown.live))
+        if self.bucket(bucket).mode is Mode.LINEARIZABLE:
+            shown = await self._read_register(call, bucket, key, options)
+        else:
+            shown = await self._read(call, bucket, key, options)
+            self._node.metrics.read_siblings.observe(len(shown.live))
         return self._shown(call, shown, options.siblings)
 
     async def put(self, call: Call) -> Answer:
         """PUT and POST of a key."""
-        return await self._store(call, wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment))
+        bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
+        if self.bucket(bucket).mode is Mode.LINEARIZABLE:
+            return await self._registers.store(call, bucket, key)
+        return await self._store(call, bucket, key)
 
     async def post(self, call: Call) -> Answer:
         """POST to a bucket. The key is made from the Idempotency-Key, if there is one, so that a repeat meets it."""
         bucket = wire.bucket_of(call.bucket_segment)
         named = wire.idempotency_key(call.request)
         key = made_key() if named is None else key_from(bucket, named)
-        answer = await self._store(call, bucket, key.encode())
+        if self.bucket(bucket).mode is Mode.LINEARIZABLE:
+            answer = await self._registers.store(call, bucket, key.encode(), absent=True)
+        else:
+            answer = await self._store(call, bucket, key.encode())
         answer.fields["Location"] = f"/v1/kv/{bucket}/{key}"
         return Answer(201, answer.fields, answer.payload) if answer.status in (200, 204) else answer
 
     async def delete(self, call: Call) -> Answer:
         """DELETE. Answered 204 whether there was a value or not: a tombstone is written."""
         bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
+        if self.bucket(bucket).mode is Mode.LINEARIZABLE:
+            return await self._registers.delete(call, bucket, key)
         options = parameters.write_options(call.query, parameters.DELETE)
         call.level = self.write_level(bucket, options)
         command = write_command(options, bucket, key)
@@ -104,26 +102,6 @@ class Records:
         """The same of a write."""
         return write_quorum(self.bucket(bucket), write_command(options, bucket, b"")).level.value
 
-    def timeout_s(self, asked: float | None) -> float:
-        """How long the store may work on the request, from when it was complete. Raises InvalidParameter."""
-        if asked is None:
-            return self._requests.timeout_s
-        if not 0 < asked <= self._requests.timeout_max_s:
-            raise InvalidParameter(
-                f"timeout must be above 0 and at most {self._requests.timeout_max_s:g}s", parameter="timeout"
-            )
-        return asked
-
-    def deadline(self, call: Call, timeout_s: float) -> float:
-        """When the store has to be done with a request, in monotonic seconds. Raises Overloaded if it cannot be."""
-        deadline = call.started + timeout_s
-        if call.waits_known:
-            refused = self._node.admission.begin(call.started, deadline, time.monotonic())
-            if refused is not None:
-                self._node.metrics.shed_requests["deadline"].value += 1
-                raise refused
-        return deadline
-
     async def read(self, command: ReadCommand, deadline: float, trace: str) -> ReadOutcome:
         """Raises DynamoError."""
         pending: Pending[ReadOutcome] = Pending()
@@ -136,14 +114,23 @@ class Records:
         self._node.write(command, deadline, trace, pending.done)
         return await pending.wait()
 
-    def base_fields(self, call: Call) -> dict[str, str]:
-        """Header fields of every answer about a key."""
-        return {
-            REQUEST_ID: call.trace,
-            COORDINATOR: self._node.id,
-            EPOCH: str(self._node.ring.epoch),
-            "Cache-Control": "no-cache",
-        }
+    async def _read(self, call: Call, bucket: str, key: bytes, options: parameters.ReadOptions) -> Shown:
+        call.level = self.read_level(bucket, options)
+        command = read_command(options, bucket, key)
+        context = wire.context_of(call.request, bucket, key)
+        if context is not None:
+            command.context, command.context_hybrid = context.clock, context.hybrid
+        deadline = self.deadline(call, self.timeout_s(options.timeout_s))
+        pending: Pending[ReadOutcome] = Pending()
+        self._node.read(command, deadline, call.trace, pending.done)
+        outcome = pending.outcome() if pending.settled else await pending.wait()
+        return Shown(bucket, key, outcome.record, now_ms())
+
+    async def _read_register(self, call: Call, bucket: str, key: bytes, options: parameters.ReadOptions) -> Shown:
+        """The same in a linearizable bucket, where a weaker read is one of the records that its changes leave."""
+        if not reads_weaker(options):
+            return await self._registers.read(call, bucket, key, options)
+        return await self._read(call, bucket, key, options)
 
     async def _store(self, call: Call, bucket: str, key: bytes) -> Answer:
         options = parameters.write_options(call.query)
@@ -154,13 +141,7 @@ class Records:
         self._conditions(call, command)
         command.content_type = wire.content_type_of(call.request)
         command.meta = wire.meta_of(call.request)
-        limit = wire.value_limit(properties, self._limits.value_bytes_max)
-        command.value = await wire.body_of(call.request, limit, self._limits.body_timeout_s)
-        if not call.waits_known:
-            call.started = time.monotonic()
-            if refused := self._node.admission.stalled(call.started):  # it was let in before its body was there
-                self._node.metrics.shed_requests["stalled"].value += 1
-                raise refused
+        command.value = await self.body(call, self.value_limit(properties))
         deadline = self.deadline(call, timeout_s)
         outcome = await self.write(command, deadline, call.trace)
         record = decode(outcome.record)
@@ -182,9 +163,13 @@ class Records:
     def _shown(self, call: Call, shown: Shown, wanted: str) -> Answer:
         fields = self.base_fields(call)
         fields[CONTEXT] = shown.context()
+        if shown.version is not None:
+            fields[VERSION] = str(shown.version)
         if not shown.live:
             if shown.deleted:
                 fields[DELETED] = "true"
+                if shown.version is not None:
+                    fields["ETag"] = f'"{shown.tag()}"'
             raise Refusal(missing(shown), fields)
         tag = shown.tag()
         fields["ETag"] = f'"{tag}"'

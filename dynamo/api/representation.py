@@ -13,7 +13,9 @@ import time
 import msgspec
 
 from dynamo.api.answer import JSON_TYPE, Answer, head_block, http_date
+from dynamo.api.json_values import bytes_json
 from dynamo.api.wire import CONTENT_ENCODING_META
+from dynamo.consensus.record import CHOSEN
 from dynamo.protocol.commands import WriteCommand
 from dynamo.protocol.http_fields import (
     CONTEXT,
@@ -33,13 +35,28 @@ from dynamo.versioning.siblings import newest_only
 class Shown:
     """A record at one moment: the values that a reader sees, and the words for them."""
 
-    __slots__ = ("_bucket", "_key", "_now_ms", "live", "record")
+    __slots__ = ("_bucket", "_key", "_now_ms", "is_whole", "live", "record", "version")
 
-    def __init__(self, bucket: str, key: bytes, record: Record | None, now_ms: int) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        key: bytes,
+        record: Record | None,
+        now_ms: int,
+        version: int | None = None,
+        *,
+        is_whole: bool = True,
+    ) -> None:
         self._bucket = bucket
         self._key = key
         self._now_ms = now_ms
         self.record = record
+        if version is None and record is not None:
+            version = record.clock.get(CHOSEN)
+        self.version = version
+        """Of a key in a linearizable bucket, where it is known: how many changes it has seen."""
+        self.is_whole = is_whole
+        """Whether the values are there, and not only which versions there are."""
         self.live: list[Sibling] = [] if record is None else record.live(now_ms)
 
     @property
@@ -107,20 +124,24 @@ def several_values(shown: Shown, fields: dict[str, str], accept: str) -> Answer:
 def sibling_json(sibling: Sibling) -> dict[str, object]:
     """One value with what is known of it."""
     assert sibling.value is not None, "only values are shown"
+    value = base64.b64encode(sibling.value).decode("ascii")
+    return {"etag": sibling_tag(sibling), "value_b64": value, **described(sibling)}
+
+
+def described(sibling: Sibling) -> dict[str, object]:
+    """What is known of a value beside its bytes."""
     meta = dict(sibling.meta)
     encoding = meta.pop(CONTENT_ENCODING_META, None)
-    shown: dict[str, object] = {
-        "etag": sibling_tag(sibling),
+    known: dict[str, object] = {
         "content_type": sibling.content_type or DEFAULT_CONTENT_TYPE,
         "last_modified": timestamp(wall_ms(sibling.hybrid)),
-        "value_b64": base64.b64encode(sibling.value).decode("ascii"),
         "meta": meta,
     }
     if encoding is not None:
-        shown["content_encoding"] = encoding
+        known["content_encoding"] = encoding
     if sibling.expires_ms:
-        shown["expires_at"] = timestamp(sibling.expires_ms)
-    return shown
+        known["expires_at"] = timestamp(sibling.expires_ms)
+    return known
 
 
 def sibling_tag(sibling: Sibling) -> str:
@@ -136,10 +157,7 @@ def timestamp(milliseconds: int) -> str:
 
 def key_json(key: bytes) -> dict[str, str]:
     """A key as `key` where it is text, else as `key_b64`."""
-    try:
-        return {"key": key.decode()}
-    except UnicodeDecodeError:
-        return {"key_b64": base64.b64encode(key).decode("ascii")}
+    return bytes_json("key", key)
 
 
 def prefers_multipart(accept: str) -> bool:

@@ -112,10 +112,14 @@ def require_context(bucket: BucketProperties, context: Context | None) -> None:
 def idempotency_key(request: web.BaseRequest) -> str | None:
     """The client's own name for its request. Raises InvalidParameter."""
     text = request.headers.get(_IDEMPOTENCY_KEY)
-    if text is not None and not (len(text) <= IDEMPOTENCY_KEY_MAX and _VISIBLE.fullmatch(text)):
+    return None if text is None else checked_idempotency_key(IDEMPOTENCY_KEY, text)
+
+
+def checked_idempotency_key(parameter: str, text: str) -> str:
+    """The text itself. Raises InvalidParameter."""
+    if not (len(text) <= IDEMPOTENCY_KEY_MAX and _VISIBLE.fullmatch(text)):
         raise InvalidParameter(
-            f"{IDEMPOTENCY_KEY} must have 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters",
-            parameter=IDEMPOTENCY_KEY,
+            f"{parameter} must have 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters", parameter=parameter
         )
     return text
 

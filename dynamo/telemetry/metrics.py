@@ -16,7 +16,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from dynamo.telemetry.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, Cell, wants_open_metrics
 from dynamo.telemetry.series import Catalogue, HintSeries, PaxosSeries, PeerSeries, RequestSeries
 
-OPS = ("get", "put", "delete", "list")
+OPS = ("get", "put", "delete", "list", "cas")
+"""A resolve counts as the compare-and-set that it asks about."""
 CONSISTENCIES = ("one", "quorum", "all", "linearizable", "none")
 """The API's words, for numbers as well (r=2 of 3 is `quorum`); `none` where a request was refused unread."""
 OUTCOMES = ("ok", "timeout", "unavailable", "rejected", "error")

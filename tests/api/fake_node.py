@@ -10,6 +10,8 @@ import msgspec
 
 from dynamo.api.records import now_ms
 from dynamo.config import Config, MemberSection
+from dynamo.consensus.change import Change, evaluate, seen
+from dynamo.consensus.record import as_record
 from dynamo.errors import (
     BucketExists,
     BucketNotEmpty,
@@ -17,14 +19,25 @@ from dynamo.errors import (
     DynamoError,
     IdempotencyMismatch,
     InvalidParameter,
+    ModeConflict,
 )
+from dynamo.layout.register import ABSENT, Register
 from dynamo.node.admission import Admission
 from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
 from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.repairs import RepairBoard
 from dynamo.protocol.bucket import BucketProperties, Mode
-from dynamo.protocol.commands import ListCommand, ListOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.protocol.commands import (
+    ChangeCommand,
+    ChangeOutcome,
+    ListCommand,
+    ListOutcome,
+    ReadCommand,
+    ReadOutcome,
+    WriteCommand,
+    WriteOutcome,
+)
 from dynamo.protocol.messages import MemberState, StatusReport
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.ring.preference_list import PreferenceLists
@@ -126,7 +139,8 @@ class FakeNode:
         self.repairs = RepairBoard(_Clock(), Rebuilding(16, 0, _Clock(), None), enabled=True)
         self.audit = FakeAudit()
         self.records: dict[tuple[str, bytes], Record] = {}
-        self.commands: list[ReadCommand | WriteCommand | ListCommand] = []
+        self.registers: dict[tuple[str, bytes], Register] = {}
+        self.commands: list[ReadCommand | WriteCommand | ChangeCommand | ListCommand] = []
         self.traces: list[str] = []
         self.deadlines: list[float] = []
         self.reasons: list[str] = []
@@ -149,6 +163,12 @@ class FakeNode:
 
     def write(self, command: WriteCommand, deadline: float, trace: str, done) -> None:
         self._carry_out(command, deadline, trace, done, lambda: self._write(command))
+
+    def change(self, command: ChangeCommand, deadline: float, trace: str, done) -> None:
+        self._carry_out(command, deadline, trace, done, lambda: self._change(command))
+
+    def read_register(self, bucket: str, key: bytes, deadline: float, trace: str, done) -> None:
+        self._carry_out(None, deadline, trace, done, lambda: self._seen(bucket, key))
 
     async def list_keys(self, command: ListCommand, deadline: float, trace: str) -> ListOutcome:
         self._note(command, deadline, trace)
@@ -221,6 +241,8 @@ class FakeNode:
 
     def _write(self, command: WriteCommand) -> WriteOutcome:
         bucket = self._bucket(command.bucket)
+        if bucket.mode is Mode.LINEARIZABLE:
+            raise ModeConflict("linearizable buckets take changes only")
         quorum = write_quorum(bucket, command)
         self.buckets.book.setdefault(bucket.name, bucket)
         at = (command.bucket, command.key)
@@ -231,6 +253,27 @@ class FakeNode:
         if repeated is None:
             base = self.records[at] = self._minted(base, command, bucket)
         return WriteOutcome(encode(base), quorum.needed, 0, self.id, repeated is not None)
+
+    def _seen(self, bucket: str, key: bytes) -> ChangeOutcome:
+        outcome = seen(self.registers.get((bucket, key), ABSENT))
+        outcome.coordinator = self.id
+        return outcome
+
+    def _change(self, command: ChangeCommand) -> ChangeOutcome:
+        bucket = self._bucket(command.bucket)
+        assert bucket.mode is Mode.LINEARIZABLE
+        self.buckets.book.setdefault(bucket.name, bucket)
+        at = (command.bucket, command.key)
+        self._counter += 1
+        ballot = (now_ms() + self._counter, self.id, 1)
+        after, (result,), changed = evaluate(self.registers.get(at, ABSENT), [Change(command)], ballot)
+        if isinstance(result, DynamoError):
+            raise result
+        if changed:
+            self.registers[at] = after
+            self.records[at] = as_record(after)
+        result.coordinator = self.id
+        return result
 
     def _minted(self, base: Record, command: WriteCommand, bucket: BucketProperties) -> Record:
         self._counter += 1
