@@ -20,7 +20,7 @@ from xxhash import xxh3_64_intdigest
 
 from dynamo.consensus.condition import holds
 from dynamo.consensus.requests import covers, find, remembered
-from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, PreconditionFailed, WriteTimeout
+from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, WriteTimeout
 from dynamo.layout.register import ABSENT, Done, Register, decode, encode, is_unwritten
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
 from dynamo.versioning.ballot import Ballot
@@ -150,7 +150,7 @@ def _applied(register: Register, change: Change, ballot: Ballot) -> tuple[Regist
     version, deleted = register.version + 1, command.action is Action.DELETE
     value, content_type, meta = _content(register, command)
     if value is None and not deleted:
-        return register, PreconditionFailed(
+        return register, NotAnInteger(
             "only a decimal integer can be added to, and the sum must fit 64 bits; nothing was changed",
             version=register.version,
         )

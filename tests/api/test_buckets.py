@@ -67,11 +67,15 @@ async def test_what_is_fixed_stays(api, change: dict):
     assert (await api.call("GET", at)).json["r"] == "quorum"
 
 
-async def test_linearizable_buckets_are_not_there_yet(api):
-    """501, and no bucket."""
+@pytest.mark.parametrize("content", [{"ttl_s": 60}, {"require_context": True}])
+async def test_a_linearizable_bucket_has_no_lives_and_no_contexts(api, content: dict):
+    """What its mode has no use for is refused: 400, and no bucket."""
     at = f"/v1/buckets/{fresh()}"
-    assert_problem(await api.json("PUT", at, {"mode": "linearizable"}), 501, "not-implemented")
+    refused = await api.json("PUT", at, {"mode": "linearizable", **content})
+    assert assert_problem(refused, 400, "invalid-parameter")["parameter"] in content
     assert (await api.call("GET", at)).status == 404
+    assert (await api.json("PUT", at, {"mode": "linearizable"})).status == 201
+    assert (await api.json("PUT", at, (await api.call("GET", at)).json)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -139,10 +139,12 @@ async def test_deletes_have_no_life_to_limit(api):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_linearizable_requests_are_not_there_yet(api, method: str):
-    """501, and nothing at a weaker level instead."""
-    reply = await api.call(method, f"/v1/kv/{fresh()}/k?consistency=linearizable")
-    assert_problem(reply, 501, "not-implemented")
+async def test_other_buckets_are_not_linearizable(api, method: str):
+    """400, and nothing at a weaker level instead."""
+    bucket = fresh()
+    reply = await api.call(method, f"/v1/kv/{bucket}/k?consistency=linearizable")
+    assert assert_problem(reply, 400, "invalid-parameter")["parameter"] == "consistency"
+    assert (await api.call("GET", f"/v1/kv/{bucket}/k")).status == 404
 
 
 async def test_the_range_of_a_number_is_the_buckets_n(api):

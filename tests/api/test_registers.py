@@ -139,12 +139,7 @@ async def test_reads_are_linearizable_unless_they_ask_for_less(fake):
         fake.node.commands.clear()
         got = await fake.call("GET", at + query)
         assert (got.body, version(got), fake.node.commands) == (b"v", 1, [])
-    for query in (
-        "?consistency=one",
-        "?consistency=quorum&r=2",
-        "?consistency=all&pr=1",
-        "?consistency=one&siblings=all",
-    ):
+    for query in ("consistency=one", "consistency=quorum&r=2", "consistency=all&pr=1", "consistency=one&siblings=all"):
         fake.node.commands.clear()
         got = await fake.call("GET", f"{at}?{query}")
         assert (got.body, version(got), len(fake.node.commands)) == (b"v", 1, 1)
