@@ -60,6 +60,7 @@ async def test_an_unknown_path_is_a_problem(api, path: str):
         ("/v1/buckets/b", "POST", "DELETE, GET, HEAD, PUT"),
         ("/v1/batch", "GET", "POST"),
         ("/v1/cas/b/k", "GET", "POST"),
+        ("/v1/resolve/b/k", "PUT", "POST"),
         ("/v1/ring", "TRACE", "GET, HEAD"),
         ("/v1/kv/b/k", "MKCOL", "DELETE, GET, HEAD, POST, PUT"),
     ],
@@ -69,13 +70,6 @@ async def test_another_method_is_told_which_there_are(api, path: str, method: st
     reply = await api.call(method, path)
     assert_problem(reply, 405, "method-not-allowed")
     assert reply.headers["Allow"] == allowed
-
-
-async def test_compare_and_set_is_announced(api):
-    """Its place answers 501 to well-formed requests, 400 to others."""
-    reply = await api.json("POST", f"/v1/cas/{fresh()}/k", {"if": {"absent": True}, "then": {"set": "v"}})
-    assert_problem(reply, 501, "not-implemented")
-    assert_problem(await api.call("POST", "/v1/cas/BAD/k"), 400, "invalid-parameter")
 
 
 MALFORMED = [
