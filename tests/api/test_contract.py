@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from openapi_spec_validator import validate
@@ -67,7 +68,7 @@ async def test_every_reason_to_refuse_is_written_down(fake):
     assert set(contract["components"]["schemas"]["Problem"]["properties"]["reason"]["enum"]) == told
     text = (Path(__file__).parents[2] / "docs/api.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| `overloaded` |"))
-    assert told <= set(re.findall(r"`([a-z]+)`", row.partition("with `reason`:")[2]))
+    assert told <= set(re.findall(r"`([a-z-]+)`", row.partition("with `reason`:")[2]))
 
 
 async def test_the_page_needs_nothing_from_elsewhere(api):
@@ -100,15 +101,43 @@ def generated_on(tmp_path_factory):
 )
 def test_generated_requests_keep_to_the_contract(generated_on, tmp_path, ops: bool, paths: str, phases: str):
     """Schemathesis: valid, invalid, extreme and chained requests to a real node get what the contract declares."""
+    _generate(generated_on[0], tmp_path, ops, paths, phases, BUDGET_S, SETTINGS)
+
+
+def test_generated_requests_meet_a_linearizable_bucket(generated_on, tmp_path):
+    """The same where keys are concerned, all in one bucket of that mode; some of its changes are applied."""
     client_port, ops_port = generated_on[0]
+    made = Request(
+        f"http://127.0.0.1:{client_port}/v1/buckets/lin",
+        b'{"mode":"linearizable"}',
+        {"Content-Type": "application/json"},
+        method="PUT",
+    )
+    with urlopen(made, timeout=10) as answer:
+        assert answer.status == 201
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f'{SETTINGS.read_text()}\n[parameters]\n"path.bucket" = "lin"\n')
+    paths = "^/v1/(kv|cas|resolve)/"
+    _generate(generated_on[0], tmp_path, False, paths, "examples,coverage,fuzzing", BUDGET_S // 3, settings)
+    with urlopen(f"http://127.0.0.1:{ops_port}/metrics", timeout=10) as answer:
+        page = answer.read().decode()
+    for op in ("cas", "put", "delete", "get"):
+        series = f'dynamo_requests_total{{op="{op}",consistency="linearizable",outcome="ok"}}'
+        assert next(float(line.split()[-1]) for line in page.splitlines() if line.startswith(series)) > 0, op
+
+
+def _generate(
+    ports: tuple[int, int], folder: Path, ops: bool, paths: str, phases: str, budget_s: int, settings: Path
+) -> None:
+    client_port, ops_port = ports
     command = [
-        *(Path(sys.executable).with_name("schemathesis"), "--config-file", str(SETTINGS), "run"),
+        *(Path(sys.executable).with_name("schemathesis"), "--config-file", str(settings), "run"),
         f"http://127.0.0.1:{client_port}/openapi.json",
         *("--url", f"http://127.0.0.1:{ops_port if ops else client_port}"),
         *("--include-path-regex", paths, "--phases", phases),
-        *("--checks", "all", "--max-time", str(BUDGET_S), "--no-color"),
+        *("--checks", "all", "--max-time", str(budget_s), "--no-color"),
     ]
-    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
     assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-2000:]
     made = re.search(r"(\d+) generated", finished.stdout)
     assert made is not None, finished.stdout
