@@ -8,6 +8,8 @@ from __future__ import annotations
 from dynamo.client.client import AsyncClient
 from dynamo.client.resolve import Resolver, folded, last_write_wins, union
 from dynamo.client.results import (
+    Changed,
+    Conflict,
     ConnectionLost,
     Entry,
     Location,
@@ -16,6 +18,7 @@ from dynamo.client.results import (
     Operation,
     OutcomeUnknown,
     Page,
+    Resolved,
     Siblings,
     Value,
     Written,
@@ -25,7 +28,9 @@ from dynamo.client.sync import Client, SyncSession
 
 __all__ = [
     "AsyncClient",
+    "Changed",
     "Client",
+    "Conflict",
     "ConnectionLost",
     "Entry",
     "Location",
@@ -34,6 +39,7 @@ __all__ = [
     "Operation",
     "OutcomeUnknown",
     "Page",
+    "Resolved",
     "Resolver",
     "Session",
     "Siblings",

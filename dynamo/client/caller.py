@@ -11,7 +11,7 @@ import asyncio
 import random
 
 from dynamo.client import answers, wire
-from dynamo.client.answers import Answer
+from dynamo.client.answer import Answer, failure
 from dynamo.client.connection import Connections, epoch_of
 from dynamo.client.results import ConnectionLost, NodeUnreachable, OutcomeUnknown
 from dynamo.client.retry import Budget, Verdict, attempt_s, backoff_s, judge, may_have_applied
@@ -68,7 +68,7 @@ class Caller:
         if call.path != wire.RING_PATH:
             self._refresh_if_due(epoch_of(answer))
         if answer.status >= 500:
-            error = answers.failure(answer)
+            error = failure(answer)
             if isinstance(error, Draining | NotReady):
                 self._routing.failed(endpoint, _now())
             raise error
@@ -130,7 +130,7 @@ class _Attempts:
     def succeeded(self, answer: Answer) -> Answer:
         """The call's answer. A refusal after an attempt whose fate is open is none: raises OutcomeUnknown."""
         if self._unknown and answer.status >= 400:
-            self._error = answers.failure(answer)
+            self._error = failure(answer)
             raise self._outcome()
         return answer if self._count == 1 else Answer(answer.status, answer.headers, answer.body, self._count)
 
@@ -174,6 +174,7 @@ class _Attempts:
             f"no node confirmed the write in time; what was met: {error.detail}",
             idempotency_key=self._call.headers.get(fields.IDEMPOTENCY_KEY, ""),
             last_code=error.code,
+            **wire.place_of(self._call),
         )
         unknown.__cause__ = error
         return unknown

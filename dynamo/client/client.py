@@ -8,20 +8,43 @@ seen nothing, and in a siblings bucket stands beside what was there.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, Unpack
 
-from dynamo.client import answers, wire
+from dynamo.client import answers, updating, wire
+from dynamo.client.answer import Answer
 from dynamo.client.caller import Caller
 from dynamo.client.connection import Connections
 from dynamo.client.resolve import Resolver, Resolvers, chosen, common_content_type, resolved, settled
-from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Written
+from dynamo.client.results import (
+    Changed,
+    Conflict,
+    Entry,
+    Found,
+    Location,
+    Operation,
+    Page,
+    Resolved,
+    Seen,
+    Siblings,
+    Value,
+    Written,
+)
 from dynamo.client.routing import Routing
 from dynamo.client.session import Session
-from dynamo.client.wire import BatchOptions, BucketOptions, ListOptions, ReadOptions, WriteOptions, key_bytes
+from dynamo.client.wire import (
+    BatchOptions,
+    BucketOptions,
+    CasOptions,
+    ListOptions,
+    ReadOptions,
+    WriteOptions,
+    key_bytes,
+)
 from dynamo.errors import DynamoError, InvalidParameter
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.http_fields import BATCH_MAX, LIST_LIMIT_DEFAULT
@@ -52,7 +75,7 @@ class AsyncClient:
     ) -> None:
         self.timeout_s = timeout_s
         """Deadline of a call that names none."""
-        self.resolve = resolve
+        self.resolvers = resolve
         """What makes one value of concurrent ones, where a call names nothing else."""
         self._routing = Routing(endpoints, random.random)
         self._token_aware = token_aware
@@ -93,7 +116,7 @@ class AsyncClient:
         raw = key_bytes(key)
         answer = await self._call(wire.read(bucket, raw, seen, options), options.get("timeout_s"))
         found = answers.found(answer, bucket, raw)
-        return found if "siblings" in options else settled(found, chosen(self.resolve, bucket, resolve))
+        return found if "siblings" in options else settled(found, chosen(self.resolvers, bucket, resolve))
 
     async def put(
         self,
@@ -106,9 +129,10 @@ class AsyncClient:
         meta: Mapping[str, str] | None = None,
         **options: Unpack[WriteOptions],
     ) -> Written:
-        """Write a value, durable on W replicas when this returns.
+        """Write a value, durable on W replicas when this returns; in a linearizable bucket, on a majority.
 
-        Raises OutcomeUnknown if it may or may not have been written; every other error means that it was not.
+        There `seen` is a condition: raises PreconditionFailed if the key has changed since. Raises OutcomeUnknown if it
+        may or may not have been written; every other error means that it was not.
         """
         raw = key_bytes(key)
         call = wire.write(bucket, raw, value, seen, content_type, meta or {}, options)
@@ -135,6 +159,31 @@ class AsyncClient:
         call = wire.delete(bucket, raw, seen, options)
         return answers.written(await self._call(call, options.get("timeout_s")), bucket, raw)
 
+    async def cas(self, bucket: str, key: str | bytes, **options: Unpack[CasOptions]) -> Changed | Conflict:
+        """Look at a key of a linearizable bucket and change it, in one step.
+
+            await client.cas("locks", "leader", if_absent=True, set=b"me")
+            await client.cas("accounts", "ada", if_version=found.version, set=b"90")
+            await client.cas("accounts", "ada", add=-10)
+
+        Raises OutcomeUnknown if it may or may not have been applied (`resolve` tells), NotAnInteger, ModeConflict.
+        """
+        raw = key_bytes(key)
+        answer = await self._call(wire.cas(bucket, raw, options), options.get("timeout_s"))
+        return answers.changed(answer, bucket, raw)
+
+    async def resolve(
+        self, bucket: str, key: str | bytes, idempotency_key: str, *, timeout_s: float | None = None
+    ) -> Resolved:
+        """Whether a change of unknown outcome was applied, for good: what was not is called off.
+
+        For any write of a key in a linearizable bucket, for ten minutes after it. Raises OutcomeUnknown if the question
+        got no answer (ask again), or if nobody can know any more.
+        """
+        raw = key_bytes(key)
+        call = wire.resolve(bucket, raw, idempotency_key, wire.new_idempotency_key())
+        return answers.decided(await self._call(call, timeout_s), bucket, raw)
+
     async def update(
         self,
         bucket: str,
@@ -143,25 +192,36 @@ class AsyncClient:
         *,
         resolve: Resolver | None = None,
         content_type: str | None = None,
-        consistency: str = "quorum",
+        consistency: str | None = None,
         timeout_s: float | None = None,
     ) -> Written:
-        """Read, change, write with the context of what was read. `change` gets None for a missing key; None deletes.
+        """Read, change, write what replaces exactly what was read. `change` gets None for a missing key; None deletes.
 
-        Concurrent values go through `resolve` first (`last_write_wins`, `union`, or your own), or the client's own
-        resolver; without one they raise SiblingsPresent. A writer that comes in between loses nothing: its value
-        stands beside this one, and the next `update` resolves both. So `resolve` must be able to merge what `change`
-        makes.
+        In a linearizable bucket that is a compare-and-set on the version, tried again until nobody came in between: so
+        `change` may be called several times. Raises PreconditionFailed if there was no getting through.
+
+        Elsewhere, concurrent values go through `resolve` first (`last_write_wins`, `union`, or your own), or the
+        client's own resolver; without one they raise SiblingsPresent. A writer that comes in between loses nothing: its
+        value stands beside this one, and the next `update` resolves both. So `resolve` must be able to merge what
+        `change` makes. `consistency` is the bucket's own unless it is named.
         """
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
-        reading: ReadOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline), "siblings": "all"}
-        found = await self.get(bucket, key, **reading)
-        new = change(resolved(found, chosen(self.resolve, bucket, resolve)))
-        options: WriteOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline)}
-        if new is None:
-            return await self.delete(bucket, key, seen=found, **options)
-        kind = common_content_type(found) if content_type is None else content_type
-        return await self.put(bucket, key, new, seen=found, content_type=kind, **options)
+        found = await self.get(bucket, key, **updating.reading(consistency, seconds_to(deadline)))
+        if isinstance(found, Siblings) or found.version is None:
+            new = change(resolved(found, chosen(self.resolvers, bucket, resolve)))
+            options = updating.writing(consistency, seconds_to(deadline))
+            if new is None:
+                return await self.delete(bucket, key, seen=found, **options)
+            kind = common_content_type(found) if content_type is None else content_type
+            return await self.put(bucket, key, new, seen=found, content_type=kind, **options)
+        attempts = updating.Attempts(deadline, content_type)
+        while True:
+            new = change(found.value if isinstance(found, Value) else None)
+            result = await self.cas(bucket, key, **attempts.options(found, new, seconds_to(deadline)))
+            if isinstance(result, Changed):
+                return updating.written(result)
+            await asyncio.sleep(attempts.pause_s(result, time.monotonic()))
+            found = result.found
 
     async def page(
         self,
@@ -246,7 +306,7 @@ class AsyncClient:
         """Calls with memory: read your writes, monotonic reads."""
         return Session(self)
 
-    async def _call(self, call: wire.Call, timeout_s: float | None = None) -> answers.Answer:
+    async def _call(self, call: wire.Call, timeout_s: float | None = None) -> Answer:
         if self._closed:
             raise InvalidParameter("the client is closed")
         if self._caller is None:

@@ -14,7 +14,7 @@ import io
 import aiohttp
 from yarl import URL
 
-from dynamo.client.answers import Answer
+from dynamo.client.answer import Answer
 from dynamo.client.results import ConnectionLost, NodeUnreachable
 from dynamo.client.wire import Call
 from dynamo.protocol import http_fields as fields

@@ -35,6 +35,8 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Above 1 a resolver made it from so many concurrent values, which are still stored; a write with `seen=` this
     replaces them all.
     """
+    version: int | None = None
+    """In a linearizable bucket: how many changes the key has seen, this one included."""
 
 
 class Siblings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,8 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     bucket: str
     key: bytes
     context: str | None = None
+    version: int | None = None
+    """As of a value; 0 for a key that was never written. None also where a weaker read found nothing."""
 
 
 Found = Value | Siblings | Missing
@@ -73,6 +77,52 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     coordinator: str = ""
     attempts: int = 1
     """Above 1 the write was repeated, and the answer may speak of a later state of the key than the write itself."""
+    version: int | None = None
+    """In a linearizable bucket: the one that this very write made, however often it was repeated."""
+    repeated: bool = False
+    """In a linearizable bucket: it had been applied before this request came."""
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """A compare-and-set that was applied."""
+
+    bucket: str
+    key: bytes
+    version: int
+    """The one that it made: greater than that of every change before it, so it serves as a fencing token."""
+    etag: str = ""
+    exists: bool = True
+    """False after a delete."""
+    value: bytes | None = None
+    """After an `add`, the sum; None in the repeat of one whose version was replaced since."""
+    context: str | None = None
+    coordinator: str = ""
+    repeated: bool = False
+    """It had been applied before this request came, and took effect once."""
+    attempts: int = 1
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """A compare-and-set whose condition did not hold; nothing was or will be changed by it."""
+
+    bucket: str
+    key: bytes
+    version: int
+    found: Value | Missing
+    """What stood under the key instead."""
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a change, for good."""
+
+    bucket: str
+    key: bytes
+    applied: bool
+    version: int
+    """The one that it made; if it was not applied, the key's present one."""
+    etag: str = ""
+    exists: bool = True
+    """Whether that version is a value."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +149,7 @@ class Operation(msgspec.Struct, frozen=True):
     key: str | bytes
     value: bytes | None = None
     content_type: str = ""
-    seen: Value | Siblings | Missing | Written | Entry | str | None = None
+    seen: Value | Siblings | Missing | Written | Changed | Entry | str | None = None
     meta: dict[str, str] = {}
     ttl_s: float | None = None
 
@@ -127,7 +177,8 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
 class OutcomeUnknown(DynamoError):
     """A write was sent and no attempt was answered clearly: it may be there, or may still appear.
 
-    `members["idempotency_key"]` is the key to repeat it with; `__cause__` is what the last attempt met.
+    `members["idempotency_key"]` is the key to repeat it with. In a linearizable bucket `resolve` makes a definite
+    answer of it and of the members `bucket` and `key` (or `key_b64`). `__cause__` is what the last attempt met.
     """
 
     code = "outcome-unknown"
@@ -156,7 +207,7 @@ class ConnectionLost(DynamoError):
     retryable = True
 
 
-Seen = Value | Siblings | Missing | Written | Entry | str | None
+Seen = Value | Siblings | Missing | Written | Changed | Entry | str | None
 """What a call may be told that its caller has seen: an earlier result, or a bare token."""
 
 

@@ -78,8 +78,9 @@ class Contexts:
         """A write was acknowledged. `alone`: its own value, or after a delete nothing, is all that lives."""
         if written.context is not None:
             self.demand(written.bucket, written.key, written.context)
-            # The answer to a repeat may show a later write of somebody else, alone as well.
-            if alone and written.attempts == 1:
+            # The answer to a repeat may show a later write of somebody else, alone as well; where keys have versions,
+            # it speaks of the write itself.
+            if (alone and written.attempts == 1) or written.version is not None:
                 self._read[written.bucket, written.key] = written.context
 
     def demand(self, bucket: str, key: bytes, token: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from dynamo.client import updating
 from dynamo.client.client import (
     CONNECTIONS_MAX,
     ENDPOINTS_DEFAULT,
@@ -23,9 +24,22 @@ from dynamo.client.client import (
     seconds_to,
 )
 from dynamo.client.resolve import Resolver, Resolvers, chosen, common_content_type, resolved, settled
-from dynamo.client.results import Entry, Found, Location, Operation, Page, Seen, Written
+from dynamo.client.results import (
+    Changed,
+    Conflict,
+    Entry,
+    Found,
+    Location,
+    Operation,
+    Page,
+    Resolved,
+    Seen,
+    Siblings,
+    Value,
+    Written,
+)
 from dynamo.client.session import Contexts, Session
-from dynamo.client.wire import BatchOptions, BucketOptions, ListOptions, ReadOptions, WriteOptions
+from dynamo.client.wire import BatchOptions, BucketOptions, CasOptions, ListOptions, ReadOptions, WriteOptions
 from dynamo.errors import DynamoError, InvalidParameter
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.http_fields import LIST_LIMIT_DEFAULT
@@ -94,7 +108,7 @@ class Client:
         """See `AsyncClient.get`. A resolver runs in this thread."""
         wanted: ReadOptions = {"siblings": "all", **options}
         found = self.run(self._client.get(bucket, key, seen=seen, **wanted))
-        return found if "siblings" in options else settled(found, chosen(self._client.resolve, bucket, resolve))
+        return found if "siblings" in options else settled(found, chosen(self._client.resolvers, bucket, resolve))
 
     def put(
         self,
@@ -128,6 +142,16 @@ class Client:
         """See `AsyncClient.delete`."""
         return self.run(self._client.delete(bucket, key, seen=seen, **options))
 
+    def cas(self, bucket: str, key: str | bytes, **options: Unpack[CasOptions]) -> Changed | Conflict:
+        """See `AsyncClient.cas`."""
+        return self.run(self._client.cas(bucket, key, **options))
+
+    def resolve(
+        self, bucket: str, key: str | bytes, idempotency_key: str, *, timeout_s: float | None = None
+    ) -> Resolved:
+        """See `AsyncClient.resolve`."""
+        return self.run(self._client.resolve(bucket, key, idempotency_key, timeout_s=timeout_s))
+
     def update(
         self,
         bucket: str,
@@ -136,19 +160,27 @@ class Client:
         *,
         resolve: Resolver | None = None,
         content_type: str | None = None,
-        consistency: str = "quorum",
+        consistency: str | None = None,
         timeout_s: float | None = None,
     ) -> Written:
         """See `AsyncClient.update`. `change` and the resolver run in this thread, so that they may block."""
         deadline = time.monotonic() + (self._client.timeout_s if timeout_s is None else timeout_s)
-        reading: ReadOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline), "siblings": "all"}
-        found = self.get(bucket, key, **reading)
-        new = change(resolved(found, chosen(self._client.resolve, bucket, resolve)))
-        options: WriteOptions = {"consistency": consistency, "timeout_s": seconds_to(deadline)}
-        if new is None:
-            return self.delete(bucket, key, seen=found, **options)
-        kind = common_content_type(found) if content_type is None else content_type
-        return self.put(bucket, key, new, seen=found, content_type=kind, **options)
+        found = self.get(bucket, key, **updating.reading(consistency, seconds_to(deadline)))
+        if isinstance(found, Siblings) or found.version is None:
+            new = change(resolved(found, chosen(self._client.resolvers, bucket, resolve)))
+            options = updating.writing(consistency, seconds_to(deadline))
+            if new is None:
+                return self.delete(bucket, key, seen=found, **options)
+            kind = common_content_type(found) if content_type is None else content_type
+            return self.put(bucket, key, new, seen=found, content_type=kind, **options)
+        attempts = updating.Attempts(deadline, content_type)
+        while True:
+            new = change(found.value if isinstance(found, Value) else None)
+            result = self.cas(bucket, key, **attempts.options(found, new, seconds_to(deadline)))
+            if isinstance(result, Changed):
+                return updating.written(result)
+            time.sleep(attempts.pause_s(result, time.monotonic()))
+            found = result.found
 
     def page(
         self,

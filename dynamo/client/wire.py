@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from dynamo.client.results import Operation, Seen, context_of
+from dynamo.errors import InvalidParameter
 from dynamo.protocol import bucket as buckets
 from dynamo.protocol import http_fields as fields
 from dynamo.protocol.http_fields import DEFAULT_CONTENT_TYPE
@@ -57,6 +58,26 @@ class WriteOptions(TypedDict, total=False):
     timeout_s: float
     idempotency_key: str
     """Chosen by the client if it is not given. Two writes with the same one are one write."""
+
+
+class CasOptions(TypedDict, total=False):
+    """A compare-and-set: at most one condition, exactly one action."""
+
+    if_version: int
+    """0: the key was never written."""
+    if_etag: str
+    if_absent: bool
+    """True: the key has no value. False: it has one."""
+    if_value: bytes
+    set: bytes
+    delete: bool
+    add: int
+    """Added to the decimal integer that the value is; none counts as 0."""
+    content_type: str
+    meta: Mapping[str, str]
+    timeout_s: float
+    idempotency_key: str
+    """Chosen by the client if it is not given. However often it is sent, it takes effect once."""
 
 
 class BatchOptions(TypedDict, total=False):
@@ -190,6 +211,21 @@ def delete(bucket: str, key: bytes, seen: Seen, options: WriteOptions) -> Call:
     )
 
 
+def cas(bucket: str, key: bytes, options: CasOptions) -> Call:
+    """POST of a compare-and-set. Raises InvalidParameter unless it says one thing."""
+    content: dict[str, object] = {"then": _action(options)}
+    condition = _condition(options)
+    if condition:
+        content["if"] = condition
+    return _question("/v1/cas", bucket, key, content, _identity(options))
+
+
+def resolve(bucket: str, key: bytes, idempotency_key: str, own: str) -> Call:
+    """POST of a resolve of the change with that Idempotency-Key; `own` is that of the question."""
+    headers = {fields.IDEMPOTENCY_KEY: own}
+    return _question("/v1/resolve", bucket, key, {"idempotency_key": idempotency_key}, headers)
+
+
 def page(bucket: str, bounds: Bounds, limit: int, cursor: str | None, options: ListOptions, *, values: bool) -> Call:
     """GET of a part of a listing."""
     named: Query = (("prefix", bounds.prefix), ("start", bounds.start), ("end", bounds.end), ("cursor", cursor or ""))
@@ -238,18 +274,62 @@ def show(path: str) -> Call:
     return Call(method="GET", path=path, timed=False)
 
 
+def place_of(call: Call) -> dict[str, str]:
+    """The bucket and the key that a call is about, in words that fit JSON; nothing for one that is about several."""
+    return {} if call.key is None else {"bucket": call.bucket, **_named(call.key)}
+
+
 def new_idempotency_key() -> str:
     """32 hex digits that no other write has."""
     return uuid.uuid4().hex
 
 
+def _question(root: str, bucket: str, key: bytes, content: object, headers: dict[str, str]) -> Call:
+    return Call(
+        method="POST",
+        path=object_path(bucket, key, root),
+        headers={"Content-Type": "application/json"} | headers,
+        body=msgspec.json.encode(content),
+        bucket=bucket,
+        key=key,
+        writes=True,
+    )
+
+
+def _condition(options: CasOptions) -> dict[str, object]:
+    given: dict[str, object] = {}
+    if "if_version" in options:
+        given["version"] = options["if_version"]
+    if "if_etag" in options:
+        given["etag"] = options["if_etag"]
+    if "if_absent" in options:
+        given["absent"] = options["if_absent"]
+    if "if_value" in options:
+        given["value_b64"] = base64.b64encode(options["if_value"]).decode()
+    if len(given) > 1:
+        raise InvalidParameter(f"one condition is looked at, not {' and '.join(given)}", parameter="if")
+    return given
+
+
+def _action(options: CasOptions) -> dict[str, object]:
+    given: dict[str, object] = {}
+    if "set" in options:
+        given["set_b64"] = base64.b64encode(options["set"]).decode()
+    if options.get("delete"):
+        given["delete"] = True
+    if "add" in options:
+        given["add"] = options["add"]
+    if len(given) != 1:
+        raise InvalidParameter("name one action: set=, delete=True or add=", parameter="then")
+    described = {name: options[name] for name in ("content_type", "meta") if options.get(name)}
+    if described and "set" not in options:
+        raise InvalidParameter("content_type and meta belong to a value: they go with set=", parameter="then")
+    return given | described
+
+
 def _operation(operation: Operation) -> dict[str, object]:
-    key = key_bytes(operation.key)
     fields_of: dict[str, object] = {"op": operation.op, "bucket": buckets.check_name(operation.bucket)}
-    try:
-        fields_of["key"] = key.decode()
-    except UnicodeDecodeError:
-        fields_of["key_b64"] = base64.b64encode(key).decode()
+    fields_of.update(_named(key_bytes(operation.key)))
     if operation.value is not None:
         fields_of["value_b64"] = base64.b64encode(operation.value).decode()
         fields_of["content_type"] = operation.content_type or DEFAULT_CONTENT_TYPE
@@ -261,6 +341,13 @@ def _operation(operation: Operation) -> dict[str, object]:
     if context is not None:
         fields_of["context"] = context
     return fields_of
+
+
+def _named(key: bytes) -> dict[str, str]:
+    try:
+        return {"key": key.decode()}
+    except UnicodeDecodeError:
+        return {"key_b64": base64.b64encode(key).decode()}
 
 
 def _query(options: Mapping[str, object], names: tuple[str, ...]) -> Query:
@@ -289,5 +376,5 @@ def _context(seen: Seen) -> dict[str, str]:
     return {} if token is None else {fields.CONTEXT: token}
 
 
-def _identity(options: WriteOptions | BatchOptions) -> dict[str, str]:
+def _identity(options: WriteOptions | CasOptions | BatchOptions) -> dict[str, str]:
     return {fields.IDEMPOTENCY_KEY: options.get("idempotency_key") or new_idempotency_key()}

@@ -27,6 +27,7 @@ from dynamo.ring.token import key_hash, token
 from dynamo.versioning import siblings
 from dynamo.versioning.context import Context, from_token, to_token
 from dynamo.versioning.record import Record, Sibling, etag
+from tests.unit.client.fake_registers import FakeRegisters
 from tests.unit.client.faults import Fault, problem
 
 ACCEPT_TICKS = 3
@@ -53,7 +54,7 @@ class Seen:
 
 @dataclass
 class FakeNode:
-    """One listener. `faults` are used up one a request, to `/v1/kv` and `/v1/batch` only."""
+    """One listener. `faults` are used up one a request about keys."""
 
     cluster: FakeCluster
     id: str
@@ -99,7 +100,7 @@ class FakeNode:
     async def _in_front(self, request: web.Request, handler) -> web.StreamResponse:
         body = await request.read()
         self.seen.append(Seen(request.method, request.raw_path, dict(request.headers), body))
-        faulty = request.path.startswith(("/v1/kv", "/v1/batch"))
+        faulty = request.path.startswith(("/v1/kv", "/v1/batch", "/v1/cas", "/v1/resolve"))
         fault = self.faults.pop(0) if self.faults and faulty else (self.always if faulty else None)
         answer = await fault(request) if fault is not None else None
         if answer is None:
@@ -120,6 +121,10 @@ class FakeNode:
         key = unquote_to_bytes(parts[3]) if len(parts) > 3 else None
         if parts[1] == "locate" and key is not None:
             return self.cluster.locate(parts[2], key)
+        if parts[1] in ("cas", "resolve") and key is not None:
+            registers = self.cluster.registers
+            answer = registers.cas if parts[1] == "cas" else registers.resolve
+            return answer(request, parts[2], key, await request.read())
         if key is None and request.method == "GET":
             return self.cluster.page(parts[2], request)
         return self.cluster.object(request, parts[2], key, await request.read())
@@ -131,6 +136,7 @@ class FakeCluster:
     def __init__(self, names: tuple[str, ...] = ("node1", "node2", "node3")) -> None:
         self.nodes = {name: FakeNode(self, name) for name in names}
         self.records: dict[tuple[str, bytes], Record] = {}
+        self.registers = FakeRegisters()
         self.properties: dict[str, dict[str, object]] = {}
         self.applied: list[str] = []
         """Idempotency keys of the writes that took effect, each once."""
@@ -184,6 +190,8 @@ class FakeCluster:
         status = 204
         if key is None:
             key, status = f"made-{len(self.records)}".encode(), 201
+        if self.properties.get(bucket, {}).get("mode") == "linearizable":
+            return self.registers.object(request, bucket, key, body)
         if request.method == "GET":
             return self.read(bucket, key, request.headers.get(fields.CONTEXT))
         meta = {

@@ -8,7 +8,7 @@ import pytest
 
 from dynamo.client.client import AsyncClient
 from dynamo.client.resolve import last_write_wins
-from dynamo.client.results import Missing, Operation, Siblings, Value, Written
+from dynamo.client.results import Conflict, Missing, Operation, Siblings, Value, Written
 from dynamo.client.session import Session
 from dynamo.client.sync import Client, SyncSession
 from dynamo.errors import BucketNotFound, InvalidParameter
@@ -98,6 +98,25 @@ def test_the_rest_of_the_calls_pass_through(client):
         client.bucket("carts")
     assert client.locate("b", "k").replicas
     assert client.ring().epoch == 1
+
+
+def test_linearizable_keys(client, served):
+    """Compare-and-set, resolve, and an update whose function runs in this thread, as often as it takes."""
+    client.put_bucket("lin", mode="linearizable")
+    made = client.cas("lin", "k", if_absent=True, set=b"1", idempotency_key="make-1")
+    assert isinstance(client.cas("lin", "k", if_absent=True, set=b"2"), Conflict)
+    assert client.resolve("lin", "k", "make-1").version == made.version == 1
+    threads = []
+
+    def change(value):
+        threads.append(threading.current_thread())
+        if len(threads) == 1:
+            served.registers.put("lin", b"k", b"10")
+        return value + b"!"
+
+    assert client.update("lin", "k", change).version == 3
+    assert threads == [threading.current_thread()] * 2
+    assert client.get("lin", "k").value == b"10!"
 
 
 def test_a_session_keeps_contexts(client, served):
