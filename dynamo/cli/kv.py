@@ -56,7 +56,9 @@ def get(
     found = run(call, endpoints, timeout_s)
     if isinstance(found, Missing):
         detail = f"{bucket}/{shown(key)} has no value"
-        report(as_json, "key-not-found", "No such key", detail, members=given(context=found.context))
+        report(
+            as_json, "key-not-found", "No such key", detail, members=given(context=found.context, version=found.version)
+        )
         return FAILED
     values = [found] if isinstance(found, Value) else list(found.values)
     if picked is not None:
@@ -104,8 +106,8 @@ def put(
 
     Without --context or --replace the write has seen nothing: in a siblings bucket it stands beside what is there.
     """
-    data, kind = _value(value, source, content_type)
-    metadata = dict(_pair(text) for text in meta)
+    data, kind = value_of(value, source, content_type)
+    metadata = metadata_of(meta)
 
     async def call(client: AsyncClient) -> Written:
         seen: Seen = await client.get(bucket, key) if replace else context
@@ -181,8 +183,8 @@ def list_keys(
     return OK
 
 
-def _value(value: str | None, source: BinaryIO | None, content_type: str) -> tuple[bytes, str]:
-    """The bytes to write and their type."""
+def value_of(value: str | None, source: BinaryIO | None, content_type: str) -> tuple[bytes, str]:
+    """The bytes to write and their type. Raises UsageError for two sources."""
     if value is not None and source is not None:
         raise click.UsageError("give the value as an argument or as --file, not both")
     if value is not None:
@@ -190,6 +192,11 @@ def _value(value: str | None, source: BinaryIO | None, content_type: str) -> tup
     if source is None and sys.stdin.isatty():
         note("reading the value from the terminal; Ctrl-D ends it")
     return (source or sys.stdin.buffer).read(), content_type
+
+
+def metadata_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """Metadata as it was typed. Raises UsageError."""
+    return dict(_pair(text) for text in texts)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -216,6 +223,7 @@ def _fields(value: Value) -> dict[str, object]:
         "meta": value.meta,
         "last_modified": None if value.last_modified is None else value.last_modified.isoformat(),
         "expires_at": None if value.expires_at is None else value.expires_at.isoformat(),
+        **given(version=value.version),
     }
 
 
@@ -247,8 +255,12 @@ def _print_written(written: Written, as_json: bool) -> None:
                 "siblings": written.siblings,
                 "acks": {"primaries": written.primaries, "fallbacks": written.fallbacks},
                 "coordinator": written.coordinator,
+                **({} if written.version is None else {"version": written.version, "repeated": written.repeated}),
             }
         )
+        return
+    if written.version is not None:
+        note(f"version {written.version}; coordinator {written.coordinator}")
         return
     acks = f"{written.primaries} primaries" + (f", {written.fallbacks} fallbacks" if written.fallbacks else "")
     note(f"on disk at {acks}; coordinator {written.coordinator}")

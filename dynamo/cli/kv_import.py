@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from dynamo.client.wire import WriteOptions
 
 SAVE_EVERY_S = 1.0
+REPLACE_ATTEMPTS = 5
+"""With --replace in a linearizable bucket: looks at a key that others write at the same time."""
 _OF_THE_LINE = (
     errors.BadRequest,
     errors.KeyTooLong,
     errors.ValueTooLarge,
     errors.HeadersTooLarge,
     errors.TooManySiblings,
+    errors.PreconditionFailed,
 )
 """Errors that another line need not meet."""
 
@@ -180,9 +183,24 @@ class Import:
             await self._put(row, line)
         except _OF_THE_LINE as error:
             return error.detail
+        except errors.InvalidParameter as error:
+            if row.expires_at is None or error.members.get("parameter") != "ttl":
+                raise
+            return error.detail  # in a linearizable bucket nothing expires
         return None
 
     async def _put(self, row: Row, line: bytes) -> None:
+        """Write, again where somebody came between the look and the write: only linearizable buckets refuse that."""
+        for attempt in range(1, REPLACE_ATTEMPTS + 1):
+            try:
+                await self._put_once(row, line)
+            except errors.PreconditionFailed:
+                if attempt == REPLACE_ATTEMPTS:
+                    raise
+            else:
+                return
+
+    async def _put_once(self, row: Row, line: bytes) -> None:
         from dynamo.client.results import Value, context_of
 
         bucket = self._state.settled.bucket

@@ -21,6 +21,8 @@ VERBS = {
     "up": Verb("dynamo.cli.up:up", "run a local cluster of real nodes until Ctrl-C"),
     "serve": Verb("dynamo.cli.serve:serve", "run one node"),
     "kv": Verb("dynamo.cli.kv:kv", "get, put, delete, list, import, export"),
+    "cas": Verb("dynamo.cli.cas:cas", "look at a key and change it in one step (linearizable buckets)"),
+    "resolve": Verb("dynamo.cli.resolve:resolve", "what became of a write of unknown outcome (linearizable buckets)"),
     "bucket": Verb("dynamo.cli.bucket:bucket", "list, show, create, delete buckets"),
     "locate": Verb("dynamo.cli.locate:locate", "which nodes hold a key"),
     "cluster": Verb("dynamo.cli.cluster:cluster", "how the nodes are"),

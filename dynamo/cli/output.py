@@ -26,11 +26,12 @@ _HINTS = {
     "node-unreachable": "start a cluster with `dynamo up`, or name one with --endpoints or DYNAMO_ENDPOINTS",
     "quorum-unavailable": "`dynamo cluster status` shows which nodes are down; --consistency one asks for fewer",
     "read-timeout": "`dynamo cluster status` shows which nodes are down; --consistency one asks for fewer",
-    "outcome-unknown": "the write may be there or may still appear; read the key, or repeat with the same "
-    "--idempotency-key",
+    "outcome-unknown": "the write may be there or may still appear; read the key, repeat with the same "
+    "--idempotency-key, or in a linearizable bucket ask `dynamo resolve`",
     "connection-lost": "`dynamo cluster status` shows which nodes are down",
     "bucket-not-found": "`dynamo bucket list` shows those there are",
     "too-many-siblings": "`dynamo kv put --replace` writes one value in place of them all",
+    "mode-conflict": "`dynamo bucket create NAME --mode linearizable` makes a bucket with compare-and-set",
     "precondition-required": "`dynamo kv put --replace` reads the key first",
 }
 

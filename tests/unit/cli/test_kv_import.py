@@ -264,3 +264,63 @@ def test_a_state_may_be_kept_elsewhere(cli, served, tmp_path):
     run(cli, file, "--resume", kept)
     assert kept.exists()
     assert not (tmp_path / "f.progress").exists()
+
+
+@pytest.fixture
+def linearizable(served) -> None:
+    """The bucket `users` is linearizable."""
+    served.properties["users"] = {"name": "users", "mode": "linearizable", "n": 3}
+
+
+def test_into_a_linearizable_bucket_go_changes(cli, served, file, linearizable):
+    """One a line, and none for a line that was written before; never a plain write."""
+    for _ in range(2):
+        assert run(cli, file).code == 0
+    assert {register.version for register in served.registers.kept.values()} == {1}
+    assert len(served.registers.kept) == 100
+    assert served.records == {}
+
+
+def test_a_replacing_import_looks_again_at_what_others_wrote(cli, served, tmp_path, linearizable):
+    """The key changed between the look and the write: the write is refused, and made over what is there now."""
+    file = tmp_path / "one.ndjson"
+    file.write_bytes(b'{"id":"a"}\n')
+
+    async def in_between(request):
+        if request.method == "PUT" and len(served.registers.kept) == 0:
+            served.registers.put("users", b"a", b"theirs")
+
+    for node in served.nodes.values():
+        node.always = in_between
+    assert run(cli, file, "--replace").code == 0
+    register = served.registers.kept["users", b"a"]
+    assert (register.value, register.version) == (b'{"id":"a"}', 2)
+    assert len(served.calls("GET")) == 2
+
+
+def test_a_key_that_others_keep_writing_is_reported(cli, served, tmp_path, linearizable):
+    """It holds up no other line."""
+    file = tmp_path / "two.ndjson"
+    file.write_bytes(b'{"id":"a"}\n{"id":"b"}\n')
+
+    async def in_between(request):
+        if request.method == "PUT" and request.path.endswith("/a"):
+            served.registers.put("users", b"a", b"theirs")
+
+    for node in served.nodes.values():
+        node.always = in_between
+    result = run(cli, file, "--replace")
+    assert result.code == 1
+    assert "1 of 2 lines imported" in result.err
+    assert served.registers.kept["users", b"b"].value == b'{"id":"b"}'
+
+
+def test_a_line_that_would_expire_is_none_for_a_linearizable_bucket(cli, served, tmp_path, linearizable):
+    """It is reported like any line that cannot be imported."""
+    file = tmp_path / "exported.ndjson"
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    file.write_text(f'{{"key":"a","value":1,"expires_at":"{later}"}}\n{{"key":"b","value":2}}\n')
+    result = cli("kv", "import", file, "--bucket", "users")
+    assert result.code == 1
+    assert "line 1: values here do not expire" in result.err
+    assert list(served.registers.kept) == [("users", b"b")]

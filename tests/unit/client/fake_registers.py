@@ -32,6 +32,8 @@ class FakeRegisters:
         """GET, PUT, POST and DELETE of one key."""
         if request.method == "GET":
             return self.read(bucket, key)
+        if "ttl=" in request.raw_path:
+            return problem("invalid-parameter", "values here do not expire", parameter="ttl")
         action = Action.DELETE if request.method == "DELETE" else Action.SET
         command = self._command(request, bucket, key, action)
         if action is Action.SET:
