@@ -148,8 +148,28 @@ def test_every_verb_does_its_work(desk, tmp_path):
     nodes = desk.json("cluster", "status")["nodes"]
     assert [(n["id"], n["state"]) for n in nodes] == [("node1", "up"), ("node2", "up"), ("node3", "up")]
     desk.run("config", "check", desk.data / "node2" / "node.toml")
-    desk.run("kv", "get", "b", "raw", "--consistency", "linearizable", code=1)
+    desk.run("kv", "get", "b", "raw", "--consistency", "linearizable", code=2)
     desk.run("kv", "put", "b", "large", stdin=bytes(2**20 + 1), code=1)
+
+
+def test_linearizable_keys(desk, tmp_path):
+    """Compare-and-set, counting, resolve; an export comes back as changes. Exit codes say what became of each."""
+    desk.up()
+    for bucket in ("lin", "copy"):
+        assert desk.json("bucket", "create", bucket, "--mode", "linearizable")["mode"] == "linearizable"
+    assert desk.json("cas", "lin", "lock", "--if-absent", "--set", "ada")["version"] == 1
+    desk.run("cas", "lin", "lock", "--if-absent", "--set", "bob", code=1)
+    assert desk.run("cas", "lin", "count", "--add", "5", "--idempotency-key", "pay-1") == b"5"
+    assert desk.json("resolve", "lin", "count", "pay-1")["version"] == 1
+    file = tmp_path / "lin.ndjson"
+
+    def exported() -> bool:
+        desk.run("kv", "export", "--bucket", "lin", file, "--overwrite")
+        return len(file.read_text().splitlines()) == 2
+
+    until(exported, 20, lambda: "what was chosen does not reach listings")
+    desk.run("kv", "import", file, "--bucket", "copy")
+    assert desk.run("kv", "get", "copy", "count") == b"5"
 
 
 def test_a_killed_node_is_survived_and_comes_back(desk):

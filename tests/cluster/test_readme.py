@@ -28,7 +28,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterRig]:
 
 def test_the_curl_lines_do_what_is_said(cluster: ClusterRig) -> None:
     """PUT, GET, a blind PUT that makes a sibling, and a PUT with the context of both that leaves one value."""
-    put, get, blind, merge = (_placed(line, cluster) for line in _commands("curl"))
+    put, get, blind, merge, *_ = (_placed(line, cluster) for line in _commands("curl"))
     assert "204 No Content" in _shell(put)
     assert "hello, world" in _shell(get)
     _shell(blind)
@@ -38,6 +38,19 @@ def test_the_curl_lines_do_what_is_said(cluster: ClusterRig) -> None:
     assert context is not None
     _shell(merge, CONTEXT=context[1])
     assert _shell(get).endswith("merged")
+
+
+def test_one_of_two_writers_gets_the_lock(cluster: ClusterRig) -> None:
+    """A linearizable bucket, a compare-and-set that is applied, and one that is told why it is not."""
+    make, first, second = (_placed(line, cluster) for line in _commands("curl")[4:])
+    assert '"mode":"linearizable"' in _shell(make)
+    applied = _shell(first)
+    assert '{"applied":"yes","version":1,' in applied
+    assert '"exists":true' in applied
+    refused = _shell(second)
+    assert '"status":412' in refused
+    assert '"code":"precondition-failed","applied":"no"' in refused
+    assert '"version":1,"exists":true,"value":"ada"' in refused
 
 
 def test_the_shell_commands_run(cluster: ClusterRig, tmp_path: Path) -> None:
@@ -59,7 +72,8 @@ def test_the_python_lines_run(cluster: ClusterRig) -> None:
     """The client's example leaves what it says."""
     source = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert source is not None
-    check = '\n    assert client.get("carts", b"user42/cart").value == b"2 books"\n'
+    check = '\n    assert client.get("carts", b"user42/cart").value == b"2 books"'
+    check += '\n    assert client.get("accounts", b"ada").value == b"10"\n'
     subprocess.run([sys.executable, "-c", _placed(source[1].rstrip(), cluster) + check], check=True, timeout=60)
 
 
