@@ -23,6 +23,7 @@ CONTRACT = {
     "siblings-present": (409, "no"),
     "too-many-siblings": (409, "no"),
     "called-off": (409, "no"),
+    "not-an-integer": (409, "no"),
     "precondition-failed": (412, "no"),
     "value-too-large": (413, "no"),
     "key-too-long": (414, "no"),
