@@ -25,7 +25,7 @@ from dynamo.errors import (
     DynamoError,
     IdempotencyMismatch,
     ModeConflict,
-    PreconditionFailed,
+    NotAnInteger,
     ValueTooLarge,
     WriteTimeout,
 )
@@ -207,7 +207,7 @@ class Proposals:
         def decided(outcome: ChangeOutcome | DynamoError) -> None:
             if _stands(command, outcome):
                 done(outcome)
-            elif isinstance(outcome, (ChangeOutcome, PreconditionFailed)):
+            elif isinstance(outcome, (ChangeOutcome, NotAnInteger)):
                 self._call_off(command, place, outcome, deadline, trace, done)
             else:
                 done(_unknown())

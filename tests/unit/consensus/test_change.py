@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from dynamo.consensus import change
 from dynamo.consensus.change import Change, bare, evaluate, fingerprint, read_outcome
 from dynamo.consensus.requests import KEEP_MAX
-from dynamo.errors import Applied, CalledOff, DynamoError, IdempotencyMismatch, PreconditionFailed, WriteTimeout
+from dynamo.errors import Applied, CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, WriteTimeout
 from dynamo.layout.register import ABSENT, Register, decode, encode
 from dynamo.protocol.commands import Action, ChangeOutcome, Condition
 from tests.unit.consensus import broken
@@ -92,7 +92,7 @@ def test_adding(value, amount, expected):
     register = Register(3, value, "text/x", {"m": "1"})
     after, result = one(register, make(Action.ADD, amount=amount))
     if expected is None:
-        assert isinstance(result, PreconditionFailed)
+        assert isinstance(result, NotAnInteger)
         assert result.applied is Applied.NO
         assert after is register
     else:
