@@ -282,6 +282,15 @@ class WriteTimeout(DynamoError):
     retryable = True
 
 
+class OutcomeForgotten(WriteTimeout):
+    """So much came after the request that nobody can say whether it was applied. Asking again does not help."""
+
+    code = "outcome-forgotten"
+    title = "Outcome not known any more"
+    http_status = 410
+    retryable = False
+
+
 class HintsPending(DynamoError):
     """A wait for hints ended before all of them were delivered."""
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def resolve(bucket: str, key: bytes, idempotency_key: str, *, endpoints: str, timeout_s: float, as_json: bool) -> int:
     """Ask whether the write of KEY with IDEMPOTENCY_KEY was applied; if it was not, call it off.
 
-    In linearizable buckets, for ten minutes after the write. Exit codes: 0 applied, 1 not applied and never will be,
-    4 unknown: ask again.
+    In linearizable buckets, within ten minutes of the write: an older one may be taken for one that never came. Exit
+    codes: 0 applied, 1 not applied and never will be, 4 unknown: ask again.
     """
 
     async def call(client: AsyncClient) -> Resolved:

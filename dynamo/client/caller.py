@@ -129,9 +129,12 @@ class _Attempts:
 
     def succeeded(self, answer: Answer) -> Answer:
         """The call's answer. A refusal after an attempt whose fate is open is none: raises OutcomeUnknown."""
-        if self._unknown and answer.status >= 400:
-            self._error = failure(answer)
-            raise self._outcome()
+        if answer.status >= 400:
+            error = failure(answer)
+            self._unknown = self._unknown or (self._call.writes and may_have_applied(error))
+            if self._unknown:
+                self._error = error
+                raise self._outcome()
         return answer if self._count == 1 else Answer(answer.status, answer.headers, answer.body, self._count)
 
     def failed(self, error: DynamoError) -> float:

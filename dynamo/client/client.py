@@ -177,8 +177,9 @@ class AsyncClient:
     ) -> Resolved:
         """Whether a change of unknown outcome was applied, for good: what was not is called off.
 
-        For any write of a key in a linearizable bucket, for ten minutes after it. Raises OutcomeUnknown if the question
-        got no answer (ask again), or if nobody can know any more.
+        For any write of a key in a linearizable bucket. Ask within ten minutes: an older one may be forgotten, and is
+        taken for one that never came. Raises OutcomeUnknown if the question got no answer: ask again, unless its member
+        `last_code` is outcome-forgotten.
         """
         raw = key_bytes(key)
         call = wire.resolve(bucket, raw, idempotency_key, wire.new_idempotency_key())

@@ -20,7 +20,7 @@ from xxhash import xxh3_64_intdigest
 
 from dynamo.consensus.condition import holds
 from dynamo.consensus.requests import covers, find, remembered
-from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, WriteTimeout
+from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, OutcomeForgotten
 from dynamo.layout.register import ABSENT, Done, Register, decode, encode, is_unwritten
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
 from dynamo.versioning.ballot import Ballot
@@ -209,5 +209,5 @@ def _done(register: Register, entry: Done) -> ChangeOutcome:
     return ChangeOutcome(True, entry.version, shown, "", repeated=True, deleted=entry.deleted)
 
 
-def _not_known(why: str) -> WriteTimeout:
-    return WriteTimeout(f"whether this request was applied is not known any more: {why}")
+def _not_known(why: str) -> OutcomeForgotten:
+    return OutcomeForgotten(f"whether this request was applied is not known any more: {why}")

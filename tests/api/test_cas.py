@@ -203,6 +203,17 @@ async def test_an_unknown_outcome_is_said(fake):
     assert_problem(asked, 504, "write-timeout", applied="unknown")
 
 
+async def test_what_nobody_can_know_is_said(fake):
+    """410, applied unknown: so much came since that the change may have been one of what was dropped."""
+    bucket = await linearizable(fake)
+    for number in range(300):
+        await cas(fake, f"{bucket}/k", {"then": {"add": 1}}, f"add-{number}")
+    asked = await fake.json("POST", f"/v1/resolve/{bucket}/k", {"idempotency_key": "add-0"})
+    assert_problem(asked, 410, "outcome-forgotten", applied="unknown")
+    late = await fake.json("POST", f"/v1/resolve/{bucket}/k", {"idempotency_key": "add-299"})
+    assert (late.json["applied"], late.json["version"]) == ("yes", 300)
+
+
 async def test_keys_with_slashes_are_keys(api):
     """Also one that ends like another resource."""
     key = f"{await linearizable(api)}/a/resolve"

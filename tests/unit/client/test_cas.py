@@ -135,6 +135,16 @@ async def test_an_unknown_outcome_brings_what_resolves_it(client, cluster, retri
         await client.cas("lin", b"k\xff", add=1, idempotency_key=name)
 
 
+async def test_what_nobody_can_know_is_of_unknown_outcome(client, cluster):
+    """Asked once: another node would know no more."""
+    everywhere(cluster, answering("outcome-forgotten"))
+    for call in (client.cas("lin", "k", add=1), client.resolve("lin", "k", "pay-1"), client.put("lin", "k", b"v")):
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await call
+        assert unknown.value.members["last_code"] == "outcome-forgotten"
+    assert len(asked(cluster)) == len(asked(cluster, "/v1/resolve")) == len(cluster.calls("PUT")) == 1
+
+
 async def test_resolve_finds_what_was_applied(client, cluster, retries):
     """Also a PUT, and after others have written."""
     everywhere(cluster, applying(cluster, answering("write-timeout")))
