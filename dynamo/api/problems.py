@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from dynamo.api.answer import Answer
-from dynamo.errors import Applied, DynamoError
+from dynamo.errors import Applied, DynamoError, WriteTimeout
 from dynamo.protocol.http_fields import PROBLEM_JSON, PROBLEM_TYPE_PREFIX, REQUEST_ID
 
 READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -54,6 +54,6 @@ def outcome_of(error: DynamoError) -> str:
         return "ok"
     if error.http_status == 503:
         return "unavailable"
-    if error.http_status == 504:
+    if error.http_status == 504 or isinstance(error, WriteTimeout):
         return "timeout"
     return "error" if error.http_status == 500 else "rejected"

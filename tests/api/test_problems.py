@@ -10,7 +10,7 @@ from tests.api.serving import assert_problem, fresh, parsed
 
 AT_START_ONLY = {"bad-config"}
 # Of errors that mean "perhaps written", by their class.
-UNKNOWN = {"write-timeout", "internal"}
+UNKNOWN = {"write-timeout", "outcome-forgotten", "internal"}
 
 
 @pytest.mark.parametrize("code", sorted(set(CATALOGUE) - AT_START_ONLY))
