@@ -94,7 +94,7 @@ class Picture(msgspec.Struct):
 
 
 class Judged(msgspec.Struct):
-    """A key with what was found. `core` is a minimal counterexample, `core_verdict` what a search said of that."""
+    """A key with what was found. `core` is a minimal counterexample, `core_verdict` what was found in that alone."""
 
     ops: list[Op]
     verdict: Verdict
@@ -110,7 +110,7 @@ def draw_key(judged: Judged, since_s: float, initial: str = "nothing") -> KeyPic
     verdict = judged.verdict
     views = []
     if judged.core and judged.core_verdict is not None:
-        views.append(drawing.view("counterexample", verdict, judged.core, judged.core_verdict.search))
+        views.append(drawing.view("counterexample", judged.core_verdict, judged.core, judged.core_verdict.search))
     views.append(drawing.view("all operations", verdict, None, judged.search or verdict.search))
     method = METHODS.get(verdict.method, verdict.method)
     return KeyPicture(verdict.key, verdict.result, method, initial, drawing.lanes.names, drawing.bars, views)

@@ -261,3 +261,15 @@ def _failed_write(ops: list[Op], reader: Op) -> str:
         if op.outcome == "fail" and op.written is not None and op.written in (reader.seen, reader.expected):
             return f"; {named(op)} wanted to"
     return ""
+
+
+def chains(ops: list[Op], initial: Value = None) -> list[tuple[list[Group], Block]]:
+    """The blocks of a legal history, each with its groups in their order. Raises Unsuited, or Broken if it is not."""
+    groups = _groups(considered(ops), initial)
+    found = []
+    for head in _heads(groups):
+        chain = [head]
+        while chain[-1].replaced_by is not None:
+            chain.append(groups[chain[-1].replaced_by.written])
+        found.append((chain, _block(head, groups)))
+    return found

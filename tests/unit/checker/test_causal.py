@@ -125,7 +125,7 @@ def oracle(ops: list[Op]) -> bool:
     for middle, causes in after.items():
         for known in after.values():
             if middle in known:
-                known |= causes
+                known.update(causes)
     if any(each in known for each, known in after.items()):
         return True
     return any(

@@ -1,0 +1,71 @@
+"""An illegal verdict comes with a counterexample that fits on one screen, and with orders to draw."""
+
+import pytest
+
+from dynamo.checker.explain import explain
+from dynamo.checker.history import Condition
+from dynamo.checker.linearizability import check_key
+from dynamo.checker.operation import Op
+from dynamo.checker.picture import Judged
+from dynamo.checker.recorded import operations
+from tests.unit.checker.story import Calls, op
+
+
+def explained(ops: list[Op], model: str = "kv", **more) -> Judged:
+    return explain(check_key("b/k", ops, model, **more), ops, model)
+
+
+def written(count: int, *more: Op) -> list[Op]:
+    """Writes one after the other, each of them read by another client while the next is under way."""
+    ops = []
+    for number in range(count):
+        at = 10 * number
+        ops.append(op(2 * number, "put", at, at + 5, written=f"v{number}", number=number + 1))
+        ops.append(op(2 * number + 1, "get", at + 6, at + 12, seen=f"v{number}", number=number + 1))
+    return [*ops, *more]
+
+
+@pytest.mark.parametrize("method", ["zones", "versions", "search"])
+def test_a_stale_read_among_thousands(method: str):
+    """Three operations are left, of whichever method found it; the search says which of them has no place."""
+    ops = written(1000, op(9000, "get", 10_100, 10_101, seen="v3", number=4))
+    judged = explained(ops, method=method)
+    assert judged.verdict.result == "illegal"
+    assert len(judged.core) == 3
+    assert judged.core[-1].index == 9000
+    assert judged.core_verdict.search.stuck == 9000
+    assert len(judged.search.orders[0].operations) == 2000
+
+
+def test_the_reason_of_the_counterexample_is_its_own():
+    """It names operations that are in it."""
+    judged = explained(written(20, op(900, "get", 300, 301, seen="v3", number=4)))
+    kept = {each.index for each in judged.core}
+    assert set(judged.core_verdict.operations) <= kept
+    assert all(f"operation {index}" in judged.core_verdict.reason for index in judged.core_verdict.operations)
+
+
+def test_a_legal_key_has_an_order_and_no_counterexample():
+    """All operations are on the line."""
+    judged = explained(written(10))
+    assert (judged.core, judged.core_verdict) == ([], None)
+    assert len(judged.search.orders[0].operations) == 20
+
+
+def test_what_cannot_be_searched_is_drawn_without_a_line():
+    """Fifty blind writes at once, each read much later: the budget ends, the verdict stands."""
+    ops = [op(n, "put", 0, 100 + n, written=f"v{n % 25}", number=None) for n in range(50)]
+    judged = explained([*ops, op(99, "get", 200, 201, seen="v3"), op(100, "get", 202, 203, seen="v4")], budget=1000)
+    assert judged.verdict.result in ("undecided", "illegal")
+
+
+def test_a_request_that_was_answered_in_two_ways():
+    """Its operation is shown, with both answers in the reason."""
+    calls = Calls()
+    for number in (4, 5):
+        calls.answer(calls.call("put", value="x", request="r"), number=number)
+    calls.answer(calls.call("cas", value="y", condition=Condition("absent")), "x", applied=False, number=4)
+    recording = operations(calls.history)
+    judged = explain(recording.contradictions[0], recording.keys["b/k"], "kv")
+    assert [each.index for each in judged.core] == [1]
+    assert "one request" in judged.core_verdict.reason
