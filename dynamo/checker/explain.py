@@ -78,5 +78,5 @@ def _loosened(indexes: Sequence[int]) -> str:
     """What to say of updates whose conditions ask for what is left out."""
     if not indexes:
         return ""
-    which = f"operation {indexes[0]} is" if len(indexes) == 1 else f"operations {', '.join(map(str, indexes))} are"
-    return f". What {which} to replace is left out here"
+    which = f"operation {indexes[0]}" if len(indexes) == 1 else f"operations {', '.join(map(str, indexes))}"
+    return f". What {which} replaced is left out here"

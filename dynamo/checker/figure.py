@@ -72,7 +72,9 @@ class _Figure:
     def _lane(self, row: int, lane: int) -> str:
         y = TOP + ROW * row
         shade = f'<rect x="0" y="{y}" width="{WIDTH}" height="{ROW}" fill="#f6f7f9"/>' if row % 2 == 0 else ""
-        name = escape(_cut(self.key.lanes[lane], LEFT - 14))
+        seen = dict.fromkeys(bar.process for bar in map(self.key.bars.__getitem__, self.places) if bar.lane == lane)
+        is_shared = ", " in self.key.lanes[lane]
+        name = escape(_cut(", ".join(seen) if is_shared else self.key.lanes[lane], LEFT - 14))
         return f'{shade}<text x="10" y="{y + 27}" fill="{INK}">{name}</text>'
 
     def _bar(self, bar: Bar, *, is_culprit: bool) -> str:

@@ -208,6 +208,11 @@ class History:
             self.operations[event.op].returns.append(event)
         self.events.append(event)
 
+    def is_linearizable(self, bucket: str) -> bool:
+        """Whether keys of this bucket have version numbers in place of clocks."""
+        described = self.buckets.get(bucket)
+        return described is not None and described.mode == "linearizable"
+
     def at(self, place: Place) -> list[Operation]:
         """Operations on one key, in the order of their calls."""
         return [operation for operation in self.operations.values() if operation.call.place == place]

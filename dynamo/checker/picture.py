@@ -66,6 +66,8 @@ class View(msgspec.Struct):
     reason: str
     bars: list[int] | None
     orders: list[list[Step]]
+    left_out: list[int]
+    """How many operations of each order come before those that are shown."""
     trials: list[Trial]
     culprits: list[int]
 
@@ -163,7 +165,8 @@ class _Drawing:
         lines = [self._steps(order) for order in orders]
         trials = [] if search is None else [t for n in range(len(orders)) for t in self._trials(search, lines, n)]
         culprits = [self.places[index] for index in verdict.operations if index in self.places]
-        return View(name, verdict.reason, chosen, lines, trials, culprits)
+        left_out = [order.left_out for order in orders]
+        return View(name, verdict.reason, chosen, lines, left_out, trials, culprits)
 
     def _steps(self, order: Order) -> list[Step]:
         places = [self.places[index] for index in order.operations if index in self.places]

@@ -80,7 +80,7 @@ def _numbered(op: Op) -> _Step:
 
 
 def of_siblings(history: History) -> list[Violation]:
-    """By clocks, of the version that each answer shows."""
+    """By clocks, of the version that each answer shows, of keys that have siblings."""
     ledger = Ledger(history)
 
     def pays(step: _Step, owed: Clock, strictly: bool) -> bool:  # noqa: FBT001 - the shape of _Order
@@ -93,7 +93,8 @@ def _clocked(history: History) -> Iterator[_Step]:
     calls: dict[int, tuple[int, Call]] = {}
     for place, event in enumerate(history.events):
         if isinstance(event, Call):
-            calls[event.op] = (place, event)
+            if not history.is_linearizable(event.bucket):
+                calls[event.op] = (place, event)
         elif isinstance(event, Return) and event.outcome == "ok" and event.op in calls:
             called, call = calls.pop(event.op)
             clock = {} if event.version is None else event.version.clock

@@ -98,7 +98,7 @@ def of_versions(keys: Keyed) -> list[Staleness]:
 
 
 def of_siblings(history: History) -> list[Staleness]:
-    """Each read of a history with dots. Of a bucket in which keys are forgotten it says too much."""
+    """Each read of a key that has siblings. Where keys are forgotten it says too much."""
     return _judge(_answers(history))
 
 
@@ -112,7 +112,8 @@ def _answers(history: History) -> Iterator[_Answer]:
     called: dict[int, tuple[int, Call]] = {}
     for place, event in enumerate(history.events):
         if isinstance(event, Call):
-            called[event.op] = (place, event)
+            if not history.is_linearizable(event.bucket):
+                called[event.op] = (place, event)
         elif isinstance(event, Return) and event.outcome == "ok" and event.op in called:
             first, call = called.pop(event.op)
             version = event.version

@@ -7,7 +7,11 @@ class View {
     this.name = data.name;
     this.reason = data.reason;
     this.bars = data.bars === null ? key.bars.map((_, index) => index) : data.bars;
-    this.orders = data.orders.map((order) => ({ steps: order, place: new Map(order.map((step, i) => [step[STEP.bar], i])) }));
+    this.orders = data.orders.map((steps, number) => ({
+      steps,
+      leftOut: data.left_out[number],
+      place: new Map(steps.map((step, i) => [step[STEP.bar], i])),
+    }));
     this.trials = data.trials;
     this.culprits = new Set(data.culprits);
     this.key = key;
@@ -33,7 +37,10 @@ class View {
     const called = (index) => this.key.bars[index][BAR.called];
     return [...used.keys()].sort((a, b) => a - b).map((lane) => {
       const bars = used.get(lane).sort((a, b) => called(a) - called(b));
-      return { name: this.key.lanes[lane], bars, calls: Float64Array.from(bars, called) };
+      const clients = [...new Set(bars.map((index) => this.key.bars[index][BAR.process]))];
+      // On a shared row only who is seen there is named.
+      const name = clients.length < 3 && this.key.lanes[lane].includes(", ") ? clients.join(", ") : this.key.lanes[lane];
+      return { name, bars, calls: Float64Array.from(bars, called) };
     });
   }
 
@@ -71,9 +78,9 @@ class View {
     rows.push(["returned", returned === null ? "never" : `${seconds(returned)} (after ${seconds(returned - called)})`]);
     const place = order ? order.place.get(index) : undefined;
     if (place !== undefined) {
-      const before = place ? order.steps[place - 1][STEP.state] : this.key.initial;
-      rows.push(["place", `${place + 1} of ${order.steps.length} in the longest legal order`]);
-      rows.push(["state before", before]);
+      const first = order.leftOut ? "not shown" : this.key.initial;
+      rows.push(["place", `${place + 1 + order.leftOut} of ${order.steps.length + order.leftOut} in the longest legal order`]);
+      rows.push(["state before", place ? order.steps[place - 1][STEP.state] : first]);
       rows.push(["state after", order.steps[place][STEP.state]]);
     } else rows.push(["place", "in no order that was found"]);
     return rows;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+import msgspec
+
 from dynamo.checker.history import Remark
 from dynamo.checker.operation import Op
 from dynamo.checker.picture import Judged
@@ -32,7 +34,7 @@ def stale_read() -> Judged:
     orders = [Order((1, 2, 3), ("old", "new", "new"), {4: "get -> old, but there was new"}), Order((1,), ("old",))]
     search = Search(orders, stuck=4, before=3)
     verdict = Verdict("illegal", "zones", "b/k", REASON, (3, 4), 4)
-    return Judged(ops, verdict, search, ops, Verdict("illegal", "search", "b/k", "", (4,), 4, search))
+    return Judged(ops, verdict, search, ops, msgspec.structs.replace(verdict, search=search))
 
 
 def fine(count: int, key: str = "b/fine") -> Judged:
