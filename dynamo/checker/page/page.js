@@ -83,14 +83,24 @@ class Section {
     this.tries.hidden = !view.trials.length && !view.culprits.size;
     this.stage.hovered = this.stage.pinned = null;
     this.stage.show(view);
-    if (view.bars.length > 80) this.jump();
+    if (view.bars.length > 80) this.centre();
     this.fill();
   }
 
-  jump() {
+  // The operation that does not fit in the middle; undefined where there is none.
+  centre() {
     const view = this.stage.view, [trial] = view.trials, [culprit] = view.culprits;
     const index = trial ? trial.bar : culprit;
     if (index !== undefined) this.stage.centre(index);
+    return index;
+  }
+
+  // The same, and into sight if there are many lanes.
+  jump() {
+    const index = this.centre();
+    if (index === undefined) return;
+    const y = this.canvas.getBoundingClientRect().top + this.stage.depth(index);
+    if (y < 0 || y > window.innerHeight - 40) window.scrollBy(0, y - window.innerHeight / 2);
   }
 
   // The rows around the place where it fails, the first ones of a legal key.

@@ -46,6 +46,9 @@ class Stage {
 
   panBy(pixels) { this.left += pixels / this.width / this.zoom; this.draw(); }
 
+  // How far down the canvas an operation is drawn.
+  depth(index) { return this.y(this.view.rowOf(index)); }
+
   // Brings an operation to the middle, with about sixty events in sight.
   centre(index) {
     const bar = this.key.bars[index];
@@ -199,7 +202,7 @@ class Stage {
     }
     pen.strokeStyle = pen.fillStyle = colour;
     pen.lineWidth = width;
-    pen.globalAlpha = points.length > 1200 ? 0.3 : 0.9;
+    pen.globalAlpha = points.length > 1200 ? 0.12 : 0.9;
     pen.beginPath();
     points.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
     pen.stroke();
