@@ -8,48 +8,52 @@ Causal Consistency, 2017) are complete:
     overwritten   a read of one write although another write of the key is after that one, and before the read
     initial       a read of nothing although a write of the key is before it
     diverged      concurrent writes that sessions must have seen in orders that contradict each other (convergence)
-One sparse vector clock an operation: O(n times sessions). A compare-and-set reads what it met, and writes. What an
-answer names is its version number or, without one, its value; a delete without one cannot be told from the beginning,
-so where there are such deletes reads of nothing are not judged. A write of unknown outcome may take effect long after
-its session has gone on: it is after what its session did before, and nothing is after it but who reads it.
+A compare-and-set reads what it met, and writes. What an answer names is its version number or, without one, its value;
+a delete without one cannot be told from the beginning, so where there are such deletes reads of nothing are not judged.
+A write of unknown outcome may take effect long after its session has gone on: it is after what its session did before,
+and nothing is after it but who reads it.
+
+One pass in an order that respects all of this. Of each operation it keeps two sets of writes as bits of a number: those
+that it is after, and of these the ones that another of them has overwritten; both only until its successors are done.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from dynamo.checker.clocks import join
-from dynamo.checker.history import Clock, Violation
-from dynamo.checker.operation import Keyed, Op, Value, considered, describe, shown
+from dynamo.checker.history import Violation
+from dynamo.checker.operation import Keyed, Op, Value, considered, named, shown
+
+TOLD_MAX = 20
+"""Bad reads of which the overwriting write is looked for: that goes through all that is before them."""
 
 
 class _Node(msgspec.Struct, gc=False):
-    """An operation in its session: the `place`th of it, from 1. Those of unknown outcome are a session each."""
+    """An operation, with what it is directly after."""
 
     op: Op
-    session: str
-    place: int
+    previous: _Node | None
     source: _Node | None = None
     """The write that it read; None is the beginning, if `reads`."""
     reads: bool = False
     """Whether it is known what it read."""
-    clock: Clock = {}
+    bit: int = 0
+    """Of a write: its place in sets."""
 
-    def is_before(self, other: _Node) -> bool:
-        """Whether the other is after it."""
-        return self is not other and other.clock.get(self.session, 0) >= self.place
+    def before(self) -> list[int]:
+        """The indexes of what it is directly after."""
+        return [each.op.index for each in (self.previous, self.source) if each is not None]
 
 
 class _Writes:
-    """The writes of one key: by number, by value, and by session in their order."""
+    """The writes of one key: by number, by value, and all as one set."""
 
     def __init__(self) -> None:
         self.by_number: dict[int, _Node] = {}
         self.by_value: dict[Value, list[_Node]] = {}
-        self.by_session: dict[str, tuple[list[int], list[_Node]]] = {}
+        self.mask = 0
         self.deletes_unnumbered = False
 
     def add(self, node: _Node) -> None:
@@ -59,59 +63,52 @@ class _Writes:
         if left is not None:
             self.by_value.setdefault(left, []).append(node)
         self.deletes_unnumbered |= left is None and number is None
-        places, nodes = self.by_session.setdefault(node.session, ([], []))
-        places.append(node.place)
-        nodes.append(node)
-
-    def last_before(self, node: _Node) -> Iterator[_Node]:
-        """Of each session the last write of this key that `node` is after."""
-        for session, (places, nodes) in self.by_session.items():
-            bound = node.place - 1 if session == node.session else node.clock.get(session, 0)
-            count = bisect_right(places, bound)
-            if count:
-                yield nodes[count - 1]
+        self.mask |= node.bit
 
 
 def check(keys: Keyed) -> list[Violation]:
-    """All bad patterns. Raises ValueError where two writes of a key cannot be told apart."""
+    """All bad patterns, one violation a bad read. Raises ValueError where two writes of a key cannot be told apart."""
     graph = _Graph(keys)
     found = graph.find_sources()
-    order = _sorted({id_: graph.before(node) for id_, node in graph.nodes.items()})
+    order = _sorted({index: node.before() for index, node in graph.nodes.items()})
     if len(order) < len(graph.nodes):
-        return [*found, graph.cycle(order, "cycle", "are all after each other", graph.before)]
-    for each in order:
-        graph.set_clock(graph.nodes[each])
-    for each in order:
-        found.extend(graph.misread(graph.nodes[each]))
-    return found or list(graph.diverged())
+        return [*found, graph.cycle(order, "cycle", "are all after each other", _Node.before)]
+    walk = _Walk(graph)
+    for index in order:
+        found.extend(walk.step(graph.nodes[index]))
+    return found or list(graph.diverged(walk.losers))
 
 
 class _Graph:
-    """Operations by index, with what each is directly after."""
+    """Operations by index, writes by key and by bit."""
 
     def __init__(self, keys: Keyed) -> None:
         self.nodes: dict[int, _Node] = {}
-        self.previous: dict[int, _Node] = {}
         self.writes: dict[str, _Writes] = {}
+        self.by_bit: list[_Node] = []
         last: dict[str, _Node] = {}
         for op in considered(op for ops in keys.values() for op in ops):
-            before = last.get(op.process)
-            if op.outcome == "unknown":
-                node = _Node(op, f"{op.process} ({op.index})", 1)
-            else:
-                node = last[op.process] = _Node(op, op.process, 1 if before is None else before.place + 1)
-            self.nodes[op.index] = node
-            if before is not None:
-                self.previous[op.index] = before
+            node = self.nodes[op.index] = _Node(op, last.get(op.process))
+            if op.outcome != "unknown":
+                last[op.process] = node
             writes = self.writes.setdefault(op.key, _Writes())
             if op.changes:
+                node.bit = 1 << len(self.by_bit)
+                self.by_bit.append(node)
                 writes.add(node)
+
+    def members(self, mask: int) -> Iterator[_Node]:
+        """The writes of a set, the last called first."""
+        while mask:
+            place = mask.bit_length() - 1
+            mask ^= 1 << place
+            yield self.by_bit[place]
 
     def find_sources(self) -> list[Violation]:
         found = []
         for node in self.nodes.values():
             if not self._find_source(node):
-                text = f"{_named(node)} saw a value that nobody wrote"
+                text = f"{named(node.op)} saw a value that nobody wrote"
                 found.append(_violation("thin-air", text, node))
         return found
 
@@ -125,48 +122,24 @@ class _Graph:
         elif value is None:
             node.reads = number == 0 or (number is None and not writes.deletes_unnumbered)
         else:
-            return self._found_by_value(node, value, writes.by_value.get(value, []))
+            return _found_by_value(node, value, writes.by_value.get(value, []))
         return True
 
-    def _found_by_value(self, node: _Node, value: Value, candidates: list[_Node]) -> bool:
-        if len(candidates) > 1:
-            both = " and ".join(str(each.op.index) for each in candidates[:2])
-            raise ValueError(
-                f"operations {both} both write {shown(value)} to {node.op.key}, and carry no version numbers"
-            )
-        node.reads = bool(candidates)
-        node.source = candidates[0] if candidates else None
-        return bool(candidates)
+    def is_before(self, one: _Node, other: _Node) -> bool:
+        """Whether `other` is after `one`, by going through all that is before `other`."""
+        waiting, seen = other.before(), {other.op.index: None}
+        while waiting:
+            index = waiting.pop()
+            if index == one.op.index:
+                return True
+            if index not in seen:
+                seen[index] = None
+                waiting.extend(self.nodes[index].before())
+        return False
 
-    def before(self, node: _Node) -> list[int]:
-        """What it is directly after."""
-        previous = self.previous.get(node.op.index)
-        return [each.op.index for each in (previous, node.source) if each is not None]
-
-    def set_clock(self, node: _Node) -> None:
-        clocks = [self.nodes[index].clock for index in self.before(node)]
-        node.clock = join(clocks)
-        node.clock[node.session] = node.place
-
-    def misread(self, node: _Node) -> Iterator[Violation]:
-        """Whether it saw something that it should have known to be overwritten."""
-        if not node.reads:
-            return
-        for write in self.writes[node.op.key].last_before(node):
-            if node.source is None:
-                text = f"{_named(node)} saw the beginning, and is after {_named(write)}"
-                yield _violation("initial", text, write, node)
-            elif node.source.is_before(write):
-                text = f"{_named(node)} saw {_named(node.source)}, and is after {_named(write)}, which is after that"
-                yield _violation("overwritten", text, node.source, write, node)
-
-    def diverged(self) -> Iterator[Violation]:
+    def diverged(self, losers: dict[int, list[int]]) -> Iterator[Violation]:
         """Reads say which of two concurrent writes came last; all of that together must be an order."""
-        before = {index: self.before(node) for index, node in self.nodes.items()}
-        for node in self.nodes.values():
-            if node.source is not None:
-                earlier = [w for w in self.writes[node.op.key].last_before(node) if w is not node.source]
-                before[node.source.op.index].extend(write.op.index for write in earlier)
+        before = {index: node.before() + losers.get(index, []) for index, node in self.nodes.items()}
         order = _sorted(before)
         if len(order) < len(self.nodes):
             text = "were seen in orders that contradict each other"
@@ -177,13 +150,79 @@ class _Graph:
         left = dict.fromkeys(self.nodes)
         for index in order:
             del left[index]
-        path = [next(iter(left))]
+        path = {next(iter(left)): None}
         while True:
-            ahead = next(index for index in before(self.nodes[path[-1]]) if index in left)
+            ahead = next(index for index in before(self.nodes[next(reversed(path))]) if index in left)
             if ahead in path:
-                nodes = [self.nodes[index] for index in reversed(path[path.index(ahead) :])]
-                return _violation(rule, f"{', '.join(map(_named, nodes))} {text}", *nodes)
-            path.append(ahead)
+                indexes = list(path)
+                nodes = [self.nodes[index] for index in reversed(indexes[indexes.index(ahead) :])]
+                return _violation(rule, f"{', '.join(named(node.op) for node in nodes)} {text}", *nodes)
+            path[ahead] = None
+
+
+class _Walk:
+    """One pass in order: what each operation is after, and what of that is overwritten."""
+
+    def __init__(self, graph: _Graph) -> None:
+        self._graph = graph
+        self._known: dict[int, int] = {}
+        self._overwritten: dict[int, int] = {}
+        self._users: dict[int, int] = {}
+        self._told = 0
+        self.losers: dict[int, list[int]] = {}
+        """Of each write those that somebody who read it knew of, and of nothing that overwrites them."""
+        for node in graph.nodes.values():
+            for index in node.before():
+                self._users[index] = self._users.get(index, 0) + 1
+
+    def step(self, node: _Node) -> Iterator[Violation]:
+        """The next operation: whether it saw something that it should have known to be overwritten."""
+        known = overwritten = 0
+        for each in (node.previous, node.source):
+            if each is not None:
+                before = self._known[each.op.index]
+                known |= before | each.bit
+                overwritten |= self._overwritten[each.op.index]
+                if each.bit:
+                    overwritten |= before & self._graph.writes[each.op.key].mask
+        self._keep(node, known, overwritten)
+        if node.reads:
+            of_key = known & self._graph.writes[node.op.key].mask
+            if node.source is None and of_key:
+                yield self._misread("initial", "the beginning", node, of_key)
+            elif node.source is not None and node.source.bit & overwritten:
+                yield self._misread("overwritten", named(node.source.op), node, of_key)
+            elif node.source is not None:
+                beside = self._graph.members(of_key & ~overwritten & ~node.source.bit)
+                self.losers.setdefault(node.source.op.index, []).extend(write.op.index for write in beside)
+
+    def _keep(self, node: _Node, known: int, overwritten: int) -> None:
+        index = node.op.index
+        if index in self._users:
+            self._known[index], self._overwritten[index] = known, overwritten
+        for before in node.before():
+            self._users[before] -= 1
+            if not self._users[before]:
+                del self._known[before], self._overwritten[before]
+
+    def _misread(self, rule: str, saw: str, node: _Node, of_key: int) -> Violation:
+        text, source = f"{named(node.op)} saw {saw}", node.source
+        if self._told == TOLD_MAX:
+            return _violation(rule, f"{text}, and is after a later write", node)
+        self._told += 1
+        later = (w for w in self._graph.members(of_key) if source is None or self._graph.is_before(source, w))
+        write = next(later)
+        text += f", and is after {named(write.op)}" + ("" if source is None else ", which is after that")
+        return _violation(rule, text, *((write, node) if source is None else (source, write, node)))
+
+
+def _found_by_value(node: _Node, value: Value, candidates: list[_Node]) -> bool:
+    if len(candidates) > 1:
+        both = " and ".join(str(each.op.index) for each in candidates[:2])
+        raise ValueError(f"operations {both} both write {shown(value)} to {node.op.key}, and carry no version numbers")
+    node.reads = bool(candidates)
+    node.source = candidates[0] if candidates else None
+    return bool(candidates)
 
 
 def _sorted(before: dict[int, list[int]]) -> list[int]:
@@ -220,10 +259,6 @@ def _looked_at(op: Op) -> tuple[Value, int | None] | None:
     if op.condition == "version":
         return (None, op.expected_number) if op.expected_number else None
     return (op.expected if op.condition == "value" else None, None)
-
-
-def _named(node: _Node) -> str:
-    return f"{describe(node.op)} (operation {node.op.index} of {node.op.process})"
 
 
 def _violation(rule: str, text: str, *nodes: _Node) -> Violation:
