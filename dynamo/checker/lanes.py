@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from dynamo.checker.history import Event, Remark, Run
 from dynamo.checker.operation import Op
+from dynamo.checker.recorded import Aside
 
 ROWS_MAX = 40
 BEGINS, ENDS = "begins: ", "ends: "
@@ -95,25 +95,23 @@ def _natural(name: str) -> tuple[int, str]:
     return (len(name), name)
 
 
-def of_events(events: Iterable[Event]) -> list[Happening]:
+def of_asides(asides: Iterable[Aside]) -> list[Happening]:
     """Faults and remarks of a history, in the order of their times."""
     found: list[Happening] = []
     lasting: dict[str, Happening] = {}
     rows: list[Happening | None] = []
-    for event in events:
-        if isinstance(event, Remark) and event.text.startswith(BEGINS):
-            text = event.text.removeprefix(BEGINS)
-            lasting[text] = Happening(event.at, None, _free_row(rows), text)
+    for aside in asides:
+        if aside.text.startswith(BEGINS):
+            text = aside.text.removeprefix(BEGINS)
+            lasting[text] = Happening(aside.at_s, None, _free_row(rows), text)
             rows[_row(lasting[text].lane)] = lasting[text]
             found.append(lasting[text])
-        elif isinstance(event, Remark) and event.text.removeprefix(ENDS) in lasting:
-            ended = lasting.pop(event.text.removeprefix(ENDS))
-            ended.until = event.at
+        elif aside.text.startswith(ENDS) and aside.text.removeprefix(ENDS) in lasting:
+            ended = lasting.pop(aside.text.removeprefix(ENDS))
+            ended.until = aside.at_s
             rows[_row(ended.lane)] = None
-        elif isinstance(event, Remark):
-            found.append(Happening(event.at, None, "remarks", event.text))
-        elif isinstance(event, Run):
-            found.append(Happening(event.at, None, "starts", event.actor))
+        else:
+            found.append(Happening(aside.at_s, None, "remarks", aside.text))
     return sorted(found, key=lambda happening: happening.at)
 
 

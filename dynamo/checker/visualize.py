@@ -12,9 +12,9 @@ from string import Template
 import msgspec
 
 from dynamo.checker import figure, plain_picture
-from dynamo.checker.history import Event
-from dynamo.checker.lanes import of_events
+from dynamo.checker.lanes import of_asides
 from dynamo.checker.picture import Judged, Picture, draw_key, starts_s
+from dynamo.checker.recorded import Aside
 
 SCRIPTS = ("scale.js", "view.js", "stage.js", "page.js")
 PARTS = ("page.html", "style.css", *SCRIPTS)
@@ -24,11 +24,11 @@ OPERATIONS_MAX = 200_000
 WORST_FIRST = ("illegal", "undecided", "legal")
 
 
-def draw(title: str, keys: Sequence[Judged], events: Iterable[Event] = (), initial: str = "nothing") -> Picture:
+def draw(title: str, keys: Sequence[Judged], asides: Iterable[Aside] = (), initial: str = "nothing") -> Picture:
     """The picture of a checked history. `initial` is the state of a key before its first operation, in words."""
     worst = sorted(keys, key=lambda judged: WORST_FIRST.index(judged.verdict.result))
     since_s = starts_s(worst)
-    happenings = of_events(events)
+    happenings = of_asides(asides)
     for happening in happenings:
         happening.at -= since_s
         happening.until = None if happening.until is None else happening.until - since_s

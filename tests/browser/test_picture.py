@@ -10,7 +10,7 @@ from dynamo.checker.verdict import Order, Search, Verdict
 from dynamo.checker.visualize import draw
 from dynamo.workload.picture_file import write
 from tests.browser.chromium import PROGRAM, Page, opened
-from tests.unit.checker.stale_read import EVENTS, REASON, did, fine, stale_read
+from tests.unit.checker.stale_read import ASIDES, REASON, did, fine, stale_read
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine")
 
@@ -19,7 +19,7 @@ REDRAW_MAX_S = 1.0
 
 
 def drawn(folder: Path, *keys: Judged) -> Path:
-    write(folder / "out.html", draw("h.jsonl", keys, EVENTS))
+    write(folder / "out.html", draw("h.jsonl", keys, ASIDES))
     return folder / "out.html"
 
 

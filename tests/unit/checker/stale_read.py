@@ -6,13 +6,17 @@ from math import inf
 
 import msgspec
 
-from dynamo.checker.history import Remark
 from dynamo.checker.operation import Op
 from dynamo.checker.picture import Judged
+from dynamo.checker.recorded import Aside
 from dynamo.checker.verdict import Order, Search, Verdict
 
 REASON = "get -> new (operation 3) returned before get -> old (operation 4) was called"
-EVENTS = (Remark(100.5, "begins: n3 is cut off"), Remark(102.5, "ends: n3 is cut off"), Remark(101, "all <is> well"))
+ASIDES = (
+    Aside(0, 100.5, "begins: n3 is cut off"),
+    Aside(1, 101.0, "all <is> well"),
+    Aside(2, 102.5, "ends: n3 is cut off"),
+)
 
 
 def did(index: int, process: str, kind: str, called: float, returned: float, **more) -> Op:

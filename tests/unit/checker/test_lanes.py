@@ -2,9 +2,9 @@
 
 from math import inf
 
-from dynamo.checker.history import Remark, Run
-from dynamo.checker.lanes import ROWS_MAX, Happening, of_events, of_operations
+from dynamo.checker.lanes import ROWS_MAX, Happening, of_asides, of_operations
 from dynamo.checker.operation import Op
+from dynamo.checker.recorded import Aside
 from tests.unit.checker.story import op
 
 
@@ -40,16 +40,14 @@ def test_many_clients_that_followed_each_other_share_rows():
 def test_faults_have_a_beginning_and_an_end():
     """Two at the same time are on two rows, the next one takes the first row again; other remarks are moments."""
     events = [
-        Run(0.5, "n1"),
-        Remark(1, "begins: cut"),
-        Remark(2, "begins: slow"),
-        Remark(3, "ends: cut"),
-        Remark(4, "begins: kill"),
-        Remark(5, "ends: slow"),
-        Remark(6, "ends: nothing that began"),
+        Aside(1, 1.0, "begins: cut"),
+        Aside(2, 2.0, "begins: slow"),
+        Aside(3, 3.0, "ends: cut"),
+        Aside(4, 4.0, "begins: kill"),
+        Aside(5, 5.0, "ends: slow"),
+        Aside(6, 6.0, "ends: nothing that began"),
     ]
-    assert of_events(events) == [
-        Happening(0.5, None, "starts", "n1"),
+    assert of_asides(events) == [
         Happening(1, 3, "faults", "cut"),
         Happening(2, 5, "faults 2", "slow"),
         Happening(4, None, "faults", "kill"),

@@ -3,7 +3,7 @@
 from dynamo.checker.picture import draw_key
 from dynamo.checker.plain_picture import KEYS_MAX, LINES_MAX, WIDTH, key_picture, picture
 from dynamo.checker.visualize import draw
-from tests.unit.checker.stale_read import EVENTS, REASON, fine, stale_read
+from tests.unit.checker.stale_read import ASIDES, REASON, fine, stale_read
 
 
 def test_a_counterexample_as_text():
@@ -37,7 +37,7 @@ def test_of_many_operations_those_around_the_failure_are_shown():
 
 def test_legal_keys_are_counted_and_bad_ones_shown():
     """Of a legal history one key is an example."""
-    text = picture(draw("h.jsonl", [fine(3), stale_read()], EVENTS))
+    text = picture(draw("h.jsonl", [fine(3), stale_read()], ASIDES))
     assert text.startswith("h.jsonl: illegal\n7 operations on 2 keys\n1 illegal\n1 legal\n\nb/k: illegal")
     assert "b/fine" not in text
     assert "b/fine: legal" in picture(draw("h.jsonl", [fine(3)]))

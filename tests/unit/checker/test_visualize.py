@@ -5,14 +5,14 @@ import re
 
 from dynamo.checker.visualize import OPERATIONS_MAX, PARTS, draw, page
 from dynamo.workload.picture_file import parts
-from tests.unit.checker.stale_read import EVENTS, REASON, fine, stale_read
+from tests.unit.checker.stale_read import ASIDES, REASON, fine, stale_read
 
 DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
 
 def test_bad_keys_come_first():
     """The verdict of all is that of the worst, and so is the reason."""
-    picture = draw("h.jsonl", [fine(3), stale_read()], EVENTS)
+    picture = draw("h.jsonl", [fine(3), stale_read()], ASIDES)
     assert [key.name for key in picture.keys] == ["b/k", "b/fine"]
     assert (picture.verdict, picture.reason) == ("illegal", f"b/k: {REASON}")
     assert picture.facts == ["7 operations on 2 keys", "1 illegal", "1 legal"]
@@ -21,7 +21,7 @@ def test_bad_keys_come_first():
 
 def test_events_count_from_the_first_call():
     """As the operations do."""
-    events = draw("h.jsonl", [stale_read()], EVENTS).events
+    events = draw("h.jsonl", [stale_read()], ASIDES).events
     assert [(each.at, each.until, each.lane) for each in events] == [(0.5, 2.5, "faults"), (1.0, None, "remarks")]
 
 
@@ -34,7 +34,7 @@ def test_what_does_not_fit_is_left_out_and_said():
 
 def test_the_page_is_complete_and_self_contained():
     """Reason, still picture, text and data are in it; nothing is fetched from anywhere."""
-    text = page(draw("h.jsonl", [stale_read()], EVENTS), parts())
+    text = page(draw("h.jsonl", [stale_read()], ASIDES), parts())
     assert set(parts()) == set(PARTS)
     assert REASON.replace(">", "&gt;") in text
     assert "<svg " in text
@@ -49,7 +49,7 @@ def test_values_cannot_break_out_of_the_page():
     """A value that closes a script is a value."""
     judged = stale_read()
     judged.ops[0].written = "</script><script>alert(1)</script>"
-    text = page(draw("<i>title</i>", [judged], EVENTS), parts())
+    text = page(draw("<i>title</i>", [judged], ASIDES), parts())
     assert text.count("<script") == 2
     assert "<i>" not in text
     assert json.loads(DATA.search(text)[1])["keys"][0]["bars"][0][6].startswith("put </script>")
