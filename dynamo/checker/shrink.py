@@ -6,7 +6,8 @@ What is left out must not make the rest illegal where the whole was legal. These
         counts as a plain write (it asks for less than it did). One that was refused and does not say what it saw may
         have been refused for that value: it goes as well;
     a lock that was taken and given back, both steps, with all who were refused.
-Not so a single addition, or one write of several of the same value: there only reads go. The search is Zeller and
+Not so a single addition, or one write of several of the same value: there only reads go, and what was called after the
+return at which it became illegal; updates that were under way then may have happened or not. The search is Zeller and
 Hildebrandt's ddmin (Simplifying and Isolating Failure-Inducing Input, 2002), over values and over reads. What is left
 is minimal in that none of its values and reads can go alone; it need not be the smallest there is.
 """
@@ -19,6 +20,7 @@ from typing import TypeVar
 import msgspec
 
 from dynamo.checker.operation import Op, Value
+from dynamo.checker.witness import beginning
 
 CHECKS_MAX = 3_000
 """Histories that are looked at before it is left at what it has come to."""
@@ -66,8 +68,8 @@ def shrink(
     budget = _Budget(is_illegal, checks_max)
     kept = list(ops)
     by_values = all(_is_replaceable(op) for op in ops)
-    if any(op.kind == "acquire" for op in ops):
-        kept = _by_turns(kept, budget)
+    if not by_values:
+        kept = _by_turns(_ended(kept, budget), budget)
     # Where reads have gone, values may follow.
     for _ in range(ROUNDS):
         before = len(kept)
@@ -76,7 +78,8 @@ def shrink(
         if len(kept) == before:
             break
     originals = {op.index: op for op in ops}
-    return Shrunk(kept, tuple(op.index for op in kept if op is not originals[op.index]), budget.spent)
+    loosened = tuple(op.index for op in kept if op.condition != originals[op.index].condition)
+    return Shrunk(kept, loosened, budget.spent)
 
 
 def _is_replaceable(op: Op) -> bool:
@@ -145,8 +148,24 @@ def _loosened(op: Op) -> Op:
     return loose
 
 
+def _ended(ops: list[Op], budget: _Budget) -> list[Op]:
+    """The shortest beginning that is illegal: legality of beginnings can only be lost."""
+    ends = sorted(op.returned for op in ops if op.outcome == "ok")
+    first, last = 0, len(ends) - 1
+    while first < last:
+        middle = (first + last) // 2
+        if budget.is_illegal(beginning(ops, ends[middle])):
+            last = middle
+        else:
+            first = middle + 1
+    cut = beginning(ops, ends[first]) if ends else ops
+    return cut if budget.is_illegal(cut) else ops
+
+
 def _by_turns(ops: list[Op], budget: _Budget) -> list[Op]:
     """A process takes a lock and gives it back: both steps."""
+    if not any(op.kind == "acquire" for op in ops):
+        return ops
     turns: dict[tuple[str, int], list[Op]] = {}
     count: dict[str, int] = {}
     for op in ops:
