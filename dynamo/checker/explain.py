@@ -50,7 +50,7 @@ def _orders(ops: list[Op], model: str, initial: Value) -> Search | None:
         return None
 
 
-def _core(verdict: Verdict, ops: list[Op], model: str, initial: Value) -> tuple[list[Op], Verdict]:
+def _core(verdict: Verdict, ops: list[Op], model: str, initial: Value) -> tuple[list[Op], Verdict | None]:
     """A minimal counterexample, with what its method and a search say of it."""
     if verdict.method not in JUDGES:
         named = [op for op in ops if op.index in verdict.operations]
@@ -69,7 +69,10 @@ def _core(verdict: Verdict, ops: list[Op], model: str, initial: Value) -> tuple[
 
     checks_max = max(100, min(CHECKS_MAX, OPERATIONS_CHECKED_MAX // max(len(ops), 1)))
     core = shrink(ops, is_illegal, verdict.operations, checks_max)
-    of_core = judged(core.ops) or verdict
+    of_core = judged(core.ops)
+    if of_core is None or of_core.result != "illegal":
+        # Too hard to be judged again and again: the whole stands for itself.
+        return [], None
     found = of_core.search or _orders(core.ops, model, initial)
     return core.ops, msgspec.structs.replace(of_core, reason=of_core.reason + _loosened(core.loosened), search=found)
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
-from dynamo.checker.operation import Op, Value
+from dynamo.checker.operation import Op, Value, considered
 from dynamo.checker.witness import beginning
 
 CHECKS_MAX = 3_000
@@ -66,8 +66,8 @@ def shrink(
     `named` are the operations (their indexes) that the verdict names: most often their values suffice.
     """
     budget = _Budget(is_illegal, checks_max)
-    kept = list(ops)
-    by_values = all(_is_replaceable(op) for op in ops)
+    kept = considered(ops)
+    by_values = all(_is_replaceable(op) for op in kept)
     if not by_values:
         kept = _by_turns(_ended(kept, budget), budget)
     # Where reads have gone, values may follow.
