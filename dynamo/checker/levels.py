@@ -23,6 +23,7 @@ from dynamo.checker.operation import Keyed, Op, Value
 from dynamo.checker.staleness import Report
 
 LEVELS = ("sessions", "causal", "staleness", "delta")
+SIBLINGS = "reads show several values at once, and this level knows one a key"
 
 
 class Finding(msgspec.Struct):
@@ -61,13 +62,16 @@ def _has_clock(history: History) -> Iterable[bool]:
 
 
 def _causal(keys: Keyed) -> Finding:
+    if any(map(_has_siblings, keys.values())):
+        return Finding("causal", "unsuited", SIBLINGS)
     try:
-        found = causal.check(keys)
+        return _condemned("causal", causal.check(keys))
     except ValueError as why:
         return Finding("causal", "unsuited", str(why))
-    if any(isinstance(op.seen, tuple) for ops in keys.values() for op in ops):
-        return Finding("causal", "unsuited", "reads show several values at once, and this level knows one a key")
-    return _condemned("causal", found)
+
+
+def _has_siblings(ops: Iterable[Op]) -> bool:
+    return any(isinstance(op.seen, tuple) for op in ops)
 
 
 def _condemned(level: str, found: list[Violation]) -> Finding:
@@ -104,6 +108,9 @@ def _delta(keys: Keyed, initial: Value) -> Finding:
     late: dict[str, float] = {}
     unsuited: dict[str, str] = {}
     for key, ops in keys.items():
+        if _has_siblings(ops):
+            unsuited[key] = SIBLINGS
+            continue
         try:
             needed_s = delta.smallest_s(ops, partial(_is_legal, key, initial))
         except zones.Unsuited as why:
@@ -131,5 +138,5 @@ def _said_delta(late: Mapping[str, float], unsuited: Mapping[str, str], count: i
         lost = next(key for key in late if key not in finite)
         text += f", {len(late) - len(finite):,} not at all ({lost})"
     if unsuited:
-        text += f"; {len(unsuited):,} cannot be judged, their values are not unique"
+        text += f"; {len(unsuited):,} cannot be judged: {next(iter(unsuited.values()))}"
     return text
