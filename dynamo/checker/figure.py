@@ -10,7 +10,7 @@ from html import escape
 
 from dynamo.checker.picture import Bar, KeyPicture, Step, View
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 1120, 110, 24, 30, 46
+WIDTH, LEFT, RIGHT, TOP, ROW = 1120, 110, 24, 8, 46
 LETTER = 6.4
 BARS_MAX = 40
 """Above so many bars nobody could read it."""

@@ -1,11 +1,13 @@
 """The still picture: well-formed, complete, and honest about where it fails."""
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dynamo.checker.figure import BAD, BARS_MAX, OPEN, draw
 from dynamo.checker.picture import draw_key
 from tests.unit.checker.stale_read import REASON, fine, stale_read
 
+ROOT = Path(__file__).resolve().parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -64,3 +66,9 @@ def test_nobody_can_read_a_thousand_bars():
     assert draw(key, key.views[0]) != ""
     key = draw_key(fine(BARS_MAX + 1), 100.0)
     assert draw(key, key.views[0]) == ""
+
+
+def test_the_picture_in_the_documents_is_this_one():
+    """What a reader of docs/checker.md sees is what is drawn today."""
+    key = draw_key(stale_read(), 100.0)
+    assert (ROOT / "docs" / "checker.svg").read_text(encoding="utf-8") == draw(key, key.views[0]) + "\n"
