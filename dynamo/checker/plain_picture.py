@@ -32,9 +32,13 @@ def picture(whole: Picture) -> str:
 
 def key_picture(key: KeyPicture) -> str:
     """The first view of one key: its counterexample, if there is one."""
+    return "\n".join([f"\n{key.name}: {key.verdict} ({key.method})", *told(key)])
+
+
+def told(key: KeyPicture) -> list[str]:
+    """The same without its name: the sentence, then the operations."""
     view = key.views[0]
-    head = f"\n{key.name}: {key.verdict} ({key.method})"
-    return "\n".join([head, *([view.reason] if view.reason else []), *_lines(key, view)])
+    return [*([view.reason] if view.reason else []), *_lines(key, view)]
 
 
 def _lines(key: KeyPicture, view: View) -> list[str]:

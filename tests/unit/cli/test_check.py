@@ -33,15 +33,15 @@ def test_a_legal_history_ends_with_0(cli):
 
 
 def test_an_illegal_history_ends_with_1_and_says_why(cli, ours):
-    """One sentence, and the operations that it names."""
+    """One sentence, and its counterexample."""
     result = cli("check", ours, "--model", "kv")
     assert result.code == 1
     lines = result.text.splitlines()
     assert lines[0] == "b/k: not linearizable, by intervals of unique values"
     assert lines[1].startswith(
-        "  put x (v1) (operation 1 of c1) returned before put y (v2) (operation 2 of c2) was called, yet"
+        "put x (v1) (operation 1 of c1) returned before put y (v2) (operation 2 of c2) was called, yet"
     )
-    assert [line.split()[0] for line in lines[2:6]] == ["operation", "1", "2", "3"]
+    assert [line.split()[0] for line in lines[2:6]] == ["op", "1", "2", "3"]
     assert lines[-1] == "2 keys, 4 operations: 1 legal, 1 not linearizable"
 
 
