@@ -18,6 +18,8 @@ from dynamo.checker.lanes import Happening
 from dynamo.checker.operation import Op, describe
 from dynamo.checker.verdict import METHODS, Order, Result, Search, Verdict
 
+BARS_MAX = 50_000
+"""Operations of one key that are drawn: those called around what the verdict names."""
 OTHER_ORDERS_MAX = 3
 """Orders that are drawn beside the longest one."""
 SPREAD_MAX = 32
@@ -108,14 +110,27 @@ class Judged(msgspec.Struct):
 
 def draw_key(judged: Judged, since_s: float, initial: str = "nothing") -> KeyPicture:
     """The picture of one key, times from `since_s` on."""
-    drawing = _Drawing(judged.ops, since_s)
     verdict = judged.verdict
+    drawn = _around(judged)
+    drawing = _Drawing(drawn, since_s)
     views = []
     if judged.core and judged.core_verdict is not None:
         views.append(drawing.view("counterexample", judged.core_verdict, judged.core, judged.core_verdict.search))
-    views.append(drawing.view("all operations", verdict, None, judged.search or verdict.search))
+    everything = "all operations" if len(drawn) == len(judged.ops) else f"of {len(judged.ops):,} operations"
+    views.append(drawing.view(everything, verdict, None, judged.search or verdict.search))
     method = METHODS.get(verdict.method, verdict.method)
     return KeyPicture(verdict.key, verdict.result, method, initial, drawing.lanes.names, drawing.bars, views)
+
+
+def _around(judged: Judged) -> list[Op]:
+    """The operations that are drawn: all, if they are not too many."""
+    if len(judged.ops) <= BARS_MAX:
+        return judged.ops
+    needed = {op.index for op in judged.core} | set(judged.verdict.operations)
+    ops = sorted(judged.ops, key=lambda op: op.called)
+    middle = next((n for n, op in reversed([*enumerate(ops)]) if op.index in needed), 0)
+    first = max(0, min(middle - BARS_MAX // 2, len(ops) - BARS_MAX))
+    return [op for n, op in enumerate(ops) if first <= n < first + BARS_MAX or op.index in needed]
 
 
 def starts_s(keys: Sequence[Judged]) -> float:
@@ -165,14 +180,22 @@ class _Drawing:
         lines = [self._steps(order) for order in orders]
         trials = [] if search is None else [t for n in range(len(orders)) for t in self._trials(search, lines, n)]
         culprits = [self.places[index] for index in verdict.operations if index in self.places]
-        left_out = [order.left_out for order in orders]
+        left_out = [order.left_out + self._not_drawn(order) for order in orders]
         return View(name, verdict.reason, chosen, lines, left_out, trials, culprits)
 
+    def _not_drawn(self, order: Order) -> int:
+        """How many operations of an order come before the first one that is drawn."""
+        return next((n for n, index in enumerate(order.operations) if index in self.places), len(order.operations))
+
     def _steps(self, order: Order) -> list[Step]:
-        places = [self.places[index] for index in order.operations if index in self.places]
-        states = [*order.states, *[""] * (len(places) - len(order.states))]
-        times = moments([self.bars[place] for place in places], self.end)
-        return [Step(*each) for each in zip(places, times, states, strict=False)]
+        states = [*order.states, *[""] * (len(order.operations) - len(order.states))]
+        shown = [
+            (self.places[index], state)
+            for index, state in zip(order.operations, states, strict=True)
+            if index in self.places
+        ]
+        times = moments([self.bars[place] for place, _ in shown], self.end)
+        return [Step(place, at, state) for (place, state), at in zip(shown, times, strict=True)]
 
     def _trials(self, search: Search, lines: list[list[Step]], number: int) -> list[Trial]:
         """What was tried after the last point of an order: first the operation that got no place in any."""

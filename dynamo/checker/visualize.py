@@ -13,7 +13,7 @@ import msgspec
 
 from dynamo.checker import figure, plain_picture
 from dynamo.checker.lanes import of_asides
-from dynamo.checker.picture import Judged, Picture, draw_key, starts_s
+from dynamo.checker.picture import BARS_MAX, Judged, Picture, draw_key, starts_s
 from dynamo.checker.recorded import Aside
 
 SCRIPTS = ("scale.js", "view.js", "stage.js", "page.js")
@@ -43,9 +43,9 @@ def draw(title: str, keys: Sequence[Judged], asides: Iterable[Aside] = (), initi
 def _kept(worst: Sequence[Judged]) -> list[Judged]:
     """As many as there is room for, the first in any case."""
     kept = list(worst[:1])
-    room = OPERATIONS_MAX - sum(len(judged.ops) for judged in kept)
+    room = OPERATIONS_MAX - sum(min(len(judged.ops), BARS_MAX) for judged in kept)
     for judged in worst[1:]:
-        room -= len(judged.ops)
+        room -= min(len(judged.ops), BARS_MAX)
         if room < 0:
             break
         kept.append(judged)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynamo.checker import picture
 from dynamo.checker.picture import Bar, Judged, Step, draw_key, moments, starts_s
 from dynamo.checker.verdict import Order, Search, Verdict
 from tests.unit.checker.stale_read import REASON, fine, stale_read
@@ -79,6 +80,18 @@ def test_points_lie_in_their_bars_and_in_order(drawn):
     assert points == sorted(points)
     for point, each in zip(points, bars, strict=True):
         assert each.called <= point <= (inf if each.returned is None else each.returned)
+
+
+def test_of_too_many_operations_those_around_the_failure_are_drawn(monkeypatch):
+    """What the verdict names is drawn wherever it is; the places of the line still count from the beginning."""
+    monkeypatch.setattr(picture, "BARS_MAX", 10)
+    judged = fine(100)
+    judged.verdict.operations = (2, 90)
+    key = draw_key(judged, 100.0)
+    assert [bar.number for bar in key.bars] == [2, *range(85, 95)]
+    (view,) = key.views
+    assert (view.name, view.left_out) == ("of 100 operations", [1])
+    assert [step.state for step in view.orders[0]] == [f"v{bar.number}" for bar in key.bars]
 
 
 def test_steps_are_plain_data():

@@ -3,6 +3,7 @@
 import json
 import re
 
+from dynamo.checker.picture import BARS_MAX
 from dynamo.checker.visualize import OPERATIONS_MAX, PARTS, draw, page
 from dynamo.workload.picture_file import parts
 from tests.unit.checker.stale_read import ASIDES, REASON, fine, stale_read
@@ -26,9 +27,11 @@ def test_events_count_from_the_first_call():
 
 
 def test_what_does_not_fit_is_left_out_and_said():
-    """Legal keys only, while there is a bad one."""
-    picture = draw("h.jsonl", [fine(OPERATIONS_MAX), stale_read(), fine(1)])
-    assert [key.name for key in picture.keys] == ["b/k"]
+    """Bad keys come first; a key takes the room of the bars that are drawn of it."""
+    big = fine(BARS_MAX + 1)
+    picture = draw("h.jsonl", [*[big] * (OPERATIONS_MAX // BARS_MAX), stale_read(), fine(1)])
+    assert len(picture.keys) == OPERATIONS_MAX // BARS_MAX
+    assert picture.keys[0].name == "b/k"
     assert picture.facts[-1] == "2 keys are not drawn, there are too many operations"
 
 
