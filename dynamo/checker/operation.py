@@ -120,6 +120,8 @@ def shown(value: Value) -> str:
         return "nothing"
     if value == "":
         return "an empty text"
+    if isinstance(value, tuple):
+        return " beside ".join(map(shown, value))
     if isinstance(value, frozenset):
         return "{" + ", ".join(sorted(map(str, value))) + "}"
     return str(value)

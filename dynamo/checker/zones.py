@@ -103,7 +103,9 @@ def _groups(ops: list[Op], initial: Value) -> Groups:
     for op in readers:
         group = groups.get(op.seen)
         if group is None:
-            raise Broken(f"{named(op)} saw a value that nobody wrote", op)
+            several = isinstance(op.seen, tuple)
+            what = "several values at once, and there can be only one" if several else "a value that nobody wrote"
+            raise Broken(f"{named(op)} saw {what}", op)
         group.readers.append(op)
     _link(groups, readers, swaps, ops, initial)
     return groups

@@ -52,3 +52,4 @@ def test_an_operation_reads_as_a_line(made, text: str):
 def test_values_read_as_text():
     """A set in order, nothing by its name."""
     assert (shown(None), shown(frozenset({"b", "a"})), shown(3)) == ("nothing", "{a, b}", "3")
+    assert shown(("x", None)) == "x beside nothing"

@@ -53,6 +53,15 @@ def test_two_forward_zones_that_overlap():
     assert is_legal(*ops[:4])
 
 
+def test_siblings_are_no_register():
+    """What shows several values at once is not linearizable, whatever they are."""
+    both = op(3, "get", 5, 6, seen=("x", "y"))
+    assert judged(op(1, "put", 1, 2, written="x"), op(2, "put", 1, 2, written="y"), both)[1:] == (
+        (3,),
+        "get -> x beside y (operation 3 of c3) saw several values at once, and there can be only one",
+    )
+
+
 def test_a_value_from_nowhere():
     """Nobody wrote it, or only somebody who failed."""
     assert judged(op(1, "get", 1, 2, seen="x"))[1:] == (
