@@ -1,11 +1,15 @@
 """How far back reads looked: the smallest shift of their calls that makes a history legal."""
 
 from math import inf
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dynamo.checker import delta, zones
 from dynamo.checker.operation import Op
+from tests.unit.checker import oracle
 from tests.unit.checker.story import op
 
 
@@ -37,6 +41,19 @@ WRITES = (op(1, "put", 0, 1, written="x"), op(2, "put", 2, 3, written="y"))
 def test_the_least_shift(reads, needed: float):
     """Complete at 3 is the value y: a read of x that is called at 5 looked back two seconds, one of nothing four."""
     assert delta.smallest_s(timed(*WRITES, *reads), is_legal) == pytest.approx(needed, abs=2e-6)
+
+
+@given(st.integers(0, 1 << 30))
+def test_the_history_is_legal_at_that_shift_and_illegal_before(seed: int):
+    """Drawn histories that were spoilt; where no shift is enough, not even a very large one is."""
+    taste = oracle.Taste(kinds=("get", "put"), unknown=0.0, spoil=1.0)
+    ops = timed(*oracle.draw(Random(seed), 8, taste))
+    needed = delta.smallest_s(ops, is_legal)
+    if needed == inf:
+        assert not oracle.is_legal(delta.moved(ops, 1e6))
+        return
+    assert oracle.is_legal(delta.moved(ops, needed))
+    assert needed == 0 or not oracle.is_legal(delta.moved(ops, needed - 2e-6))
 
 
 def test_an_operation_moves_only_if_it_changes_nothing():
