@@ -7,6 +7,7 @@ nobody knows that it ended is open, `|--*-->`. A cross, `|--X--|`, is where an o
 from __future__ import annotations
 
 from bisect import bisect_left
+from textwrap import wrap
 
 from dynamo.checker.picture import Bar, KeyPicture, Picture, View
 
@@ -38,7 +39,7 @@ def key_picture(key: KeyPicture) -> str:
 def told(key: KeyPicture) -> list[str]:
     """The same without its name: the sentence, then the operations."""
     view = key.views[0]
-    return [*([view.reason] if view.reason else []), *_lines(key, view)]
+    return [*wrap(view.reason, WIDTH), *_lines(key, view)]
 
 
 def _lines(key: KeyPicture, view: View) -> list[str]:

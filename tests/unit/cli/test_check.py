@@ -39,9 +39,9 @@ def test_an_illegal_history_ends_with_1_and_says_why(cli, ours):
     lines = result.text.splitlines()
     assert lines[0] == "b/k: not linearizable, by intervals of unique values"
     assert lines[1].startswith(
-        "put x (v1) (operation 1 of c1) returned before put y (v2) (operation 2 of c2) was called, yet"
+        "put x (v1) (operation 1 of c1) returned before put y (v2) (operation 2 of c2) was called"
     )
-    assert [line.split()[0] for line in lines[2:6]] == ["op", "1", "2", "3"]
+    assert [line.split()[0] for line in lines[3:7]] == ["op", "1", "2", "3"]
     assert lines[-1] == "2 keys, 4 operations: 1 legal, 1 not linearizable"
 
 

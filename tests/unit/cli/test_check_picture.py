@@ -30,9 +30,9 @@ def test_what_is_printed_is_small(cli, stale):
     assert result.code == 1
     lines = result.text.splitlines()
     assert lines[0] == "b/k: not linearizable, by intervals of unique values"
-    assert "(operation 61 of c61) was called" in lines[1]
-    assert [line.split()[0] for line in lines[2:6]] == ["op", "7", "9", "61"]
-    assert "X" in lines[5]
+    assert "(operation 61 of c61) was called" in lines[2]
+    assert [line.split()[0] for line in lines[3:7]] == ["op", "7", "9", "61"]
+    assert "X" in lines[6]
     assert lines[-1] == "2 keys, 62 operations: 1 legal, 1 not linearizable"
 
 
