@@ -1,14 +1,13 @@
 """A legal order for a history in which every value was written once, however many operations were under way at once.
 
-Blocks of `zones` are put in order: a forward zone where it begins; a block whose operations were all under way at one
-time may take effect at any instant of that time, and does so before or after the forward zone that this lies in, not
-inside. Where the history is illegal there is a longest beginning of it that is legal: legality of beginnings can only
-be lost, so bisection finds the return at which that happens. This is what a picture shows where `search` is too slow.
+Blocks of `zones` are put in order by where their zones begin, forward and backward ones alike: of two blocks of a legal
+history the one whose zone begins first never has to come second. Where the history is illegal there is a longest
+beginning of it that is legal: legality of beginnings can only be lost, so bisection finds the return at which that
+happens. This is what a picture shows where `search` is too slow.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from math import inf
 
@@ -18,7 +17,7 @@ from dynamo.checker import zones
 from dynamo.checker.models import Model
 from dynamo.checker.operation import Op, Value, considered, describe
 from dynamo.checker.verdict import Order, Search
-from dynamo.checker.zones import Block, Group
+from dynamo.checker.zones import Group
 
 
 def farthest(ops: Sequence[Op], model: Model, initial: Value = None) -> Search:
@@ -55,18 +54,8 @@ def beginning(ops: Sequence[Op], until: float) -> list[Op]:
 def order(ops: list[Op], initial: Value = None) -> list[Op]:
     """The operations of a legal history in an order that explains it. Raises zones.Unsuited."""
     chains = zones.chains(ops, initial)
-    forward = sorted(block[:2] for _, block in chains if block.first_return < block.last_call)
-    starts = [first for first, _ in forward]
-    chains.sort(key=lambda chain: _instant(chain[1], starts, forward))
+    chains.sort(key=lambda chain: min(chain[1].first_return, chain[1].last_call))
     return [op for groups, _ in chains for group in groups for op in _members(group)]
-
-
-def _instant(block: Block, starts: list[float], forward: list[tuple[float, float]]) -> float:
-    """When a block takes effect: from its first return on, or at an instant when all of it was under way."""
-    if block.first_return < block.last_call:
-        return block.first_return
-    before = bisect_left(starts, block.last_call) - 1
-    return max(block.last_call, forward[before][1]) if before >= 0 else block.last_call
 
 
 def _members(group: Group) -> list[Op]:

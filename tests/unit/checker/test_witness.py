@@ -59,6 +59,15 @@ def test_of_an_illegal_history_the_longest_legal_beginning(seed: int, taste: ora
     assert found.stuck in order.refused
 
 
+@given(st.integers(0, 1 << 30), TASTES, st.data())
+def test_a_beginning_of_a_legal_history_is_legal(seed: int, taste: oracle.Taste, data):
+    """Changes that were under way may have been seen already."""
+    ops = considered(oracle.draw(Random(seed), 7, taste))
+    if ops and oracle.is_legal(ops):
+        until = data.draw(st.sampled_from(sorted(each.returned for each in ops)))
+        assert oracle.is_legal(witness.beginning(ops, until))
+
+
 def test_many_at_once_are_no_matter():
     """Sixty writers at the same time, and a read afterwards: a search has too many orders to try."""
     ops = [op(n, "put", n, 1000 - n, written=f"v{n}") for n in range(60)]
