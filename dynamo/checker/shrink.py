@@ -163,22 +163,25 @@ def _ended(ops: list[Op], budget: _Budget) -> list[Op]:
 
 
 def _by_turns(ops: list[Op], budget: _Budget) -> list[Op]:
-    """A process takes a lock and gives it back: both steps."""
-    if not any(op.kind == "acquire" for op in ops):
+    every = turns(ops)
+    if not any(op.kind == "acquire" for op in ops) or not budget.is_illegal(_in_order(every)):
         return ops
-    turns: dict[tuple[str, int], list[Op]] = {}
+    return _in_order(ddmin(every, lambda some: budget.is_illegal(_in_order(some))))
+
+
+def turns(ops: Iterable[Op]) -> list[list[Op]]:
+    """What goes together: a process takes a lock, and gives it back. Who was refused is in no turn."""
+    found: dict[tuple[str, int], list[Op]] = {}
     count: dict[str, int] = {}
     for op in ops:
         if op.changes:
             count[op.process] = count.get(op.process, 0) + (op.kind == "acquire")
-            turns.setdefault((op.process, count[op.process]), []).append(op)
+            found.setdefault((op.process, count[op.process]), []).append(op)
+    return list(found.values())
 
-    def flat(some: list[tuple[str, int]]) -> list[Op]:
-        return sorted((op for turn in some for op in turns[turn]), key=lambda op: op.called)
 
-    if not budget.is_illegal(flat(list(turns))):
-        return ops
-    return flat(ddmin(list(turns), lambda some: budget.is_illegal(flat(some))))
+def _in_order(some: list[list[Op]]) -> list[Op]:
+    return sorted((op for turn in some for op in turn), key=lambda op: op.called)
 
 
 def _by_reads(ops: list[Op], budget: _Budget) -> list[Op]:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynamo.checker.linearizability import check_key
 from dynamo.checker.operation import Op
-from dynamo.checker.shrink import NO_VALUE, ddmin, restricted, shrink
+from dynamo.checker.shrink import NO_VALUE, ddmin, restricted, shrink, turns
 from tests.unit.checker import oracle
 from tests.unit.checker.story import op
 
@@ -124,6 +125,35 @@ def test_turns_of_a_lock_go_whole():
     refused = op(50, "acquire", 6, 7, applied=False)
     ops += [refused, op(60, "acquire", 100, 101), op(61, "acquire", 102, 103)]
     assert indexes(shrink(ops, lock_is_broken).ops) == [60, 61]
+
+
+def taken_in_turn(dice: Random, count: int) -> list[Op]:
+    """A lock that three clients ask for, one thing at a time each, as it should be; some never hear what came of it."""
+    ops, moments, free = [], [], [0.0, 0.0, 0.0]
+    for index in range(count):
+        client = dice.randrange(3)
+        called = free[client] + dice.random()
+        free[client] = called + dice.expovariate(1)
+        ops.append(op(index, dice.choice(("acquire", "release")), called, free[client]))
+        ops[-1].process = f"c{client}"
+        moments.append((dice.uniform(called, free[client]), ops[-1]))
+    holder = None
+    for _, each in sorted(moments, key=lambda moment: moment[0]):
+        each.applied = holder is None if each.kind == "acquire" else holder == each.process
+        if each.applied:
+            holder = each.process if each.kind == "acquire" else None
+            if dice.random() < 0.2:
+                each.outcome, each.returned = "unknown", float("inf")
+    return ops
+
+
+@given(st.integers(0, 1 << 30), st.data())
+def test_a_legal_lock_stays_legal(seed: int, data):
+    """Whichever turns are left out."""
+    ops = taken_in_turn(Random(seed), 9)
+    assert check_key("k", ops, "lock").result == "legal"
+    kept = [each for turn in turns(ops) if data.draw(st.booleans()) for each in turn]
+    assert check_key("k", sorted(kept, key=lambda op: op.called), "lock").result == "legal"
 
 
 def test_it_ends_with_its_budget():
