@@ -26,6 +26,7 @@ OPERATIONS_CHECKED_MAX = 3_000_000
 """Operations that the many checks of a shrinking may look at together: some ten seconds."""
 WITNESSED_MAX = 50_000
 """Operations of a key above which no order is put together for a picture."""
+CHECKS_MIN = 20
 JUDGES = ("zones", "versions", "search")
 
 
@@ -67,7 +68,7 @@ def _core(verdict: Verdict, ops: list[Op], model: str, initial: Value) -> tuple[
         found = judged(some)
         return found is not None and found.result == "illegal"
 
-    checks_max = max(100, min(CHECKS_MAX, OPERATIONS_CHECKED_MAX // max(len(ops), 1)))
+    checks_max = max(CHECKS_MIN, min(CHECKS_MAX, OPERATIONS_CHECKED_MAX // max(len(ops), 1)))
     core = shrink(ops, is_illegal, verdict.operations, checks_max)
     of_core = judged(core.ops)
     if of_core is None or of_core.result != "illegal":

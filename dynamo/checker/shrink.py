@@ -89,16 +89,15 @@ def _is_replaceable(op: Op) -> bool:
 
 def _by_values(ops: list[Op], named: frozenset[int], budget: _Budget) -> list[Op]:
     values = list(dict.fromkeys(map(_value, ops)))
-
-    def fails(some: list[Value]) -> bool:
-        return budget.is_illegal(restricted(ops, some))
-
-    # First those of the operations that are named, with what these replaced.
+    # First those of the operations that are named, with what these replaced: then the rest need not be looked at again.
     by_number = _by_number(ops)
     likely = {_value(op) for op in ops if op.index in named}
     likely |= {_replaced(op, by_number) for op in ops if op.index in named and op.kind == "cas"}
     seeds = [value for value in values if value in likely]
-    return restricted(ops, ddmin(seeds if seeds and fails(seeds) else values, fails))
+    few = restricted(ops, seeds)
+    if len(few) < len(ops) and budget.is_illegal(few):
+        ops, values = few, seeds
+    return restricted(ops, ddmin(values, lambda some: budget.is_illegal(restricted(ops, some))))
 
 
 def _value(op: Op) -> Value:
