@@ -8,7 +8,6 @@ from dynamo.checker import replicas
 from dynamo.checker.history import Place, Version, Violation
 from dynamo.errors import CorruptValue
 from dynamo.protocol.commands import Consistency, ReadCommand
-from dynamo.simulation.clients import Clients
 from dynamo.simulation.cluster import Cluster, N, Running
 from dynamo.simulation.inspection import hints_left, holdings
 from dynamo.simulation.recorder import Recorder
@@ -23,11 +22,11 @@ AUDITOR = "auditor"
 class Audit:
     """One per run."""
 
-    def __init__(self, cluster: Cluster, recorder: Recorder, clients: Clients) -> None:
+    def __init__(self, cluster: Cluster, recorder: Recorder, places: list[tuple[str, bytes]]) -> None:
         self.violations: list[Violation] = []
         self._cluster = cluster
         self._recorder = recorder
-        self._clients = clients
+        self._places = places
 
     async def converge(self, within_s: float) -> float | None:
         """Wait until all replicas hold the same, with nobody reading; how many seconds that took, None if too long."""
@@ -50,7 +49,7 @@ class Audit:
         """Read every key at R = all through every node, twice: each must answer."""
         for _ in range(ROUNDS):
             for node in self._cluster.ids:
-                for bucket, key in self._clients.places():
+                for bucket, key in self._places:
                     if not await self._answers(node, bucket, key):
                         text = f"{node} cannot read it at R = all though all faults have ended"
                         self.violations.append(Violation("unavailable", (bucket, key.decode()), text))
@@ -86,8 +85,7 @@ class Audit:
         return replicas.check(holdings(self._cluster), self._homes(), forgets=forgets)
 
     def _homes(self) -> dict[Place, tuple[str, ...]]:
-        places = self._clients.places()
-        return {(bucket, key.decode()): self._cluster.primaries(bucket, key) for bucket, key in places}
+        return {(bucket, key.decode()): self._cluster.primaries(bucket, key) for bucket, key in self._places}
 
     def _found(self, text: str) -> None:
         self.violations.append(Violation("restless", ("", ""), text))

@@ -227,7 +227,11 @@ class Cluster:
 
     def primaries(self, bucket: str, key: bytes) -> tuple[str, ...]:
         """The nodes that hold a key."""
-        return self._preference.primaries(self._preference.partition(bucket, key), N)
+        return self._preference.primaries(self.partition(bucket, key), N)
+
+    def partition(self, bucket: str, key: bytes) -> int:
+        """Where a key lies."""
+        return self._preference.partition(bucket, key)
 
     def holders(self, bucket: str, key: bytes, clock: Clock, *, hints: bool = False) -> int:
         """How many primaries have a version on disk that has seen all of `clock`; a crash now would not change it.

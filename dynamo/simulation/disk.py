@@ -72,6 +72,10 @@ class Platter:
         self.store = ""
         """Name of the store; empty for a disk on which no node ever started."""
         self.starts = 0
+        self.on_synced: Callable[[str, Keyspace, bytes, bytes | None], None] = _unseen
+        """Called with the node and each change that becomes durable."""
+        self.on_replaced: Callable[[str], None] = _replaced
+        """Called with the node when it has got another disk."""
 
     def copy(self) -> PlatterCopy:
         """What a copy of the data directory would hold, made now."""
@@ -89,6 +93,7 @@ class Platter:
         self.synced = {space: dict(held) for space, held in copy.synced.items()}
         self.incarnation, self.counter, self.stopped_cleanly = copy.incarnation, copy.counter, copy.stopped_cleanly
         self.store, self.starts = copy.store, copy.starts
+        self.on_replaced(self.node)
 
     def wipe(self) -> None:
         """An empty disk. No life may be running on it."""
@@ -225,6 +230,7 @@ class SimulatedStorage:
     def _sync(self) -> None:
         for space, key, value in self._unsynced:
             _apply(self._platter.synced[space], key, value)
+            self._platter.on_synced(self._platter.node, space, key, value)
         self._unsynced.clear()
 
     # -- faults ----------------------------------------------------------------------------------------------------
@@ -310,6 +316,14 @@ def _refusal() -> StorageRefused:
 
 
 def _nothing() -> None:
+    pass
+
+
+def _replaced(node: str) -> None:
+    pass
+
+
+def _unseen(node: str, space: Keyspace, key: bytes, value: bytes | None) -> None:
     pass
 
 

@@ -8,7 +8,6 @@ from random import Random
 from dynamo.checker.history import Place, Version, Violation
 from dynamo.errors import DynamoError
 from dynamo.protocol.commands import Consistency, ListCommand, ListOutcome
-from dynamo.simulation.clients import BUCKETS, Clients
 from dynamo.simulation.cluster import Cluster, Running
 
 PAUSE_S = 0.5
@@ -18,10 +17,11 @@ TIMEOUT_S = 1.0
 class Lister:
     """One client that lists buckets."""
 
-    def __init__(self, cluster: Cluster, clients: Clients, margin_s: float) -> None:
+    def __init__(self, cluster: Cluster, places: list[tuple[str, bytes]], margin_s: float) -> None:
         self.violations: list[Violation] = []
         self._cluster = cluster
-        self._clients = clients
+        self._places = places
+        self._buckets = tuple(dict.fromkeys(bucket for bucket, _ in places))
         self._margin_s = margin_s
         self._dice: Random = cluster.world.stream("lister")
 
@@ -32,7 +32,7 @@ class Lister:
             running = self._cluster.running.get(self._dice.choice(self._cluster.ids))
             level = self._dice.choice((Consistency.ONE, Consistency.QUORUM, Consistency.ALL))
             if running is not None:
-                await self._list_once(running, self._dice.choice(BUCKETS), level)
+                await self._list_once(running, self._dice.choice(self._buckets), level)
 
     async def _list_once(self, running: Running, bucket: str, level: Consistency) -> None:
         begun = self._cluster.world.now()
@@ -43,14 +43,14 @@ class Lister:
             if running.life.alive and not running.life.was_paused_since(begun):
                 self._found(bucket, f"a listing through {running.life.node} has not ended after its deadline")
         elif not isinstance(listed := task.result(), str):
-            written = [key for place, key in self._clients.places() if place == bucket]
+            written = [key for place, key in self._places if place == bucket]
             strange = [key for key in listed if key.encode() not in written]
             if strange:
                 self._found(bucket, f"{running.life.node} lists {strange}, which nobody wrote")
 
     async def compare(self, finals: dict[Place, Version]) -> None:
         """Every node lists exactly the keys that have a live value. All that was to expire has expired."""
-        for bucket in BUCKETS:
+        for bucket in self._buckets:
             alive = [key for (held, key), version in sorted(finals.items()) if held == bucket and _is_alive(version)]
             for name in self._cluster.ids:
                 listed = await _listed(self._cluster.running[name], bucket, Consistency.ALL, TIMEOUT_S)

@@ -15,7 +15,7 @@ import msgspec
 
 from dynamo.checker.history import Call, History, Outcome, Remark, Return, Run, Sibling, Version
 from dynamo.errors import Applied, DynamoError
-from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.protocol.commands import ChangeOutcome, ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.simulation.cluster import Cluster, N, Running
 from dynamo.simulation.world import WALL_START_MS, Life
 from dynamo.versioning.record import Record, decode
@@ -26,7 +26,7 @@ PATIENCE_S = 5.0
 OVERDUE_S = 0.05
 """How long after its deadline a client waits for a node that was paused meanwhile."""
 Kind = Literal["get", "put", "delete"]
-Answer = ReadOutcome | WriteOutcome | DynamoError | None
+Answer = ReadOutcome | WriteOutcome | ChangeOutcome | DynamoError | None
 """What a call brought; None if the connection broke."""
 
 
@@ -35,6 +35,8 @@ class Reply(msgspec.Struct):
 
     outcome: Outcome
     record: Record | None = None
+    change: ChangeOutcome | None = None
+    """Of a key in a linearizable bucket."""
 
 
 class _Open(msgspec.Struct):
@@ -154,12 +156,16 @@ class Recorder:
         if isinstance(answer, ReadOutcome):
             held_by = self._held_by(call, answer.record) if self._is_read_held(call) else None
             values = self._shown(call, answer.record)
-            self._returned(call, future, Return(call.op, now, "ok", values=values, held_by=held_by), answer.record)
+            returned = Return(call.op, now, "ok", values=values, held_by=held_by)
+            self._returned(call, future, returned, Reply("ok", answer.record))
         elif isinstance(answer, WriteOutcome):
             record = decode(answer.record)
             said = "repeated" if answer.repeated else ""
             held_by = self._held_by(call, record)
-            self._returned(call, future, Return(call.op, now, "ok", error=said, held_by=held_by), record)
+            returned = Return(call.op, now, "ok", error=said, held_by=held_by)
+            self._returned(call, future, returned, Reply("ok", record))
+        elif isinstance(answer, ChangeOutcome):
+            raise TypeError("an outcome of a linearizable bucket, of which nobody asked anything here")
         elif answer is not None:
             unknown = call.kind != "get" and answer.applied is not Applied.NO
             self._failed(call, future, "unknown" if unknown else "fail", answer.code)
@@ -185,16 +191,19 @@ class Recorder:
         return call.quorum > N // 2 and self._cluster.shape.durability == "sync"
 
     def _failed(self, call: Call, future: asyncio.Future[Reply], outcome: Outcome, said: str) -> None:
-        self._returned(call, future, Return(call.op, self._world.now(), outcome, error=said), None)
+        self._returned(call, future, Return(call.op, self._world.now(), outcome, error=said), Reply(outcome))
 
-    def _returned(self, call: Call, future: asyncio.Future[Reply], returned: Return, record: Record | None) -> None:
-        if record is not None:
-            returned = msgspec.structs.replace(returned, version=version_of(record))
+    def _returned(self, call: Call, future: asyncio.Future[Reply], returned: Return, reply: Reply) -> None:
+        shown = ""
+        if reply.record is not None:
+            returned = msgspec.structs.replace(returned, version=version_of(reply.record))
+            shown = msgspec.json.encode(returned.version).decode()
+        elif reply.change is not None:
+            shown = f"{'' if returned.applied else 'not '}applied v{returned.number} {' '.join(returned.values)}"
         self.history.add(returned)
-        shown = "" if record is None else msgspec.json.encode(returned.version).decode()
         self._world.note(f"return {call.op} {returned.outcome} {returned.error} {shown}")
         if not future.done():
-            future.set_result(Reply(returned.outcome, record))
+            future.set_result(reply)
 
     def _on_death(self, life: Life) -> None:
         for waiting in self._open.pop(life, {}).values():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
@@ -64,19 +66,24 @@ def run_seed(seed: int, *, plan: Plan | None = None, keep_trace: bool = False) -
     world = World(seed, keep_trace=keep_trace)
     plan = draw(world.stream("plan")) if plan is None else plan
     simulation = _Simulation(world, plan)
+    return simulation.verdict(played(world, simulation.run())), simulation.history
+
+
+def played(world: World, run: Coroutine[Any, Any, None]) -> list[str]:
+    """Let a run happen to its end; what the program itself did wrong in it."""
     faults: list[str] = []
     log = logging.getLogger("dynamo")
     listener = _Bugs(faults)
     propagates, log.propagate = log.propagate, False
     log.addHandler(listener)
     try:
-        world.run(simulation.run())
+        world.run(run)
     except Stalled as stalled:
         faults.append(f"stalled: {stalled}")
     finally:
         log.removeHandler(listener)
         log.propagate = propagates
-    return simulation.verdict(faults), simulation.history
+    return faults
 
 
 class _Bugs(logging.Handler):
@@ -102,8 +109,8 @@ class _Simulation:
         self.recorder = Recorder(self.cluster, self.history)
         self.clients = Clients(world, self.recorder, self.cluster.ids, plan.habits)
         self.nemesis = Nemesis(self.cluster, self.recorder, plan)
-        self.lister = Lister(self.cluster, self.clients, OUTCOME_MARGIN_S)
-        self.audit = Audit(self.cluster, self.recorder, self.clients)
+        self.lister = Lister(self.cluster, self.clients.places(), OUTCOME_MARGIN_S)
+        self.audit = Audit(self.cluster, self.recorder, self.clients.places())
         self.finals: dict[Place, Version] | None = None
         """What the replicas hold in the end; None if it never came to that."""
         self.converged_s: float | None = 0.0
