@@ -2,8 +2,12 @@
 
 Events are put in order by their times, those of one instant as they were recorded: who records writes a call before it
 is sent and a return after it came. The calls of one request (its idempotency key) are one operation: it takes effect at
-most once, after the first call and before the first answer. So all answers to a request must say the same, also "not
-applied"; where two differ that is a violation by itself. A `resolve` is one more call of the request it asks about.
+most once, after the first call and before the first answer. So all answers to a request must say the same; where two
+differ that is a violation by itself. A `resolve` is one more call of the request it asks about.
+
+One thing a call says for itself only: that its condition did not hold. That is a read, within that call. Another call
+of the same request, earlier, later or at the same time, may find that it holds; but none is refused that was called
+after an answer that the request was applied, and a `resolve` speaks for all calls.
 """
 
 from __future__ import annotations
@@ -56,15 +60,42 @@ def operations(history: History, bucket: str | None = None) -> Recording:
 def of_events(events: Iterable[Event], bucket: str | None = None) -> Recording:
     """The same. Raises ValueError as well for a return without its call, and for a call number used twice."""
     recording = Recording({}, [], [])
+    is_sorted = True
     for first in _requests(events, bucket, recording.asides):
-        attempts = [first, *(first.repeats or ())]
-        op = _folded(attempts) if first.repeats or first.call.kind == "resolve" else _single(first)
-        if op is not None:
-            recording.keys.setdefault(op.key, []).append(op)
-            other = _contradiction(attempts, op) if first.repeats else None
-            if other is not None:
-                recording.contradictions.append(other)
+        if first.repeats:
+            _take_apart(first, recording)
+            is_sorted = False
+        else:
+            op = _folded([first]) if first.call.kind == "resolve" else _single(first)
+            if op is not None:
+                recording.keys.setdefault(op.key, []).append(op)
+    if not is_sorted:
+        for ops in recording.keys.values():
+            ops.sort(key=_called)
     return recording
+
+
+def _take_apart(first: _Attempt, recording: Recording) -> None:
+    """A request that was made several times: each call that was refused is a read, all others are one operation."""
+    attempts = [first, *(first.repeats or ())]
+    refused = [attempt for attempt in attempts if _is_refused(attempt)]
+    others = [attempt for attempt in attempts if not _is_refused(attempt)]
+    folded = [op for op in map(_folded, [*([each] for each in refused), others]) if op is not None]
+    for op in folded:
+        recording.keys.setdefault(op.key, []).append(op)
+    other = _contradiction(refused, others, folded[-1]) if folded else None
+    if other is not None:
+        recording.contradictions.append(other)
+
+
+def _called(op: Op) -> float:
+    return op.called
+
+
+def _is_refused(attempt: _Attempt) -> bool:
+    """Whether it was answered that its condition did not hold."""
+    answer = attempt.answer
+    return attempt.call.kind != "resolve" and answer is not None and answer.outcome == "ok" and not answer.applied
 
 
 def _requests(events: Iterable[Event], bucket: str | None, asides: list[Aside]) -> Iterable[_Attempt]:
@@ -147,9 +178,6 @@ def _answer(op: Op, attempt: _Attempt) -> None:
         if not answer.applied:
             op.outcome, op.applied = "fail", True
         return
-    if not answer.applied:
-        # It evaluated its condition within that attempt, not before.
-        op.called, op.called_s = attempt.called, attempt.call.at
     op.told = answer.told and (op.kind == "get" or not op.applied or (_adds(op) and bool(answer.values)))
     if op.told:
         op.seen = _seen(answer.values)
@@ -173,20 +201,38 @@ def _seen(values: tuple[str, ...]) -> object:
     return values[0] if len(values) == 1 else values
 
 
-def _contradiction(attempts: list[_Attempt], op: Op) -> Verdict | None:
-    answers = [attempt for attempt in attempts if attempt.answer is not None and attempt.answer.outcome == "ok"]
-    first = answers[0].answer if answers else None
+def _contradiction(refused: list[_Attempt], others: list[_Attempt], op: Op) -> Verdict | None:
+    """Two answers to one request that cannot both be right."""
+    answers = [attempt for attempt in others if attempt.answer is not None and attempt.answer.outcome == "ok"]
     for other in answers[1:]:
+        first, second = answers[0].answer, other.answer
         assert first is not None, "there is one before"
-        assert other.answer is not None, "answers were kept only"
-        numbers = {first.number, other.answer.number} - {None}
-        if first.applied != other.answer.applied or (first.applied and len(numbers) > 1):
-            text = (
-                f"one request ({describe(op)}) was answered {_said(first)} as operation {first.op} "
-                f"and {_said(other.answer)} as operation {other.answer.op}"
-            )
-            return Verdict("illegal", "answers", op.key, text, (first.op, other.answer.op))
+        assert second is not None, "answers were kept only"
+        numbers = {first.number, second.number} - {None}
+        if first.applied != second.applied or (first.applied and len(numbers) > 1):
+            return _differs(op, first, second)
+    applied = min(
+        (attempt for attempt in answers if attempt.answer and attempt.answer.applied), key=_ended, default=None
+    )
+    may_apply = any(attempt.call.kind != "resolve" for attempt in others)
+    for attempt in refused:
+        if applied is not None and (attempt.called > applied.returned or not may_apply):
+            assert applied.answer is not None, "answers were kept only"
+            assert attempt.answer is not None, "a refusal is an answer"
+            return _differs(op, applied.answer, attempt.answer)
     return None
+
+
+def _ended(attempt: _Attempt) -> float:
+    return attempt.returned
+
+
+def _differs(op: Op, first: Return, second: Return) -> Verdict:
+    text = (
+        f"one request ({describe(op)}) was answered {_said(first)} as operation {first.op} "
+        f"and {_said(second)} as operation {second.op}"
+    )
+    return Verdict("illegal", "answers", op.key, text, (first.op, second.op))
 
 
 def _said(answer: Return) -> str:

@@ -85,13 +85,42 @@ def test_repeats_of_a_request_are_one_operation():
     assert only(calls).outcome == "unknown"
 
 
-def test_a_refused_repeat_was_evaluated_within_the_repeat():
-    """What it saw it saw after its own call."""
+def test_a_call_that_was_refused_speaks_for_itself():
+    """It saw something within that call; what the other call of the request did is still not known."""
     calls = Calls()
     for outcome, more in (("unknown", {}), ("ok", {"applied": False})):
         cas = calls.call("cas", value="y", condition=Condition("absent"), request="r")
         calls.answer(cas, "z", outcome=outcome, **more)
-    assert (only(calls).called, only(calls).called_s) == (2, 3)
+    recording = operations(calls.history)
+    first, second = recording.keys["b/k"]
+    assert (first.called, first.outcome, first.changes) == (0, "unknown", True)
+    assert (second.called, second.returned, second.changes, second.seen) == (2, 3, False, "z")
+    assert recording.contradictions == []
+
+
+def test_a_refused_call_may_come_before_the_one_that_is_applied():
+    """Both are under way at once, or the first is refused and the second, later, is not."""
+    calls = Calls()
+    calls.answer(calls.call("cas", value="y", condition=Condition("absent"), request="r"), "z", applied=False)
+    calls.answer(calls.call("cas", value="y", condition=Condition("absent"), request="r"), number=3)
+    recording = operations(calls.history)
+    assert [op.applied for op in recording.keys["b/k"]] == [False, True]
+    assert recording.contradictions == []
+
+
+def test_nobody_is_refused_what_was_granted_before():
+    """The repeat came after the answer: it must be known. So must what a resolve says of a request that was refused."""
+    for kind in ("cas", "resolve"):
+        calls = Calls()
+        cas = {"value": "y", "condition": Condition("absent"), "request": "r"}
+        if kind == "resolve":
+            calls.answer(calls.call("cas", **cas), "z", applied=False)
+            calls.answer(calls.call("resolve", request="r"), number=1)
+        else:
+            calls.answer(calls.call("cas", **cas), number=1)
+            calls.answer(calls.call("cas", **cas), "z", applied=False)
+        (verdict,) = operations(calls.history).contradictions
+        assert (verdict.method, set(verdict.operations)) == ("answers", {1, 2})
 
 
 def test_a_resolved_request_is_known():
