@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from dynamo.errors import DynamoError
 from dynamo.layout.keyspaces import Keyspace, record_key
@@ -19,8 +19,10 @@ from dynamo.versioning.context import Context
 from dynamo.versioning.record import Record, decode
 
 BUCKET = "carts"
+SIBLINGS = BucketProperties(name=BUCKET)
 TIMEOUT_S = 2.0
 LONGEST_S = 3600.0
+AnyStage = TypeVar("AnyStage", bound="Stage")
 
 
 class Stage:
@@ -97,7 +99,14 @@ class Stage:
             await self.world.sleep(0.05)
 
 
-def play(story: Callable[[Stage], Coroutine[Any, Any, None]], shape: Shape | None = None, seed: int = 1) -> None:
+def play(
+    story: Callable[[AnyStage], Coroutine[Any, Any, None]],
+    shape: Shape | None = None,
+    seed: int = 1,
+    *,
+    bucket: BucketProperties = SIBLINGS,
+    stage: type[AnyStage] = Stage,
+) -> None:
     """Build a cluster, wait until its nodes know each other and the bucket, play the story."""
     world = World(seed)
     cluster = Cluster(world, shape or Shape(), Weather(), DiskHabits())
@@ -107,9 +116,9 @@ def play(story: Callable[[Stage], Coroutine[Any, Any, None]], shape: Shape | Non
             cluster.start_all()
             await world.sleep(3.0)
             maker = cluster.running[cluster.ids[0]]
-            await maker.node.put_bucket(BucketProperties(name=BUCKET), maker.clock.monotonic() + 5.0)
+            await maker.node.put_bucket(bucket, maker.clock.monotonic() + 5.0)
             await world.sleep(3.0)
-            await story(Stage(cluster))
+            await story(stage(cluster))
 
     world.run(run())
     assert world.unhandled == []
