@@ -21,10 +21,10 @@ UV_VERSION := 0.13.9
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: help up test check lint types architecture simulate detector mutants bench chaos nightly env lock clean FORCE
+.PHONY: help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 # -- running -------------------------------------------------------------------------------------------------------
 
@@ -34,6 +34,9 @@ up: $(VENV)/.package ## start a local cluster, data in ./.dynamo (Ctrl-C stops i
 
 simulate: $(VENV)/.package ## run seeded simulations (SEEDS=300)
 	@exec $(BIN)/dynamo simulate --seeds $(SEEDS) $(SIMULATE_ARGS)
+
+simulate-cas: $(VENV)/.package ## the same for keys of linearizable buckets (SEEDS=300)
+	@exec $(BIN)/dynamo simulate --mode linearizable --seeds $(SEEDS) $(SIMULATE_ARGS)
 
 detector: $(VENV)/.package ## measure the failure detector in simulation
 	@exec $(BIN)/dynamo simulate detector $(DETECTOR_ARGS)
@@ -46,6 +49,7 @@ bench: $(VENV)/.package ## run the benchmark
 
 nightly: $(VENV)/.dev ## what takes too long for every change: thousands of seeds, mutants, chaos
 	@$(MAKE) simulate SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
+	@$(MAKE) simulate-cas SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
 	@$(MAKE) mutants
 	@$(MAKE) chaos
 

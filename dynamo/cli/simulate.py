@@ -15,7 +15,9 @@ from dynamo.cli.output import FAILED, OK, as_json_option, emit, note
 
 if TYPE_CHECKING:
     from dynamo.simulation.run import Verdict
+    from dynamo.simulation.swarm import Mode
 
+MODES = ("eventual", "linearizable")
 SEEDS_MAX = 10_000_000
 PLAIN_EVERY_S = 5.0
 SHOWN_MAX = 5
@@ -28,6 +30,13 @@ SHOWN_MAX = 5
 )
 @click.option("--first-seed", type=click.IntRange(0), default=1, show_default=True, help="The first of them.")
 @click.option("--seed", type=click.IntRange(0), help="Run only this one, and print its trace.")
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="eventual",
+    show_default=True,
+    help="What is simulated: buckets whose replicas converge, or one whose keys are agreed on.",
+)
 @click.option("--processes", type=click.IntRange(1, 256), help="At the same time; by default as many as processors.")
 @click.option(
     "--history", type=click.Path(dir_okay=False, path_type=Path), help="With --seed: write the history as JSON lines."
@@ -39,6 +48,7 @@ def simulate(
     seeds: int,
     first_seed: int,
     seed: int | None,
+    mode: Mode,
     processes: int | None,
     history: Path | None,
     as_json: bool,
@@ -51,17 +61,18 @@ def simulate(
     if context.invoked_subcommand is not None:
         return OK
     if seed is not None:
-        return _replay(seed, history, as_json)
+        return _replay(mode, seed, history, as_json)
     if history is not None:
         raise click.BadParameter("a history is of one run; name it with --seed", param_hint="--history")
     from dynamo.simulation.swarm import processes_at_hand, run_many
 
     started_s = time.monotonic()
     total = _Total()
-    for verdict in _shown(run_many(range(first_seed, first_seed + seeds), processes or processes_at_hand()), seeds):
+    verdicts = run_many(range(first_seed, first_seed + seeds), processes or processes_at_hand(), mode)
+    for verdict in _shown(verdicts, seeds):
         total.add(verdict)
         if verdict.violations and not as_json:
-            _show_failure(verdict)
+            _show_failure(verdict, mode)
     total.report(time.monotonic() - started_s, as_json)
     return FAILED if total.failures else OK
 
@@ -104,13 +115,13 @@ class _Total:
         click.echo(f"{len(failures)} seeds failed" if failures else "no promise was broken")
 
 
-def _replay(seed: int, history: Path | None, as_json: bool) -> int:
+def _replay(mode: Mode, seed: int, history: Path | None, as_json: bool) -> int:
     import msgspec
 
     from dynamo.checker.history import to_lines
-    from dynamo.simulation.run import run_seed
+    from dynamo.simulation.swarm import run_one
 
-    verdict, recorded = run_seed(seed, keep_trace=True)
+    verdict, recorded = run_one(mode, seed, keep_trace=True)
     if history is not None:
         history.write_text(to_lines(recorded), encoding="utf-8")
     if as_json:
@@ -127,13 +138,14 @@ def _replay(seed: int, history: Path | None, as_json: bool) -> int:
     return OK if verdict.passed else FAILED
 
 
-def _show_failure(verdict: Verdict) -> None:
+def _show_failure(verdict: Verdict, mode: Mode) -> None:
     click.echo(f"seed {verdict.seed} fails (trace {verdict.trace_hash}):")
     for violation in verdict.violations[:SHOWN_MAX]:
         click.echo(f"  {violation}")
     if len(verdict.violations) > SHOWN_MAX:
         click.echo(f"  and {len(verdict.violations) - SHOWN_MAX} more")
-    click.echo(f"  replay: dynamo simulate --seed {verdict.seed}")
+    said = "" if mode == "eventual" else f"--mode {mode} "
+    click.echo(f"  replay: dynamo simulate {said}--seed {verdict.seed}")
 
 
 def _shown(verdicts: Iterable[Verdict], count: int) -> Iterator[Verdict]:

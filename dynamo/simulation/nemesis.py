@@ -19,14 +19,19 @@ WIPE_PAUSE_S = 5.0
 """Longer than any request."""
 OLD_COPY_S = 5.0
 """How long an older copy may run without meeting anybody who knows better."""
+ROTTING = (Keyspace.RECORDS, Keyspace.RECORDS, Keyspace.DIGESTS, Keyspace.HINTS)
+"""Where bits flip, and how often."""
 Fault = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Nemesis:
     """Carries out a plan until told to stop, then heals everything."""
 
-    def __init__(self, cluster: Cluster, recorder: Recorder, plan: Plan) -> None:
+    def __init__(
+        self, cluster: Cluster, recorder: Recorder, plan: Plan, rotting: tuple[Keyspace, ...] = ROTTING
+    ) -> None:
         self._cluster = cluster
+        self._rotting = rotting
         self._network = cluster.network
         self._recorder = recorder
         self._plan = plan
@@ -251,8 +256,7 @@ class Nemesis:
         self._rotten = self._rotten or self._any()
         running = self._cluster.running.get(self._rotten)
         if running is not None:
-            space = self._dice.choice((Keyspace.RECORDS, Keyspace.RECORDS, Keyspace.DIGESTS, Keyspace.HINTS))
-            running.storage.rot(space, self._dice)
+            running.storage.rot(self._dice.choice(self._rotting), self._dice)
 
     async def _wipe(self) -> None:
         node = self._any()

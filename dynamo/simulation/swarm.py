@@ -7,10 +7,15 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Literal, TypeVar
 
-from dynamo.simulation.run import Verdict, run_seed
+from dynamo.checker.history import History
+from dynamo.simulation import register_run, run
+from dynamo.simulation.run import Verdict
 
+Mode = Literal["eventual", "linearizable"]
+"""What is simulated: buckets whose replicas converge, or one whose keys are agreed on."""
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -20,9 +25,16 @@ def processes_at_hand() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_many(seeds: range, processes: int) -> Iterator[Verdict]:
+def run_many(seeds: range, processes: int, mode: Mode = "eventual") -> Iterator[Verdict]:
     """The verdict of each seed, as they come. The processes end with the iteration, however it ends."""
-    yield from shared(verdict_of, seeds, processes)
+    yield from shared(partial(verdict_of, mode), seeds, processes)
+
+
+def run_one(mode: Mode, seed: int, *, keep_trace: bool = False) -> tuple[Verdict, History]:
+    """Run a seed, with its own plan."""
+    if mode == "linearizable":
+        return register_run.run_seed(seed, keep_trace=keep_trace)
+    return run.run_seed(seed, keep_trace=keep_trace)
 
 
 def shared(work: Callable[[Item], Made], items: Sequence[Item], processes: int) -> Iterator[Made]:
@@ -40,10 +52,10 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def verdict_of(seed: int) -> Verdict:
+def verdict_of(mode: Mode, seed: int) -> Verdict:
     """Run one seed; a simulation that itself breaks is a verdict, too."""
     try:
-        return run_seed(seed)[0]
+        return run_one(mode, seed)[0]
     except Exception as problem:  # noqa: BLE001  # reported with its seed, and counted as a failure
         where = traceback.format_exception(problem)[-2].strip().replace("\n", " ")
         return Verdict(seed=seed, violations=[f"broken: {problem!r} at {where}"])

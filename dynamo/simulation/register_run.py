@@ -1,0 +1,173 @@
+"""One seed of a linearizable bucket, from beginning to verdict.
+
+As in `run.py`: the cluster comes up and the bucket is made; clients work while faults come and go; all faults end. Then
+every node must serve every key within a stated time, say what became of every request of unknown outcome, and read what
+was chosen; the ordinary records follow by themselves. Then the disks are looked at and the whole history is judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from dynamo.checker import gaps, linearizability, outcomes
+from dynamo.checker.history import Bucket, History, Place, Violation
+from dynamo.checker.recorded import operations
+from dynamo.errors import NotReady, WriteTimeout
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.simulation.audit import Audit
+from dynamo.simulation.cluster import Cluster, N
+from dynamo.simulation.listings import Lister
+from dynamo.simulation.nemesis import ROTTING, Nemesis
+from dynamo.simulation.onlooker import Onlooker
+from dynamo.simulation.register_clients import LEDGER, Rivals
+from dynamo.simulation.register_disks import MAJORITY, Witness
+from dynamo.simulation.register_ending import Ending
+from dynamo.simulation.register_plan import RegisterPlan, draw
+from dynamo.simulation.register_recorder import RegisterRecorder
+from dynamo.simulation.run import BUCKET_TIMEOUT_S, CONVERGENCE_SWEEPS, LONGEST_RUN_S, OUTCOME_MARGIN_S, Verdict, played
+from dynamo.simulation.world import Stalled, World
+
+QUIET_S = 10.0
+"""Pause before the last looks: every node has noticed every other, and what was under way has ended."""
+BUDGET = 20_000
+"""Configurations that a search may look at; the other methods need none."""
+
+
+def run_seed(seed: int, *, plan: RegisterPlan | None = None, keep_trace: bool = False) -> tuple[Verdict, History]:
+    """Run a seed, with its own plan unless another one is given."""
+    world = World(seed, keep_trace=keep_trace)
+    plan = draw(world.stream("register plan")) if plan is None else plan
+    simulation = _Simulation(world, plan)
+    return simulation.verdict(played(world, simulation.run())), simulation.history
+
+
+class _Simulation:
+    """The parts of one run."""
+
+    def __init__(self, world: World, plan: RegisterPlan) -> None:
+        self.world = world
+        self.plan = plan
+        self.cluster = Cluster(world, plan.shape, plan.weather, plan.disk)
+        self.history = History()
+        self.recorder = RegisterRecorder(self.cluster, self.history)
+        self.clients = Rivals(world, self.recorder, self.cluster.ids, plan.registers)
+        places = self.clients.places()
+        self.witness = Witness(self.cluster)
+        self.nemesis = Nemesis(self.cluster, self.recorder, plan, rotting=(*ROTTING, Keyspace.BALLOTS))
+        self.onlooker = Onlooker(self.cluster, self.witness, places)
+        self.lister = Lister(self.cluster, places, OUTCOME_MARGIN_S)
+        self.ending = Ending(self.cluster, self.recorder, self.clients, self.witness)
+        self.audit = Audit(self.cluster, self.recorder, places)
+        self.converged_s: float | None = 0.0
+
+    async def run(self) -> None:
+        """Everything but the verdict."""
+        try:
+            async with asyncio.timeout(LONGEST_RUN_S):
+                await self._parts()
+        except TimeoutError:
+            raise Stalled(f"the run has not ended after {LONGEST_RUN_S} s of its time") from None
+
+    async def _parts(self) -> None:
+        self.cluster.start_all()
+        await self._make_bucket()
+        faults = [self.world.loop.create_task(fault()) for fault in self.nemesis.faults()]
+        beside = [self.world.loop.create_task(each) for each in (self.lister.run(), self.onlooker.run())]
+        await self.clients.run()
+        self.nemesis.heal()
+        await asyncio.gather(*faults)
+        self.nemesis.heal()
+        await self.ending.progress()
+        for task in beside:
+            task.cancel()
+        await self.ending.resolve()
+        finals = await self.ending.read()
+        if self.plan.shape.repair.enabled:
+            self.converged_s = await self.audit.converge(CONVERGENCE_SWEEPS * self.plan.shape.repair.period_s)
+        await self.world.sleep(QUIET_S)
+        await self.audit.read_all()
+        await self.lister.compare(self.audit.finals())
+        await self.world.sleep(QUIET_S)
+        self.ending.inspect(finals)
+        self.audit.inspect()
+
+    async def _make_bucket(self) -> None:
+        """Make the bucket on a quiet network, so that every node knows it before the faults begin."""
+        stormy, self.cluster.network.weather = self.cluster.network.weather, Nemesis.calm(self.plan)
+        await self.world.sleep(stormy.notice_s * 4)
+        while not await self._made(BucketProperties(name=LEDGER, mode=Mode.LINEARIZABLE, n=N)):
+            await self.world.sleep(1.0)
+        self.history.add(Bucket(LEDGER, "linearizable", N))
+        await self.world.sleep(5.0)
+        self.cluster.network.weather = stormy
+
+    async def _made(self, wanted: BucketProperties) -> bool:
+        maker = self.cluster.running[self.cluster.ids[0]]
+        try:
+            await maker.node.put_bucket(wanted, maker.clock.monotonic() + BUCKET_TIMEOUT_S, "")
+        except (NotReady, WriteTimeout):
+            return False
+        return True
+
+    def verdict(self, faults: list[str]) -> Verdict:
+        """Judge the history."""
+        found = outcomes.check(self.history, OUTCOME_MARGIN_S) + judged(self.history)
+        if self.plan.keeps_disks:
+            found += held(self.history)
+        if self.converged_s is None:
+            text = f"the replicas differ {CONVERGENCE_SWEEPS:g} sweeps of anti-entropy after the last fault"
+            found.append(Violation("not-converged", ("", ""), text))
+        if self.plan.is_calm:
+            found += [each for each in outcomes.all_succeeded(self.history) if "called-off" not in each.text]
+        witnesses = (self.witness, self.onlooker, self.ending, self.lister, self.audit)
+        seen = [violation for each in witnesses for violation in each.violations]
+        said = [*faults, *(f"unhandled: {text}" for text in self.world.unhandled), *self.cluster.network.breaches]
+        unanswered = [f"unanswered: {text}" for text in self.cluster.network.unanswered(QUIET_S / 2)]
+        counts: dict[str, int] = {}
+        for operation in self.history.operations.values():
+            counts[operation.outcome] = counts.get(operation.outcome, 0) + 1
+        return Verdict(
+            seed=self.world.seed,
+            trace_hash=self.world.trace_hash,
+            operations=len(self.history.operations),
+            outcomes=dict(sorted(counts.items())),
+            virtual_s=self.world.now(),
+            converged_s=self.converged_s or 0.0,
+            events=self.world.events,
+            violations=[*said, *unanswered, *map(str, [*seen, *found])],
+            plan=self.plan,
+            trace=self.world.trace,
+        )
+
+
+def judged(history: History) -> list[Violation]:
+    """What is wrong with the order of the operations, key by key."""
+    recording = operations(history, LEDGER)
+    verdicts = [*recording.contradictions, *linearizability.check(recording.keys, "kv", budget=BUDGET)]
+    found = [
+        Violation(f"not-linearizable ({verdict.method})", _place(verdict.key), verdict.reason, verdict.operations)
+        for verdict in verdicts
+        if verdict.result == "illegal"
+    ]
+    return found + [violation for key, ops in recording.keys.items() for violation in gaps.check(_place(key), ops)]
+
+
+def held(history: History) -> list[Violation]:
+    """Answers that speak of what was on too few disks at that moment."""
+    return [
+        Violation(
+            "not-held",
+            operation.call.place,
+            f"version {returned.number} was answered, and {returned.held_by} replicas had accepted it",
+            (operation.call.op,),
+        )
+        for operation in history.operations.values()
+        for returned in operation.returns
+        if returned.number is not None and returned.held_by is not None and returned.held_by < MAJORITY
+    ]
+
+
+def _place(key: str) -> Place:
+    bucket, _, name = key.partition("/")
+    return bucket, name

@@ -1,0 +1,62 @@
+"""Linearizable buckets under random faults, one cluster a seed: no answer is wrong, and everybody gets on."""
+
+import pytest
+
+from dynamo.simulation.register_plan import RegisterPlan, draw
+from dynamo.simulation.register_run import run_seed
+from dynamo.simulation.world import World
+
+EVERY_DAY = range(1, 201)
+KEPT: dict[int, str] = {}
+"""Seeds that once found a fault. A change of the plans makes them ordinary seeds; each fault has a test of its own."""
+HARD = range(1, 31)
+
+
+def hard(seed: int) -> RegisterPlan:
+    """A plan in which those who can meet do: all clients on one key, and every fault that makes coordinators fail."""
+    plan = draw(World(seed).stream("register plan"))
+    plan.shape.nodes = 3
+    habits, weather = plan.registers, plan.weather
+    habits.registers, habits.counters = (1, 0) if seed % 2 else (0, 1)
+    habits.clients, habits.operations, habits.pause_s = 6, 25, 0.02
+    habits.timeout_min_s, habits.timeout_max_s = 0.1, 1.0
+    weather.loss, weather.straggle, weather.straggle_s, weather.in_order = 0.05, 0.1, 0.5, False
+    plan.partition_s, plan.crash_s, plan.down_max = 0.5, 0.5, 3
+    plan.disk.sync_s = 0.01
+    return plan
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("seed", [*EVERY_DAY, *KEPT])
+def test_a_seed_breaks_no_promise(seed: int):
+    """Replay a failure with `dynamo simulate --mode linearizable --seed N`."""
+    verdict, _ = run_seed(seed)
+    assert verdict.violations == []
+    assert verdict.outcomes.get("ok", 0) > 0, "somebody must have been served"
+
+
+@pytest.mark.simulation
+def test_hard_seeds_break_no_promise():
+    """The first that does ends the test: it is what `make mutants` runs."""
+    for seed in HARD:
+        verdict, _ = run_seed(seed, plan=hard(seed))
+        assert verdict.violations == [], f"hard seed {seed}"
+
+
+@pytest.mark.simulation
+def test_the_seeds_of_a_day_meet_every_fault():
+    """Between them the everyday plans switch on each kind of fault, and some have none: the suite is not idle."""
+    plans = [draw(World(seed).stream("register plan")) for seed in EVERY_DAY]
+    rates = ("partition_s", "slow_link_s", "reset_s", "crash_s", "stop_s", "clock_s", "full_s", "freeze_s")
+    shares = {name: sum(getattr(plan, name) > 0 for plan in plans) / len(plans) for name in rates}
+    for name in ("loss", "duplicate", "straggle"):
+        shares[name] = sum(getattr(plan.weather, name) > 0 for plan in plans) / len(plans)
+    assert all(0.25 < share < 0.65 for share in shares.values()), shares
+    assert any(plan.is_calm for plan in plans)
+    for fate in ("rot_s", "old_copy_s"):
+        assert sum(getattr(plan, fate) > 0 for plan in plans) > 5, fate
+    assert {(plan.registers.registers > 0, plan.registers.counters > 0) for plan in plans} == {
+        (True, False),
+        (False, True),
+        (True, True),
+    }
