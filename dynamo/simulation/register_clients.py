@@ -23,6 +23,8 @@ LEDGER = "ledger"
 AMOUNT_MAX = 10**12
 """So many that no two sums are equal."""
 RESOLVE_TRIES = 3
+REST_S = 0.2
+"""Mean pause of a client that was not served."""
 Seen = tuple[int, bytes | None]
 """A version and its value."""
 
@@ -70,13 +72,15 @@ class _Client:
             await self._crowd.world.sleep(self._dice.expovariate(1 / self._habits.pause_s))
             key = self._dice.choice(self._crowd.registers + self._crowd.counters)
             if self._dice.random() < self._habits.read_share:
-                self._learn(
-                    key, await self._crowd.recorder.look(self._name, self._node(), LEDGER, key, self._patience_s())
-                )
+                replies = [await self._crowd.recorder.look(self._name, self._node(), LEDGER, key, self._patience_s())]
             else:
-                await self._change(self._command(key))
+                replies = await self._change(self._command(key))
+            for reply in replies:
+                self._learn(key, reply)
+            if all(reply.outcome != "ok" for reply in replies):
+                await self._crowd.world.sleep(self._dice.expovariate(1 / REST_S))
 
-    async def _change(self, command: ChangeCommand) -> None:
+    async def _change(self, command: ChangeCommand) -> list[Reply]:
         tries = [self._node()]
         while self._dice.random() < self._habits.repeat_share:
             tries.append(self._dice.choice((tries[0], self._node())))
@@ -90,10 +94,11 @@ class _Client:
         answers = [await reply for reply in replies]
         if meddling is not None:
             await meddling
-        for answer in answers:
-            self._learn(command.key, answer)
-        if all(answer.outcome == "unknown" for answer in answers):
+        if not any(answer.outcome == "ok" for answer in answers) and "unknown" in [
+            answer.outcome for answer in answers
+        ]:
             await self._unknown(command)
+        return answers
 
     def _meddle(self, command: ChangeCommand) -> asyncio.Task[Reply]:
         async def meddle() -> Reply:
@@ -145,7 +150,9 @@ class _Client:
             self._seen[key].append((register.version, register.value))
 
     def _node(self) -> str:
-        return self._dice.choice(self._crowd.nodes)
+        """Any node; where it is down, another one, which may be down as well."""
+        node, other = self._dice.choice(self._crowd.nodes), self._dice.choice(self._crowd.nodes)
+        return node if self._crowd.recorder.is_up(node) else other
 
     def _patience_s(self) -> float:
         return self._dice.uniform(self._habits.timeout_min_s, self._habits.timeout_max_s)

@@ -23,6 +23,10 @@ _KINDS: dict[Action, history.Kind] = {Action.SET: "put", Action.DELETE: "delete"
 class RegisterRecorder(Recorder):
     """One per simulation."""
 
+    def is_up(self, node: str) -> bool:
+        """Whether a client could connect."""
+        return node in self._cluster.running
+
     def look(self, process: str, via: str, bucket: str, key: bytes, timeout_s: float) -> asyncio.Future[Reply]:
         """A linearizable read through a node."""
         call = self._begin(process, via, "get", bucket, key, timeout_s)

@@ -6,9 +6,8 @@ take it out, and at least one test that fails without it. `make mutants` runs al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 import msgspec
@@ -27,20 +26,11 @@ from dynamo.repair.tombstones import Looks
 from dynamo.replication.read_repair import Reconciled
 from dynamo.replication.write import QuorumWrite
 from dynamo.simulation import disk
+from tests.mutants.mutant import Mutant, Taken
+from tests.mutants.paxos_table import PAXOS
 
 MECHANISMS = "tests/simulation/test_mechanisms.py"
 RESURRECTION = "tests/simulation/test_resurrection.py"
-Taken = AbstractContextManager[object]
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One mechanism, out of order. `tests` are node ids; each must fail."""
-
-    name: str
-    what: str
-    take_out: Callable[[], Taken]
-    tests: tuple[str, ...]
 
 
 def no_read_repair() -> Taken:
@@ -205,4 +195,5 @@ MUTANTS: tuple[Mutant, ...] = (
         no_memory_of_stores,
         (f"{RESURRECTION}::test_a_disk_from_before_the_delete_is_not_let_in",),
     ),
+    *PAXOS,
 )

@@ -21,7 +21,7 @@ def hard(seed: int) -> RegisterPlan:
     habits.clients, habits.operations, habits.pause_s = 6, 25, 0.02
     habits.timeout_min_s, habits.timeout_max_s = 0.1, 1.0
     weather.loss, weather.straggle, weather.straggle_s, weather.in_order = 0.05, 0.1, 0.5, False
-    plan.partition_s, plan.crash_s, plan.down_max = 0.5, 0.5, 3
+    plan.partition_s, plan.crash_s, plan.down_max = 1.0, 1.0, 2
     plan.disk.sync_s = 0.01
     return plan
 

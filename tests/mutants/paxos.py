@@ -1,0 +1,190 @@
+"""The classic bugs of per-key Paxos, as patches of whole nodes: what a node must keep, mint, count and show.
+
+Rows of the research note's table 1.10. Those that the machines alone decide are in `tests/unit/consensus/broken.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from dynamo.consensus.lead import Lead
+from dynamo.consensus.proposer import Phase, Proposer
+from dynamo.errors import CorruptValue
+from dynamo.layout.ballot import AcceptorState
+from dynamo.layout.keyspaces import split_record_key
+from dynamo.layout.register import encode
+from dynamo.node import proposals
+from dynamo.node.acceptors import Acceptors
+from dynamo.node.ballots import Ballots
+from dynamo.node.leads import Leads
+from dynamo.node.node import Node
+from dynamo.node.proposals import Proposals
+from dynamo.node.rebuilding import Rebuilding
+from dynamo.ports import Identity, Respond
+from dynamo.protocol.effects import Effects, Send
+from dynamo.protocol.messages import Message
+from dynamo.protocol.paxos import Accept, Accepted, Learn, Promised
+from dynamo.versioning.ballot import ZERO
+from tests.mutants.mutant import Taken
+
+
+def accepts_are_answered_too_soon() -> Taken:
+    """Row 2: before they are on disk."""
+    return _answered_too_soon(Accepted)
+
+
+def promises_are_answered_too_soon() -> Taken:
+    """Row 3."""
+    return _answered_too_soon(Promised)
+
+
+def _answered_too_soon(kind: type[Message]) -> Taken:
+    keep = Acceptors._keep
+
+    def keeping(
+        self: Acceptors,
+        stored: bytes,
+        old: AcceptorState | None,
+        new: AcceptorState,
+        answer: Message,
+        respond: Respond,
+    ) -> None:
+        if isinstance(answer, kind):
+            respond(answer)
+            keep(self, stored, old, new, answer, lambda _: None)
+        else:
+            keep(self, stored, old, new, answer, respond)
+
+    return patch.object(Acceptors, "_keep", keeping)
+
+
+def a_ballot_in_doubt_stays() -> Taken:
+    """Row 4: the ballot of an accept that nobody answered in time is used for the next change."""
+    finish = Proposer._finish
+
+    def keeping(self: Proposer, results: Any) -> Effects:
+        if self._phase is Phase.ACCEPT and self._round.chosen == ZERO and not self._refused:
+            self._round.lead = Lead(self._ballot, self._register, 1)
+        return finish(self, results)
+
+    @contextmanager
+    def taken() -> Iterator[None]:
+        with (
+            patch.object(Proposer, "_finish", keeping),
+            patch.object(Leads, "take", lambda self, place, _: take(self, place)),
+        ):
+            yield
+
+    def take(leads: Leads, place: Any) -> Lead | None:
+        return leads._kept.pop(place, None)
+
+    return taken()
+
+
+def ballots_do_not_count_starts() -> Taken:
+    """Row 5: neither do they name the run."""
+    return _named(lambda node, _: (node, 0))
+
+
+def ballots_do_not_name_their_node() -> Taken:
+    """Row 6."""
+    return _named(lambda _, identity: ("", identity.starts))
+
+
+def _named(name: Callable[[str, Identity], tuple[str, int]]) -> Taken:
+    init = Ballots.__init__
+
+    def initialised(self: Ballots, node: str, clock: Any, identity: Identity) -> None:
+        init(self, node, clock, identity)
+        self._proposer, self._boot = name(node, identity)
+
+    return patch.object(Ballots, "__init__", initialised)
+
+
+def an_empty_disk_votes() -> Taken:
+    """Row 11: what it does not know it takes for nothing."""
+    return patch.object(Rebuilding, "check", lambda *_: None)
+
+
+def topologies_are_not_compared() -> Taken:
+    """Row 14: a node of another epoch is answered as any."""
+    handle = Node.handle
+    return patch.object(Node, "handle", lambda self, peer, _, *rest: handle(self, peer, self.ring.epoch, *rest))
+
+
+def majorities_of_the_living() -> Taken:
+    """Row 16: only replicas that are alive are asked and counted."""
+    place = Proposals._place
+
+    @contextmanager
+    def taken() -> Iterator[None]:
+        with patch.object(proposals, "majority_of", lambda _: 1), patch.object(Proposals, "_place", placed):
+            yield
+
+    def placed(self: Proposals, bucket: str, key: bytes) -> Any:
+        (_, _, primaries), chosen = place(self, bucket, key)
+        living = tuple(node for node in primaries if node in chosen.live)
+        return (bucket, key, living), chosen
+
+    return taken()
+
+
+def each_replica_gets_a_value_of_its_own() -> Taken:
+    """Row 18: the change is evaluated, or stamped, once for each that it is sent to."""
+    ask = Proposer._ask
+
+    def asking(self: Proposer, phase: Phase, message: Any, now: float) -> Effects:
+        effects = ask(self, phase, message, now)
+        if not isinstance(message, Accept):
+            return effects
+        for number, effect in enumerate(effects):
+            if isinstance(effect, Send):
+                register = msgspec.structs.replace(self._register, counter=self._register.counter + number)
+                effect.message = msgspec.structs.replace(message, register=encode(register))
+        return effects
+
+    return patch.object(Proposer, "_ask", asking)
+
+
+def what_waits_for_the_disk_is_shown() -> Taken:
+    """Row 19."""
+    inspect = Acceptors.inspect
+
+    def inspecting(self: Acceptors, *rest: Any) -> None:
+        with patch.object(self._storage, "read", self._storage.latest):
+            inspect(self, *rest)
+
+    return patch.object(Acceptors, "inspect", inspecting)
+
+
+def a_damaged_state_reads_as_nothing() -> Taken:
+    """Row 20."""
+    state = Acceptors._state
+
+    def read(self: Acceptors, stored: bytes) -> AcceptorState | None:
+        try:
+            return state(self, stored)
+        except CorruptValue:
+            return None
+
+    return patch.object(Acceptors, "_state", read)
+
+
+def what_is_accepted_is_shown_as_chosen() -> Taken:
+    """Not in the table: weaker reads see what nobody has agreed on yet."""
+    keep = Acceptors._keep
+
+    def keeping(
+        self: Acceptors, stored: bytes, old: Any, new: AcceptorState, answer: Message, respond: Respond
+    ) -> None:
+        keep(self, stored, old, new, answer, respond)
+        if isinstance(answer, Accepted):
+            _, bucket, key = split_record_key(stored)
+            self.learn(Learn(bucket, key, answer.ballot), 0.0, "", lambda _: None)
+
+    return patch.object(Acceptors, "_keep", keeping)
