@@ -16,7 +16,7 @@ from dynamo.simulation.register_disks import MAJORITY, Witness, states
 from dynamo.simulation.register_recorder import RegisterRecorder
 from dynamo.versioning.record import decode as decode_record
 
-PROGRESS_S = 10.0
+PROGRESS_S = 6.0
 """So soon after the last fault every node serves every key."""
 TIMEOUT_S = 2.0
 PAUSE_S = 0.1

@@ -16,6 +16,8 @@ from dynamo.simulation.plan import Plan
 PATIENT_S = 3.0
 """What every request must be served in where there are no faults, with slow disks and all clients on one key."""
 CRASHES_S = (0.2, 2.0)
+PARTITIONS = 8
+"""Enough for so few keys; the daemons' rounds over them cost the time that clients should have."""
 
 
 class RegisterHabits(msgspec.Struct):
@@ -55,7 +57,7 @@ class RegisterPlan(Plan, kw_only=True):
     @property
     def keeps_disks(self) -> bool:
         """Whether what was ever on a disk stays there, and readable."""
-        return not (self.wipe_s or self.rot_s)
+        return not (self.wipe_s or self.rot_s or self.old_copy_s)
 
 
 def draw(dice: Random) -> RegisterPlan:
@@ -64,6 +66,7 @@ def draw(dice: Random) -> RegisterPlan:
     drawn = RegisterPlan(
         **{field: getattr(base, field) for field in base.__struct_fields__}, registers=_draw_registers(dice)
     )
+    drawn.shape.partitions = PARTITIONS
     if drawn.shape.durability == "async":
         drawn.crash_s = dice.choice((0.0, dice.uniform(*CRASHES_S)))
     drawn.habits.timeout_min_s = PATIENT_S
@@ -77,8 +80,8 @@ def draw(dice: Random) -> RegisterPlan:
 def _draw_registers(dice: Random) -> RegisterHabits:
     registers, counters = dice.choice(((1, 0), (0, 1), (1, 1), (2, 1)))
     return RegisterHabits(
-        clients=dice.randint(2, 8),
-        operations=dice.randint(8, 25),
+        clients=dice.randint(2, 7),
+        operations=dice.randint(6, 16),
         registers=registers,
         counters=counters,
         read_share=dice.uniform(0.2, 0.6),

@@ -21,7 +21,7 @@ from dynamo.layout.register import encode
 from dynamo.node import proposals
 from dynamo.node.acceptors import Acceptors
 from dynamo.node.ballots import Ballots
-from dynamo.node.leads import Leads
+from dynamo.node.leads import Leads, Place
 from dynamo.node.node import Node
 from dynamo.node.proposals import Proposals
 from dynamo.node.rebuilding import Rebuilding
@@ -72,16 +72,13 @@ def a_ballot_in_doubt_stays() -> Taken:
             self._round.lead = Lead(self._ballot, self._register, 1)
         return finish(self, results)
 
+    def taking(self: Leads, place: Place, _: int) -> Lead | None:
+        return self._kept.pop(place, None)
+
     @contextmanager
     def taken() -> Iterator[None]:
-        with (
-            patch.object(Proposer, "_finish", keeping),
-            patch.object(Leads, "take", lambda self, place, _: take(self, place)),
-        ):
+        with patch.object(Proposer, "_finish", keeping), patch.object(Leads, "take", taking):
             yield
-
-    def take(leads: Leads, place: Any) -> Lead | None:
-        return leads._kept.pop(place, None)
 
     return taken()
 
