@@ -22,10 +22,10 @@ from dynamo.errors import CorruptValue
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.ballot import decode as decode_state
 from dynamo.layout.keyspaces import Keyspace, record_key, split_record_key
-from dynamo.layout.register import ABSENT, Register
+from dynamo.layout.register import Register
 from dynamo.layout.register import decode as decode_register
 from dynamo.simulation.cluster import Cluster, N
-from dynamo.versioning.ballot import Ballot
+from dynamo.versioning.ballot import Ballot, is_hearsay, plain
 
 MAJORITY = N // 2 + 1
 
@@ -35,6 +35,8 @@ class _Accepted(msgspec.Struct):
 
     register: bytes
     nodes: dict[str, None] = {}
+    former: dict[str, None] = {}
+    """Those that have lost the disk on which they had accepted it: they may have been counted before."""
 
 
 class _Key(msgspec.Struct):
@@ -56,16 +58,14 @@ class Witness:
             platter.on_replaced = self._replaced
 
     def was_chosen(self, bucket: str, key: bytes, version: int, value: bytes | None) -> bool:
-        """Whether a majority has accepted that, some time."""
-        return any((each.version, each.value) == (version, value) for each in self._history(bucket, key))
+        """Whether a majority has accepted that, some time; lost disks count."""
+        known = self._keys.get(self._stored(bucket, key), _Key())
+        majorities = [each for each in known.ballots.values() if len(each.nodes | each.former) >= MAJORITY]
+        registers = (decode_register(each.register) for each in majorities)
+        return any((each.version, each.value) == (version, value) for each in registers)
 
-    def latest(self, bucket: str, key: bytes) -> Register:
-        """What was chosen last of a key."""
-        return next(reversed(self._history(bucket, key)), ABSENT)
-
-    def _history(self, bucket: str, key: bytes) -> list[Register]:
-        known = self._keys.get(record_key(self._cluster.partition(bucket, key), bucket, key))
-        return [] if known is None else [register for _, register in known.chosen]
+    def _stored(self, bucket: str, key: bytes) -> bytes:
+        return record_key(self._cluster.partition(bucket, key), bucket, key)
 
     def _replaced(self, node: str) -> None:
         """A node has another disk: what it had accepted on the old one counts for nothing that is not chosen yet."""
@@ -74,18 +74,19 @@ class Witness:
             state = decode_state(held[stored]) if stored in held else AcceptorState()
             key.states[node] = state
             for ballot, accepted in key.ballots.items():
-                if len(accepted.nodes) < MAJORITY and ballot != state.accepted:
-                    accepted.nodes.pop(node, None)
+                if node in accepted.nodes and len(accepted.nodes) < MAJORITY and ballot != state.accepted:
+                    del accepted.nodes[node]
+                    accepted.former[node] = None
 
     def _see(self, node: str, space: Keyspace, stored: bytes, data: bytes | None) -> None:
         if space is not Keyspace.BALLOTS or data is None:
             return
         state, key = decode_state(data), self._keys.setdefault(stored, _Key())
         before = key.states.get(node, AcceptorState())
-        if state.promised < before.promised or state.accepted < before.accepted:
+        if state.promised < before.promised or plain(state.accepted) < plain(before.accepted):
             self._found("fell", stored, f"{node} had {_said(before)}, and has {_said(state)}")
         key.states[node] = state
-        if state.value is not None and state.accepted != before.accepted:
+        if state.value is not None and state.accepted != before.accepted and not is_hearsay(state.accepted):
             self._accepted(node, stored, key, state.accepted, state.value)
 
     def _accepted(self, node: str, stored: bytes, key: _Key, ballot: Ballot, register: bytes) -> None:

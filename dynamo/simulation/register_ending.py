@@ -9,15 +9,17 @@ from dynamo.errors import CorruptValue
 from dynamo.layout.keyspaces import Keyspace, record_key
 from dynamo.layout.register import Register, decode
 from dynamo.protocol.commands import Action, ChangeCommand
-from dynamo.simulation.cluster import Cluster
+from dynamo.simulation.cluster import Cluster, Running
 from dynamo.simulation.recorder import Reply
 from dynamo.simulation.register_clients import LEDGER, Rivals
-from dynamo.simulation.register_disks import MAJORITY, Witness, states
+from dynamo.simulation.register_disks import MAJORITY, states
 from dynamo.simulation.register_recorder import RegisterRecorder
 from dynamo.versioning.record import decode as decode_record
 
 PROGRESS_S = 6.0
 """So soon after the last fault every node serves every key."""
+RECOVERY_S = 60.0
+"""So soon after the last fault a replica that lost its disk is one like any other."""
 TIMEOUT_S = 2.0
 PAUSE_S = 0.1
 AUDITOR = "auditor"
@@ -26,7 +28,7 @@ AUDITOR = "auditor"
 class Ending:
     """One per run."""
 
-    def __init__(self, cluster: Cluster, recorder: RegisterRecorder, crowd: Rivals, witness: Witness) -> None:
+    def __init__(self, cluster: Cluster, recorder: RegisterRecorder, crowd: Rivals) -> None:
         self.violations: list[Violation] = []
         self.progress_s = 0.0
         """How long after the last fault the last node served the last key."""
@@ -34,7 +36,6 @@ class Ending:
         self._world = cluster.world
         self._recorder = recorder
         self._crowd = crowd
-        self._witness = witness
         self._dice = cluster.world.stream("ending")
 
     async def progress(self) -> None:
@@ -63,6 +64,16 @@ class Ending:
         if key in self._crowd.counters:
             return ChangeCommand(bucket=bucket, key=key, action=Action.ADD, request=request, amount=1)
         return ChangeCommand(bucket=bucket, key=key, action=Action.SET, request=request, value=self._crowd.value())
+
+    async def recover(self) -> None:
+        """Wait for replicas that have lost their disk."""
+        until = self._world.now() + RECOVERY_S
+        while troubles := [name for name, running in self._cluster.running.items() if _is_recovering(running)]:
+            if self._world.now() > until:
+                text = f"{', '.join(troubles)} lack what they lost {RECOVERY_S:g} s after the last fault"
+                self.violations.append(Violation("not-recovered", ("", ""), text))
+                return
+            await self._world.sleep(PAUSE_S)
 
     async def resolve(self) -> None:
         """Every request of unknown outcome gets its answer, the same through every node."""
@@ -118,6 +129,10 @@ class Ending:
 
     def _found(self, rule: str, bucket: str, key: bytes, text: str) -> None:
         self.violations.append(Violation(rule, (bucket, key.decode()), text))
+
+
+def _is_recovering(running: Running) -> bool:
+    return bool(running.node.voting.waiting() or len(running.node.rebuilding))
 
 
 def _version(register: bytes | None) -> int:

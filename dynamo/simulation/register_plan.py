@@ -72,8 +72,6 @@ def draw(dice: Random) -> RegisterPlan:
     drawn.habits.timeout_min_s = PATIENT_S
     if drawn.is_calm:
         drawn.registers.timeout_min_s, drawn.registers.timeout_max_s = PATIENT_S, PATIENT_S + 1
-    # A replica with an empty disk does not vote yet, and nothing brings it back.
-    drawn.wipe_s = 0.0
     return drawn
 
 

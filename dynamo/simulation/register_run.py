@@ -59,7 +59,7 @@ class _Simulation:
         self.nemesis = Nemesis(self.cluster, self.recorder, plan, rotting=(*ROTTING, Keyspace.BALLOTS))
         self.onlooker = Onlooker(self.cluster, self.witness, places)
         self.lister = Lister(self.cluster, places, OUTCOME_MARGIN_S)
-        self.ending = Ending(self.cluster, self.recorder, self.clients, self.witness)
+        self.ending = Ending(self.cluster, self.recorder, self.clients)
         self.audit = Audit(self.cluster, self.recorder, places)
         self.converged_s: float | None = 0.0
 
@@ -85,6 +85,7 @@ class _Simulation:
             task.cancel()
         await self.ending.resolve()
         finals = await self.ending.read()
+        await self.ending.recover()
         if self.plan.shape.repair.enabled:
             self.converged_s = await self.audit.converge(CONVERGENCE_SWEEPS * self.plan.shape.repair.period_s)
         await self.world.sleep(QUIET_S)

@@ -53,7 +53,7 @@ def test_the_seeds_of_a_day_meet_every_fault():
         shares[name] = sum(getattr(plan.weather, name) > 0 for plan in plans) / len(plans)
     assert all(0.25 < share < 0.65 for share in shares.values()), shares
     assert any(plan.is_calm for plan in plans)
-    for fate in ("rot_s", "old_copy_s"):
+    for fate in ("rot_s", "wipe_s", "old_copy_s"):
         assert sum(getattr(plan, fate) > 0 for plan in plans) > 5, fate
     assert {(plan.registers.registers > 0, plan.registers.counters > 0) for plan in plans} == {
         (True, False),
