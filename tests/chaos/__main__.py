@@ -12,11 +12,15 @@ from pathlib import Path
 
 import click
 
-from tests.chaos import hosts, nodes, report, schedule
+from dynamo.checker import figure, visualize
+from dynamo.workload import picture_file
+from tests.chaos import hosts, judge_registers, nodes, report, schedule
+from tests.chaos.modes import MODES
 from tests.chaos.run import AROUND_S, NODES, RECOVERY_S, WARM_S, Outcome, Run, summary_text
 
 LIMIT_S = 240.0
 """What may come on top of the asked minutes before the run is broken off."""
+PICTURES = ("counterexample.html", "counterexample.svg")
 SECONDS_MIN = WARM_S + RECOVERY_S + schedule.LASTS_S[1]
 
 
@@ -29,7 +33,7 @@ def main(arguments: list[str]) -> int:
     load_s = max(SECONDS_MIN, options.minutes * 60 - AROUND_S)
     folder = _emptied(options.output)
     click.echo(f"seed {options.seed}; results in {folder}")
-    run = Run(place, folder, options.seed, click.echo)
+    run = Run(MODES[options.mode], place, folder, options.seed, click.echo)
     try:
         outcome = asyncio.run(_bounded(run, kinds, load_s))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -37,6 +41,8 @@ def main(arguments: list[str]) -> int:
         return 2
     (folder / "summary.json").write_text(summary_text(outcome))
     (folder / "report.html").write_text(report.page(outcome))
+    if outcome.verdict.of("linearizable"):
+        counterexample(outcome, folder)
     _tell(outcome, folder)
     return 0 if outcome.passed else 1
 
@@ -47,9 +53,22 @@ def impossible(place: hosts.Hosts) -> frozenset[str]:
     return clock if place.can_cut else clock | frozenset(schedule.NETWORK)
 
 
+def counterexample(outcome: Outcome, folder: Path) -> None:
+    """The picture of the illegal key that has the fewest operations, as a page and as a drawing."""
+    history = outcome.journal.history
+    worst = judge_registers.check(history)[0].worst()
+    if worst is None:
+        return
+    drawn = visualize.draw(f"dynamo chaos, seed {outcome.seed}", [worst], history.events)
+    picture_file.write(folder / PICTURES[0], drawn)
+    (folder / PICTURES[1]).write_text(figure.draw(drawn.keys[0], drawn.keys[0].views[0]) + "\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the whole run (default: 10)")
+    kinds = "mixed: siblings and last-write-wins; linearizable; quorum: siblings at R=W=quorum, as if linearizable"
+    parser.add_argument("--mode", choices=tuple(MODES), default="mixed", help=f"{kinds} (default: mixed)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6), help="of the schedule")
     words = ", ".join((*schedule.ALIASES, *schedule.KINDS))
     parser.add_argument("--faults", default="all", help=f"comma-separated: {words} (default: all)")
@@ -70,7 +89,7 @@ async def _bounded(run: Run, kinds: tuple[str, ...], load_s: float) -> Outcome:
 
 def _emptied(folder: Path) -> Path:
     """The folder, without what an earlier run left; a folder that holds anything else is not touched."""
-    known = {"report.html", "summary.json", "history.jsonl", "nodes", "stores"}
+    known = {"report.html", "summary.json", "history.jsonl", "nodes", "stores", *PICTURES}
     if folder.exists():
         nodes.end_leftovers(folder / "nodes")
         strange = sorted({entry.name for entry in folder.iterdir()} - known)

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from dynamo.checker.history import Bucket, Outcome, Place, Return, Version
+from dynamo.checker.history import Call, Outcome, Place, Return, Version
 from dynamo.client import answers, wire
 from dynamo.client.answers import Answer
-from dynamo.client.connection import Connections
 from dynamo.client.results import ConnectionLost, NodeUnreachable, Siblings, Value
 from dynamo.errors import Applied, DynamoError
 from dynamo.ring.token import key_hash
 from dynamo.versioning.context import NOTHING, Context, from_token
-from tests.chaos.journal import Asked, Journal
+from tests.chaos.crowd import Crowd
+from tests.chaos.journal import Asked
+from tests.chaos.nodes import N
 
 CARTS, NAMES, LEDGER = "carts", "names", "ledger"
 """Siblings with sloppy quorums; last-write-wins with sloppy quorums; siblings with strict quorums, and no deletes."""
@@ -31,14 +32,12 @@ BUCKETS: dict[str, wire.BucketOptions] = {
     NAMES: {"mode": "lww"},
     LEDGER: {"mode": "siblings", "sloppy": False},
 }
-N = 3
 WINDOW_S = 15.0
 SHARED_KEYS = 6
 OWN_KEYS = 1
 OLD_SHARE = 0.1
 """Of reads: of a key of some earlier window, or of whatever it was."""
 TIMEOUT_S = 2.0
-AVOIDED_S = 3.0
 PADDING_MAX = 600
 REMEMBERED = 6
 Kind = Literal["get", "put", "delete"]
@@ -72,44 +71,19 @@ class Token:
 
 
 @dataclass(slots=True)
-class Crowd:
-    """All clients of a run, and what they share."""
+class Shoppers(Crowd):
+    """Clients of buckets that keep concurrent writes, or the newest."""
 
-    journal: Journal
-    endpoints: Mapping[str, str]
-    """Node to host:port."""
-    seed: int
     habits: Habits = field(default_factory=Habits)
-    connections: Connections = field(default_factory=lambda: Connections(200))
-    over: bool = False
-    written_at: dict[Place, float] = field(default_factory=dict)
-    """When each key was last written to, on the monotonic clock."""
-    began: float = field(default_factory=time.monotonic)
-    _operations: int = 0
     _tokens: dict[Place, list[Token]] = field(default_factory=dict)
-    _avoided: dict[str, float] = field(default_factory=dict)
 
-    def now(self) -> float:
-        """Seconds since the run began: the clock of the history."""
-        return time.monotonic() - self.began
-
-    async def make_buckets(self) -> None:
-        """Make the buckets at the first node, and note what they are."""
-        endpoint = next(iter(self.endpoints.values()))
-        for name, options in BUCKETS.items():
-            answer = await self.connections.exchange(endpoint, wire.put_bucket(name, options), 4.0)
-            answers.properties(answer)
-            self.journal.add(Bucket(name, "lww" if options["mode"] == "lww" else "siblings", N))
+    def buckets(self) -> Mapping[str, wire.BucketOptions]:
+        return BUCKETS
 
     async def run(self) -> None:
-        """Until `over` is set."""
         async with asyncio.TaskGroup() as group:
             for number in range(self.habits.clients):
                 group.create_task(_Client(self, f"c{number + 1}").run())
-
-    def next_operation(self) -> int:
-        self._operations += 1
-        return self._operations
 
     def publish(self, place: Place, token: Token) -> None:
         """Let others know a context."""
@@ -121,20 +95,11 @@ class Crowd:
         """Contexts that anybody got for a key lately."""
         return self._tokens.get(place, [])
 
-    def node(self, dice: Random) -> str:
-        """A node to ask: any but those that did not answer just now."""
-        now = time.monotonic()
-        usable = [node for node in self.endpoints if self._avoided.get(node, 0.0) < now]
-        return dice.choice(usable or list(self.endpoints))
-
-    def avoid(self, node: str) -> None:
-        self._avoided[node] = time.monotonic() + AVOIDED_S
-
 
 class _Client:
     """One process that works in sequence."""
 
-    def __init__(self, crowd: Crowd, name: str) -> None:
+    def __init__(self, crowd: Shoppers, name: str) -> None:
         self._crowd = crowd
         self._name = name
         self._dice = Random(f"{crowd.seed}/{name}")
@@ -219,7 +184,7 @@ class _Client:
         except DynamoError as error:
             if isinstance(error, NodeUnreachable | ConnectionLost):
                 crowd.avoid(asked.via)
-            returned, token = _failed(asked, error, crowd.now()), None
+            returned, token = failed(asked, error, crowd.now()), None
         crowd.journal.add(returned)
         if asked.kind != "get":
             crowd.written_at[asked.place] = time.monotonic()
@@ -280,7 +245,8 @@ def _names(values: Sequence[Value]) -> tuple[str, ...]:
     return tuple(name_of(value.value) for value in values)
 
 
-def _failed(asked: Asked, error: DynamoError, now: float) -> Return:
+def failed(asked: Call, error: DynamoError, now: float) -> Return:
+    """An error as the history knows it: of a read, or of a change that is sure not to have been made, a failure."""
     said = error.members.get("applied", error.applied)
     is_certain = asked.kind == "get" or Applied(str(said)) is Applied.NO
     outcome: Outcome = "fail" if is_certain else "unknown"

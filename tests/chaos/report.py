@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from dynamo.checker.history import Operation
-from tests.chaos import journal, judge, timeline
-from tests.chaos.clients import LEDGER
+from tests.chaos import timeline
 from tests.chaos.faults import Band
 from tests.chaos.run import NODES, Outcome
 from tests.chaos.timeline import Bar, Mark, Panel, Series
@@ -48,22 +47,17 @@ def page(outcome: Outcome) -> str:
 
 def _again(outcome: Outcome) -> str:
     minutes = round((outcome.ended_s + 60) / 60, 1)
-    return f'make chaos CHAOS_ARGS="--seed {outcome.seed} --minutes {minutes:g} --faults {",".join(outcome.kinds)}"'
+    mode = "" if outcome.mode.name == "mixed" else f"--mode {outcome.mode.name} "
+    return (
+        f'make chaos CHAOS_ARGS="{mode}--seed {outcome.seed} --minutes {minutes:g} --faults {",".join(outcome.kinds)}"'
+    )
 
 
 def _facts(outcome: Outcome) -> str:
-    checked = outcome.verdict.checked
-    lost = len(outcome.verdict.of("lost"))
+    counts = {**outcome.verdict.checked, "lost": len(outcome.verdict.of("lost"))}
     equal = outcome.recovery.get("replicas equal")
-    facts = (
-        (f"{checked['writes acknowledged']:,}", "writes acknowledged"),
-        (f"{lost:,}", "of them lost"),
-        (f"{checked['reads answered']:,}", "reads answered"),
-        (f"{checked['keys']:,}", "keys"),
-        (f"{checked['writes of unknown outcome']:,}", "writes of unknown outcome"),
-        (f"{checked['writes refused']:,}", "writes refused"),
-        ("never" if equal is None else f"{equal:g} s", "until replicas were equal"),
-    )
+    facts = [(f"{counts[name]:,}", words) for name, words in outcome.mode.facts]
+    facts.append(("never" if equal is None else f"{equal:g} s", "until replicas were equal"))
     return '<div class="facts">' + "".join(f"<div><b>{n}</b><span>{w}</span></div>" for n, w in facts) + "</div>"
 
 
@@ -133,7 +127,7 @@ def _repairs(samples: Iterable[Sample], name: str, end_s: float) -> list[float]:
 
 def _promises(outcome: Outcome) -> str:
     rows = []
-    for rule, claim in judge.PROMISES.items():
+    for rule, claim in outcome.mode.promises.items():
         found = outcome.verdict.of(rule)
         told = "".join(f"<br><code>{escape(str(each))}</code>" for each in found[:SHOWN_MAX])
         state = f'<td class="bad">{len(found)} violations</td>' if found else '<td class="good">kept</td>'
@@ -170,7 +164,7 @@ def _faults(outcome: Outcome) -> str:
     rows = []
     for number, band in enumerate(sorted(outcome.bands, key=lambda band: band.began_s), 1):
         during = [o for o in operations if band.began_s <= o.call.at < band.ended_s]
-        shares = "".join(f'<td class="n">{share}' for share in _shares(during))
+        shares = "".join(f'<td class="n">{share}' for share in _shares(outcome, during))
         rows.append(
             f'<tr><td class="n">{number}'
             f"<td>{band.fault.kind}{f' {band.fault.amount:+d} s' if band.fault.amount else ''}"
@@ -178,19 +172,15 @@ def _faults(outcome: Outcome) -> str:
             f'<td class="n">{band.began_s:.1f} s<td class="n">{band.ended_s - band.began_s:.1f} s'
             f'<td class="n">{len(during):,}{shares}</tr>'
         )
-    numbers = ("began", "lasted", "calls", "reads ok", "sloppy writes ok", "strict writes ok")
+    numbers = ("began", "lasted", "calls", *outcome.mode.columns)
     head = '<th class="n">no.<th>kind<th>nodes' + "".join(f'<th class="n">{name}' for name in numbers)
-    asked = "Calls go to any node, those on the wrong side of a partition included, and none is made twice."
+    asked = "Calls go to any node, those on the wrong side of a partition included; each is counted by itself."
     return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>{asked}</p>"
 
 
-def _shares(operations: list[Operation]) -> list[str]:
-    """The share that was answered ok, of reads, of writes to sloppy buckets, and of writes to the strict one."""
-    reads = [o for o in operations if o.call.kind == "get"]
-    writes = list(journal.writes(operations))
-    sloppy = [o for o in writes if o.call.bucket != LEDGER]
-    strict = [o for o in writes if o.call.bucket == LEDGER]
-    return [_share(part) for part in (reads, sloppy, strict)]
+def _shares(outcome: Outcome, operations: list[Operation]) -> list[str]:
+    """The share that was answered ok, of each part that the mode tells apart."""
+    return [_share([o for o in operations if belongs(o)]) for belongs in outcome.mode.columns.values()]
 
 
 def _share(operations: list[Operation]) -> str:

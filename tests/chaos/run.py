@@ -23,11 +23,12 @@ from dynamo.config import Config
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.server import ring_of
 from tests.chaos import judge, stores
-from tests.chaos.clients import LEDGER, Crowd, Habits
+from tests.chaos.crowd import Crowd
 from tests.chaos.faults import Band, Faults
 from tests.chaos.hosts import Hosts
 from tests.chaos.journal import Journal
-from tests.chaos.nodes import SETTINGS, ChaosNode, N, wait_ready
+from tests.chaos.modes import Mode
+from tests.chaos.nodes import SETTINGS, ChaosNode, wait_ready
 from tests.chaos.schedule import Planned, draw
 from tests.chaos.watch import Sample, Watch, recovery_s
 
@@ -46,6 +47,7 @@ AROUND_S = 60.0
 class Outcome:
     """All that is known of a run that came to its end."""
 
+    mode: Mode
     seed: int
     where: str
     kinds: Sequence[str]
@@ -66,7 +68,8 @@ class Outcome:
 class Run:
     """Made for one run in a folder of its own."""
 
-    def __init__(self, hosts: Hosts, folder: Path, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(self, mode: Mode, hosts: Hosts, folder: Path, seed: int, say: Callable[[str], None]) -> None:
+        self._mode = mode
         self._hosts = hosts
         self._folder = folder
         self._seed = seed
@@ -94,7 +97,7 @@ class Run:
     async def _phases(self, kinds: Sequence[str], load_s: float) -> Outcome:
         await self._start()
         endpoints = {node.id: node.endpoint for node in self._nodes}
-        crowd = Crowd(self._journal, endpoints, self._seed, Habits())
+        crowd = self._mode.crowd(self._journal, endpoints, self._seed)
         try:
             return await self._worked(crowd, kinds, load_s)
         finally:
@@ -102,19 +105,21 @@ class Run:
 
     async def _worked(self, crowd: Crowd, kinds: Sequence[str], load_s: float) -> Outcome:
         faults = Faults(self._hosts, self._nodes, self._journal, crowd.now)
-        watch = Watch(self._nodes, self._lists, crowd.now, crowd.written_at)
+        watch = Watch(self._nodes, self._lists, crowd.now, crowd.written_at, self._mode.replicas, self._mode.events)
         await crowd.make_buckets()
         plan = draw(self._seed, NODES, kinds, WARM_S, load_s - RECOVERY_S)
         async with _in_background(watch.run()):
             await self._load(crowd, faults, plan, load_s)
             healed_s = max((band.ended_s for band in faults.bands), default=0.0)
             ended_s = crowd.now()
+            await crowd.conclude()
             converged = await self._converge(watch, crowd.now)
         recovery = recovery_s(watch.samples, healed_s)
         await asyncio.to_thread(self._stop)
         self._say("judging")
         verdict = await asyncio.to_thread(self._judge, converged)
         return Outcome(
+            self._mode,
             self._seed,
             self._hosts.kind,
             kinds,
@@ -176,13 +181,13 @@ class Run:
         evidence = judge.Evidence(
             self._journal.history,
             stores.holdings(contents),
-            stores.all_homes(contents, self._lists, N),
+            stores.all_homes(contents, self._lists, self._mode.replicas),
             list(stores.hinted(contents)),
-            (LEDGER,),
+            self._mode.strict,
             _counted([*self._mishaps, *(text for node in self._nodes for text in (*node.exits, *node.bugs()))]),
         )
-        verdict = judge.judge(evidence)
-        if not converged:
+        verdict = self._mode.judge(evidence)
+        if not converged and "converged" in self._mode.promises:
             text = f"not all replicas were equal {CONVERGE_S:g} s after the load had ended"
             verdict.violations.append(Violation("converged", ("", ""), text))
         if not verdict.passed:
@@ -216,6 +221,7 @@ def summary(outcome: Outcome) -> dict[str, object]:
     """The run for machines."""
     return {
         "passed": outcome.passed,
+        "mode": outcome.mode.name,
         "seed": outcome.seed,
         "where": outcome.where,
         "kinds": list(outcome.kinds),
@@ -227,7 +233,7 @@ def summary(outcome: Outcome) -> dict[str, object]:
         "samples": outcome.samples,
         "promises": {
             rule: {"claim": claim, "violations": [str(each) for each in outcome.verdict.of(rule)]}
-            for rule, claim in judge.PROMISES.items()
+            for rule, claim in outcome.mode.promises.items()
         },
     }
 

@@ -15,6 +15,7 @@ from dynamo.layout.keyspaces import Keyspace, split_record_key
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.versioning.record import Record, decode
 from tests.chaos.clients import name_of
+from tests.chaos.nodes import N
 
 ENGINE_MAJOR = 0
 """As in `storage/environment.py`: the file formats of LMDB 0.9 and 1.0 differ."""
@@ -51,9 +52,10 @@ def _tree(environment: lmdb.Environment, space: Keyspace) -> dict[bytes, bytes]:
         return dict(transaction.cursor())
 
 
-def homes(lists: PreferenceLists, stored: bytes, n: int) -> tuple[str, ...]:
-    """The nodes that hold the record of a stored key."""
-    return lists.primaries(split_record_key(stored)[0], n)
+def homes(lists: PreferenceLists, stored: bytes, replicas: Mapping[str, int]) -> tuple[str, ...]:
+    """The nodes that hold the record of a stored key. `replicas`: of buckets that have not the usual number."""
+    partition, bucket, _ = split_record_key(stored)
+    return lists.primaries(partition, replicas.get(bucket, N))
 
 
 def place_of(stored: bytes) -> Place:
@@ -63,13 +65,16 @@ def place_of(stored: bytes) -> Place:
 
 
 def diverged(
-    contents: Mapping[str, Content], lists: PreferenceLists, n: int, concerns: Callable[[Place], bool]
+    contents: Mapping[str, Content],
+    lists: PreferenceLists,
+    replicas: Mapping[str, int],
+    concerns: Callable[[Place], bool],
 ) -> list[Place]:
     """The keys whose replicas do not hold the same bytes, of those that `concerns` names."""
     everything = {stored for each in contents.values() for stored in each.records}
     found = []
     for stored in everything:
-        forms = {contents[node].records.get(stored) for node in homes(lists, stored, n) if node in contents}
+        forms = {contents[node].records.get(stored) for node in homes(lists, stored, replicas) if node in contents}
         if len(forms) > 1 and concerns(place_of(stored)):
             found.append(place_of(stored))
     return found
@@ -83,10 +88,12 @@ def holdings(contents: Mapping[str, Content]) -> dict[str, Holding]:
     }
 
 
-def all_homes(contents: Mapping[str, Content], lists: PreferenceLists, n: int) -> dict[Place, tuple[str, ...]]:
+def all_homes(
+    contents: Mapping[str, Content], lists: PreferenceLists, replicas: Mapping[str, int]
+) -> dict[Place, tuple[str, ...]]:
     """The replicas of every key that anybody holds."""
     everything = {stored for each in contents.values() for stored in each.records}
-    return {place_of(stored): homes(lists, stored, n) for stored in everything}
+    return {place_of(stored): homes(lists, stored, replicas) for stored in everything}
 
 
 def version_of(record: Record) -> Version:

@@ -1,4 +1,4 @@
-"""A short run of the whole thing: real nodes, three faults, every promise."""
+"""Short runs of the whole thing: real nodes, a few faults, every promise."""
 
 import json
 import os
@@ -14,22 +14,44 @@ from tests.chaos.nodes import ROOT
 pytestmark = pytest.mark.cluster
 
 
-@pytest.mark.timeout(280)
-def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path):
-    """Five nodes are killed, stopped and cut off; nothing acknowledged is lost, and the replicas end up equal."""
-    results = tmp_path / "results"
-    options = ["--minutes", "1.7", "--seed", "3", "--faults", "kill,stop,isolate,one-way", "--output", str(results)]
-    run = subprocess.Popen([sys.executable, "-m", "tests.chaos", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def run_chaos(results: Path, *options: str) -> tuple[int, dict, str]:
+    """Exit code, summary and output of one run."""
+    command = [sys.executable, "-m", "tests.chaos", *options, "--output", str(results)]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         said, _ = run.communicate(timeout=250)
     finally:
         if run.poll() is None:
             os.kill(run.pid, signal.SIGKILL)
             run.wait()
-    summary = json.loads((results / "summary.json").read_text()) if (results / "summary.json").exists() else {}
-    broken = {rule: told["violations"] for rule, told in summary.get("promises", {}).items() if told["violations"]}
-    assert broken == {}, said
-    assert run.returncode == 0, said
+    file = results / "summary.json"
+    return run.returncode, json.loads(file.read_text()) if file.exists() else {}, said
+
+
+def broken(summary: dict) -> dict:
+    """Promises that were not kept."""
+    return {rule: told["violations"] for rule, told in summary.get("promises", {}).items() if told["violations"]}
+
+
+@pytest.mark.timeout(280)
+def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path):
+    """Five nodes are killed, stopped and cut off; nothing acknowledged is lost, and the replicas end up equal."""
+    results = tmp_path / "results"
+    code, summary, said = run_chaos(results, "--minutes", "1.7", "--seed", "3", "--faults", "kill,stop,isolate,one-way")
+    assert broken(summary) == {}, said
+    assert code == 0, said
     assert summary["checked"]["writes acknowledged"] > 500
     assert len(summary["faults"]) >= 2
     assert "<svg" in (results / "report.html").read_text()
+
+
+@pytest.mark.timeout(280)
+def test_half_a_minute_of_faults_leaves_linearizable_keys_linearizable(tmp_path: Path):
+    """A cut into two sides and a killed node: one order explains all answers, and each change asked twice is one."""
+    options = ("--mode", "linearizable", "--minutes", "1.5", "--seed", "5", "--faults", "halves,kill")
+    code, summary, said = run_chaos(tmp_path / "results", *options)
+    assert broken(summary) == {}, said
+    assert code == 0, said
+    assert summary["checked"]["operations judged legal"] > 1000
+    assert summary["checked"]["attempts that were repeats"] > 0
+    assert {fault["kind"] for fault in summary["faults"]} == {"halves", "kill"}

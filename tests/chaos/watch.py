@@ -13,7 +13,7 @@ import aiohttp
 from dynamo.checker.history import Place
 from dynamo.ring.preference_list import PreferenceLists
 from tests.chaos import stores
-from tests.chaos.nodes import ChaosNode, N
+from tests.chaos.nodes import ChaosNode
 
 EVERY_S = 1.0
 SCRAPE_S = 0.5
@@ -39,6 +39,20 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "incarnations renewed": ("dynamo_incarnation_renewals_total",),
 }
 """What else the nodes count that a reader of a run wants to know."""
+PAXOS_EVENTS: dict[str, tuple[str, ...]] = {
+    "rounds on a lead": ('dynamo_paxos_rounds_total{kind="lead"}',),
+    "rounds in two phases": ('dynamo_paxos_rounds_total{kind="full"}',),
+    "rounds with others interfering": ('dynamo_paxos_rounds_total{kind="contended"}',),
+    "messages rejected by acceptors": ("dynamo_paxos_rejections_total",),
+    "rounds begun anew": ("dynamo_paxos_backoffs_total",),
+    "changes taken over from a silent coordinator": ("dynamo_paxos_takeovers_total",),
+    "linearizable reads in one round trip": ('dynamo_paxos_reads_total{way="fast"}',),
+    "linearizable reads that replayed or took a round": (
+        'dynamo_paxos_reads_total{way="replayed"}',
+        'dynamo_paxos_reads_total{way="round"}',
+    ),
+}
+"""The same for buckets that are linearizable."""
 
 
 @dataclass(slots=True)
@@ -64,9 +78,13 @@ class Watch:
     lists: PreferenceLists
     now: Callable[[], float]
     written_at: Mapping[Place, float]
+    replicas: Mapping[str, int]
+    """Of buckets that have not the usual number."""
+    counted: Mapping[str, tuple[str, ...]]
+    """Events, and the series that count them."""
     samples: list[Sample] = field(default_factory=list)
     _counted: dict[tuple[str, str], float] = field(default_factory=dict)
-    _sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys((*REPAIRERS, *EVENTS), 0.0))
+    _sums: dict[str, float] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -82,14 +100,14 @@ class Watch:
         for node, page in zip(self.nodes, pages, strict=True):
             self._count(node.id, page or "")
         hints, differing = await asyncio.to_thread(self._stores)
-        repaired = {name: round(self._sums[name]) for name in REPAIRERS}
+        repaired = {name: round(self._sums.get(name, 0)) for name in REPAIRERS}
         sample = Sample(self.now(), sum(page is not None for page in pages), hints, differing, repaired)
         self.samples.append(sample)
         return sample
 
     def events(self) -> dict[str, int]:
-        """How often each of EVENTS has happened so far, on all nodes together."""
-        return {name: round(self._sums[name]) for name in EVENTS}
+        """How often each of them has happened so far, on all nodes together."""
+        return {name: round(self._sums.get(name, 0)) for name in self.counted}
 
     async def _page(self, session: aiohttp.ClientSession, node: ChaosNode) -> str | None:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
@@ -99,10 +117,11 @@ class Watch:
 
     def _count(self, node: str, page: str) -> None:
         """Add up what the counters grew by; one that fell belongs to a process that was started anew."""
-        for what, names in (REPAIRERS | EVENTS).items():
+        for what, names in {**REPAIRERS, **self.counted}.items():
             for series, value in series_of(page, names):
                 before = self._counted.get((node, series), 0.0)
-                self._sums[what] += value - before if value >= before else value
+                grown = value - before if value >= before else value
+                self._sums[what] = self._sums.get(what, 0.0) + grown
                 self._counted[node, series] = value
 
     def _stores(self) -> tuple[int, int]:
@@ -116,7 +135,9 @@ class Watch:
     def _differing(self) -> tuple[dict[str, stores.Content], set[Place]]:
         contents = {node.id: stores.content(node.data) for node in self.nodes}
         settled = time.monotonic() - SETTLED_S
-        differing = stores.diverged(contents, self.lists, N, lambda place: self.written_at.get(place, 0.0) < settled)
+        differing = stores.diverged(
+            contents, self.lists, self.replicas, lambda place: self.written_at.get(place, 0.0) < settled
+        )
         return contents, set(differing)
 
 
