@@ -56,13 +56,14 @@ class Officials(Crowd):
     """The clients of a run, and what they have told each other."""
 
     known: dict[Place, Known] = field(default_factory=dict)
+    clients: int = CLIENTS
 
     def buckets(self) -> Mapping[str, wire.BucketOptions]:
         return BUCKETS
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for number in range(CLIENTS):
+            for number in range(self.clients):
                 group.create_task(_Client(self, f"c{number + 1}").run())
 
     async def conclude(self) -> None:

@@ -1,0 +1,173 @@
+"""`python -m tests.chaos.cut`: what a cut costs. Five nodes, keys on all five, three of them cut off from two.
+
+Clients stay at their node, on either side, and want the same keys. Told as JSON: for each node when it first answered
+ok to a call made after the cut, and the last call that it did not answer ok; what the smaller side said instead; how
+soon it answered again after the heal; and whether all answers are those of linearizable keys.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import click
+import msgspec
+
+from dynamo.checker.history import Operation, Remark
+from dynamo.client import wire
+from tests.chaos import hosts, judge_registers
+from tests.chaos.journal import Journal
+from tests.chaos.nodes import ChaosNode, wait_ready
+from tests.chaos.register_clients import COUNTERS, REGISTERS, Known, Officials
+from tests.chaos.schedule import Planned, links
+
+NODES = ("node1", "node2", "node3", "node4", "node5")
+LARGER, SMALLER = NODES[:3], NODES[3:]
+SETTINGS = "\n[storage]\nmap_size_bytes = 268435456\n"
+"""All else as it comes: what finds a cut are the usual timers."""
+BEFORE_S, CUT_S, AFTER_S = 3.0, 8.0, 6.0
+CLIENTS = 4
+"""At each node."""
+
+
+@dataclass(slots=True)
+class Residents(Officials):
+    """The clients at one node."""
+
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    """Shared by all."""
+
+    def buckets(self) -> Mapping[str, wire.BucketOptions]:
+        return {name: {"mode": "linearizable", "n": len(NODES)} for name in (REGISTERS, COUNTERS)}
+
+    def next_operation(self) -> int:
+        return next(self.numbers)
+
+
+class Told(msgspec.Struct):
+    """What came of it. Seconds after the cut, or after the heal."""
+
+    first_ok_s: dict[str, float | None] = {}
+    """By node: the first call made after the cut that was answered ok, when it was answered."""
+    last_failed_s: dict[str, float | None] = {}
+    """By node: the last call made during the cut that was not answered ok, when it was made."""
+    answers: dict[str, dict[str, int]] = {}
+    """By node, to calls made during the cut: ok, or the error."""
+    healed_ok_s: dict[str, float | None] = {}
+    """By node of the smaller side: the first call answered ok after the heal."""
+    judged: int = 0
+    violations: list[str] = []
+
+
+def main(arguments: list[str]) -> int:
+    """0 if no answer was wrong; 2 where there are no namespaces."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.cut", description=__doc__)
+    parser.add_argument("folder", type=Path, help="an empty one")
+    options = parser.parse_args(arguments)
+    if not hosts.enter("tests.chaos.cut", arguments):
+        click.echo("this machine allows no network namespaces", err=True)
+        return 2
+    told = asyncio.run(_measured(options.folder.resolve()))
+    click.echo(msgspec.json.encode(told).decode())
+    return 1 if told.violations else 0
+
+
+async def _measured(folder: Path) -> Told:
+    place = hosts.Namespaces(NODES)
+    nodes = [ChaosNode(name, place, folder / "nodes") for name in NODES]
+    place.raise_up({node.id: node.disk for node in nodes})
+    for node in nodes:
+        node.configure(nodes, SETTINGS)
+    journal = Journal(folder / "history.jsonl")
+    try:
+        for node in nodes:
+            node.start()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1.0)) as session:
+            await wait_ready(session, nodes)
+        crowds = _crowds(journal, nodes)
+        cut_s, healed_s = await _worked(crowds, place, journal)
+    finally:
+        for node in nodes:
+            node.kill()
+        journal.close()
+    return _told(journal, cut_s, healed_s)
+
+
+def _crowds(journal: Journal, nodes: list[ChaosNode]) -> list[Residents]:
+    numbers, known, began = itertools.count(1), dict[tuple[str, str], Known](), time.monotonic()
+    return [
+        Residents(
+            journal,
+            {node.id: node.endpoint},
+            seed,
+            began=began,
+            known=known,
+            clients=CLIENTS,
+            numbers=numbers,
+        )
+        for seed, node in enumerate(nodes)
+    ]
+
+
+async def _worked(crowds: list[Residents], place: hosts.Hosts, journal: Journal) -> tuple[float, float]:
+    """The load, the cut and the heal; when these two were."""
+    await crowds[0].make_buckets()
+    async with asyncio.TaskGroup() as group:
+        for crowd in crowds:
+            group.create_task(crowd.run())
+        await asyncio.sleep(BEFORE_S)
+        fault = Planned(0, CUT_S, "halves", (*SMALLER, *LARGER))
+        await asyncio.to_thread(place.apply, links(fault, NODES, hosts.CLIENTS), ())
+        cut_s = crowds[0].now()
+        journal.add(Remark(cut_s, f"begins: {fault}"))
+        await asyncio.sleep(CUT_S)
+        await asyncio.to_thread(place.apply, (), ())
+        healed_s = crowds[0].now()
+        journal.add(Remark(healed_s, f"ends: {fault}"))
+        await asyncio.sleep(AFTER_S)
+        for crowd in crowds:
+            crowd.over = True
+    for crowd in crowds:
+        await crowd.conclude()
+        await crowd.connections.close()
+    return cut_s, healed_s
+
+
+def _told(journal: Journal, cut_s: float, healed_s: float) -> Told:
+    told = Told()
+    operations = list(journal.history.operations.values())
+    for node in NODES:
+        here = [operation for operation in operations if operation.call.via == node]
+        during = [operation for operation in here if cut_s <= operation.call.at < healed_s]
+        told.first_ok_s[node] = _first_ok(during, cut_s)
+        bad = [operation.call.at - cut_s for operation in during if operation.outcome != "ok"]
+        told.last_failed_s[node] = round(max(bad), 2) if bad else None
+        told.answers[node] = dict(Counter(_answer(operation) for operation in during))
+        if node in SMALLER:
+            told.healed_ok_s[node] = _first_ok([each for each in here if each.call.at >= healed_s], healed_s)
+    keys, contradictions = judge_registers.check(journal.history)
+    told.judged = keys.judged
+    wrong = [verdict for verdict in keys.verdicts if verdict.result != "legal"]
+    told.violations = [f"{verdict.key}: {verdict.result}: {verdict.reason}" for verdict in (*wrong, *contradictions)]
+    return told
+
+
+def _first_ok(operations: list[Operation], from_s: float) -> float | None:
+    answered = [o.last.at - from_s for o in operations if o.outcome == "ok" and o.last is not None]
+    return round(min(answered), 2) if answered else None
+
+
+def _answer(operation: Operation) -> str:
+    return operation.last.error or operation.outcome if operation.last is not None else "none"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
