@@ -33,6 +33,7 @@ EXPECTED = frozenset(
         "node-unreachable",
         "not-ready",
         "overloaded",
+        "precondition-failed",
         "quorum-unavailable",
         "read-timeout",
         "storage-full",

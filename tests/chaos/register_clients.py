@@ -2,8 +2,11 @@
 
 Values are unique, sums apart. A change of unknown outcome is asked for again through other nodes with the same
 Idempotency-Key, or resolved, or left as it is; some are asked for twice at the same time, and some again although they
-were answered. Three families of keys: few that live as long as the run and are never deleted, many that live for
-seconds and are deleted, too, and counters, on five replicas each.
+were answered. That a condition does not hold is what became of that attempt; an earlier one that nobody has heard of
+may be on its way still, and make the change when the condition holds again. Only a resolve rules that out.
+
+Three families of keys: few that live as long as the run and are never deleted, many that live for seconds and are
+deleted, too, and counters, on five replicas each.
 """
 
 from __future__ import annotations
@@ -119,19 +122,22 @@ class _Client:
         """A change, until it is known what became of it, or its client has lost interest."""
         wish = self._wish(place)
         request = f"{self._crowd.seed}-{self._crowd.next_operation()}"
-        if self._dice.random() < BY_CHANCE:
-            both = await asyncio.gather(self._attempt(place, wish, request), self._attempt(place, wish, request))
-            outcomes = [each.outcome for each in both]
-            returned = both[outcomes.index("ok")] if "ok" in outcomes else both[0]
+        is_open = self._dice.random() < BY_CHANCE
+        if is_open:
+            one, other = (self._attempt(place, wish, request, beside=True) for _ in range(2))
+            returned = min(
+                await asyncio.gather(one, other), key=lambda each: ("ok", "unknown", "fail").index(each.outcome)
+            )
         else:
             returned = await self._attempt(place, wish, request)
         for _ in range(ATTEMPTS_MAX - 1):
             if not self._goes_on(returned):
                 return
+            is_open = is_open or returned.outcome == "unknown"
             if returned.outcome == "unknown" and self._dice.random() < 0.35:
                 returned = await self._resolve(place, request)
             else:
-                returned = await self._attempt(place, wish, request)
+                returned = await self._attempt(place, wish, request, beside=is_open)
 
     def _goes_on(self, returned: Return) -> bool:
         """Whether the same is asked again."""
@@ -140,12 +146,13 @@ class _Client:
             return returned.applied and self._dice.random() < BY_CHANCE
         return self._dice.random() < (0.8 if returned.outcome == "unknown" else 0.2)
 
-    async def _attempt(self, place: Place, wish: Wish, request: str) -> Return:
+    async def _attempt(self, place: Place, wish: Wish, request: str, *, beside: bool = False) -> Return:
+        """One attempt. `beside`: another one may still be under way somewhere, so that a refusal decides nothing."""
         kind: Kind = "cas"
         if wish.condition is None:
             kind = {"set": "put", "delete": "delete", "add": "add"}[wish.action]  # type: ignore[assignment]
         call = self._call(place, kind, wish, request)
-        return await self._make(call, register_calls.change(call, wish))
+        return await self._make(call, register_calls.change(call, wish), beside=beside)
 
     async def _resolve(self, place: Place, request: str) -> Return:
         call = self._call(place, "resolve", None, request)
@@ -195,7 +202,7 @@ class _Client:
             amount=wished.amount,
         )
 
-    async def _make(self, call: Call, request: wire.Call) -> Return:
+    async def _make(self, call: Call, request: wire.Call, *, beside: bool = False) -> Return:
         crowd = self._crowd
         crowd.journal.add(call)
         if call.kind != "get":
@@ -203,6 +210,8 @@ class _Client:
         try:
             answer = await crowd.connections.exchange(crowd.endpoints[call.via], request, TIMEOUT_S)
             returned = register_calls.understood(call, answer, crowd.now())
+            if beside and not returned.applied:
+                returned = Return(call.op, returned.at, "unknown", error="precondition-failed")
         except DynamoError as error:
             if isinstance(error, NodeUnreachable | ConnectionLost):
                 crowd.avoid(call.via)
