@@ -17,6 +17,7 @@ from dynamo.workload.cluster import beside_etcd, cluster
 from dynamo.workload.comparison import Progress, Settings
 from dynamo.workload.event_loop import new_event_loop
 from dynamo.workload.front import front
+from dynamo.workload.linearizable import linearizable
 from dynamo.workload.machine import facts
 from dynamo.workload.overload import overload
 from dynamo.workload.report import Report, Section
@@ -28,10 +29,11 @@ COMPARISONS: dict[str, Comparison] = {
     "front": front,
     "cluster": cluster,
     "etcd": beside_etcd,
+    "linearizable": linearizable,
     "overload": overload,
     "slow-replica": slow_replica,
 }
-EVERYTHING = ("front", "etcd", "overload", "slow-replica")
+EVERYTHING = ("front", "etcd", "linearizable", "overload", "slow-replica")
 """Together these measure all there is: `etcd` has our cluster's rows, too."""
 
 

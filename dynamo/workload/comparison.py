@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -47,13 +48,20 @@ class Contender(msgspec.Struct, frozen=True):
 
 
 def interleaved(
-    contenders: Sequence[Contender], settings: Settings, loop: asyncio.Runner, progress: Progress
+    contenders: Sequence[Contender],
+    settings: Settings,
+    loop: asyncio.Runner,
+    progress: Progress,
+    around: Callable[[Contender], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> list[Row]:
-    """Measure all contenders in turn, in each round; a row each, in their order."""
+    """Measure all contenders in turn, in each round; a row each, in their order. `around` is entered for each of them,
+    warm-up included.
+    """
     rows = [Row(system=each.system.name, operation=each.operation.name, samples=[]) for each in contenders]
     for number in range(1, settings.rounds + 1):
         for contender, row in zip(contenders, rows, strict=True):
-            sample = loop.run(_measured(contender, settings))
+            with around(contender):
+                sample = loop.run(_measured(contender, settings))
             row.samples.append(sample)
             progress(f"round {number}/{settings.rounds}  {row.system}: {row.operation}  {_shown(sample)}")
     return rows
