@@ -55,11 +55,11 @@ def impossible(place: hosts.Hosts) -> frozenset[str]:
 
 def counterexample(outcome: Outcome, folder: Path) -> None:
     """The picture of the illegal key that has the fewest operations, as a page and as a drawing."""
-    history = outcome.journal.history
-    worst = judge_registers.check(history)[0].worst()
+    keys = judge_registers.check(outcome.journal.history)
+    worst = keys.worst()
     if worst is None:
         return
-    drawn = visualize.draw(f"dynamo chaos, seed {outcome.seed}", [worst], history.events)
+    drawn = visualize.draw(f"dynamo chaos, seed {outcome.seed}", [worst], keys.recording.asides)
     picture_file.write(folder / PICTURES[0], drawn)
     (folder / PICTURES[1]).write_text(figure.draw(drawn.keys[0], drawn.keys[0].views[0]) + "\n")
 

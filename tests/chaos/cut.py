@@ -153,10 +153,12 @@ def _told(journal: Journal, cut_s: float, healed_s: float) -> Told:
         told.answers[node] = dict(Counter(_answer(operation) for operation in during))
         if node in SMALLER:
             told.healed_ok_s[node] = _first_ok([each for each in here if each.call.at >= healed_s], healed_s)
-    keys, contradictions = judge_registers.check(journal.history)
+    keys = judge_registers.check(journal.history)
     told.judged = keys.judged
     wrong = [verdict for verdict in keys.verdicts if verdict.result != "legal"]
-    told.violations = [f"{verdict.key}: {verdict.result}: {verdict.reason}" for verdict in (*wrong, *contradictions)]
+    told.violations = [
+        f"{verdict.key}: {verdict.result}: {verdict.reason}" for verdict in (*wrong, *keys.recording.contradictions)
+    ]
     return told
 
 

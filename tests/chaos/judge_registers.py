@@ -58,8 +58,13 @@ PROMISES = {
 class Keys:
     """What the checker made of a history."""
 
-    ops: dict[str, list[Op]]
+    recording: recorded.Recording
     verdicts: list[KeyVerdict] = field(default_factory=list)
+
+    @property
+    def ops(self) -> dict[str, list[Op]]:
+        """Operations by key."""
+        return self.recording.keys
 
     @property
     def judged(self) -> int:
@@ -76,20 +81,19 @@ class Keys:
         return explain(chosen, self.ops[chosen.key], MODEL)
 
 
-def check(history: History) -> tuple[Keys, list[KeyVerdict]]:
-    """A verdict on each key, and requests that were answered in two ways."""
-    recording = recorded.operations(history)
-    keys = Keys(recording.keys)
-    keys.verdicts.extend(linearizability.check(recording.keys, MODEL, budget=BUDGET))
-    return keys, recording.contradictions
+def check(history: History) -> Keys:
+    """A verdict on each key; what was answered in two ways is in the recording."""
+    keys = Keys(recorded.operations(history))
+    keys.verdicts.extend(linearizability.check(keys.ops, MODEL, budget=BUDGET))
+    return keys
 
 
 def judge(evidence: Evidence) -> Verdict:
     """All rules."""
-    keys, contradictions = check(evidence.history)
+    keys = check(evidence.history)
     found = [_violation("linearizable", each) for each in keys.verdicts if each.result == "illegal"]
     found += [_violation("decided", each) for each in keys.verdicts if each.result == "undecided"]
-    found += [_violation("one-answer", each) for each in contradictions]
+    found += [_violation("one-answer", each) for each in keys.recording.contradictions]
     found += list(_unexpected(evidence.history))
     for keeper, target, version in evidence.hints:
         found.append(Violation("hints-left", ("", ""), f"{keeper} keeps {version.clock} for {target}"))
@@ -101,7 +105,7 @@ def judge(evidence: Evidence) -> Verdict:
 
 def judge_quorums(evidence: Evidence) -> Verdict:
     """Whether a bucket of another mode behaved like registers: what its clients saw, and nothing else."""
-    keys, _ = check(evidence.history)
+    keys = check(evidence.history)
     found = [_violation("linearizable", each) for each in keys.verdicts if each.result == "illegal"]
     return Verdict(_counts(evidence.history, keys), found)
 
