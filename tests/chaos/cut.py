@@ -17,23 +17,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
 import click
 import msgspec
 
-from dynamo.checker.history import Operation, Remark
+from dynamo.checker.history import Operation
 from dynamo.client import wire
-from tests.chaos import hosts, judge_registers
+from tests.chaos import hosts, judge_registers, stage
 from tests.chaos.journal import Journal
-from tests.chaos.nodes import ChaosNode, wait_ready
 from tests.chaos.register_clients import COUNTERS, REGISTERS, Known, Officials
-from tests.chaos.schedule import Planned, links
+from tests.chaos.stage import NODES, Stage
 
-NODES = ("node1", "node2", "node3", "node4", "node5")
 LARGER, SMALLER = NODES[:3], NODES[3:]
-SETTINGS = "\n[storage]\nmap_size_bytes = 268435456\n"
-"""All else as it comes: what finds a cut are the usual timers."""
-BEFORE_S, CUT_S, AFTER_S = 3.0, 8.0, 6.0
+BEFORE_S, CUT_S, AFTER_S = 2.0, 6.0, 4.0
 CLIENTS = 4
 """At each node."""
 
@@ -81,57 +76,40 @@ def main(arguments: list[str]) -> int:
 
 
 async def _measured(folder: Path) -> Told:
-    place = hosts.Namespaces(NODES)
-    nodes = [ChaosNode(name, place, folder / "nodes") for name in NODES]
-    place.raise_up({node.id: node.disk for node in nodes})
-    for node in nodes:
-        node.configure(nodes, SETTINGS)
-    journal = Journal(folder / "history.jsonl")
-    try:
-        for node in nodes:
-            node.start()
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1.0)) as session:
-            await wait_ready(session, nodes)
-        crowds = _crowds(journal, nodes)
-        cut_s, healed_s = await _worked(crowds, place, journal)
-    finally:
-        for node in nodes:
-            node.kill()
-        journal.close()
-    return _told(journal, cut_s, healed_s)
+    async with stage.raised(folder) as raised:
+        crowds = _crowds(raised)
+        cut_s, healed_s = await _worked(crowds, raised)
+    return _told(raised.journal, cut_s, healed_s)
 
 
-def _crowds(journal: Journal, nodes: list[ChaosNode]) -> list[Residents]:
+def _crowds(raised: Stage) -> list[Residents]:
     numbers, known, began = itertools.count(1), dict[tuple[str, str], Known](), time.monotonic()
     return [
         Residents(
-            journal,
-            {node.id: node.endpoint},
+            raised.journal,
+            {node: endpoint},
             seed,
             began=began,
             known=known,
             clients=CLIENTS,
             numbers=numbers,
         )
-        for seed, node in enumerate(nodes)
+        for seed, (node, endpoint) in enumerate(raised.endpoints.items())
     ]
 
 
-async def _worked(crowds: list[Residents], place: hosts.Hosts, journal: Journal) -> tuple[float, float]:
+async def _worked(crowds: list[Residents], raised: Stage) -> tuple[float, float]:
     """The load, the cut and the heal; when these two were."""
     await crowds[0].make_buckets()
     async with asyncio.TaskGroup() as group:
         for crowd in crowds:
             group.create_task(crowd.run())
         await asyncio.sleep(BEFORE_S)
-        fault = Planned(0, CUT_S, "halves", (*SMALLER, *LARGER))
-        await asyncio.to_thread(place.apply, links(fault, NODES, hosts.CLIENTS), ())
+        await asyncio.to_thread(raised.cut, SMALLER, LARGER, crowds[0].now())
         cut_s = crowds[0].now()
-        journal.add(Remark(cut_s, f"begins: {fault}"))
         await asyncio.sleep(CUT_S)
-        await asyncio.to_thread(place.apply, (), ())
         healed_s = crowds[0].now()
-        journal.add(Remark(healed_s, f"ends: {fault}"))
+        await asyncio.to_thread(raised.heal, SMALLER, LARGER, healed_s)
         await asyncio.sleep(AFTER_S)
         for crowd in crowds:
             crowd.over = True
