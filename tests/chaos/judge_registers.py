@@ -32,6 +32,7 @@ EXPECTED = frozenset(
         "draining",
         "node-unreachable",
         "not-ready",
+        "outcome-forgotten",
         "overloaded",
         "precondition-failed",
         "quorum-unavailable",
