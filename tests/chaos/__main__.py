@@ -29,11 +29,12 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     inside = options.hosts != "loopback" and hosts.enter("tests.chaos", arguments)
     place: hosts.Hosts = hosts.Namespaces(NODES) if inside else hosts.Loopback(NODES)
-    kinds = schedule.kinds_of(options.faults, impossible(place))
+    mode = MODES[options.mode]
+    kinds = schedule.kinds_of(options.faults, impossible(place).union(mode.unfit))
     load_s = max(SECONDS_MIN, options.minutes * 60 - AROUND_S)
     folder = _emptied(options.output)
     click.echo(f"seed {options.seed}; results in {folder}")
-    run = Run(MODES[options.mode], place, folder, options.seed, click.echo)
+    run = Run(mode, place, folder, options.seed, click.echo)
     try:
         outcome = asyncio.run(_bounded(run, kinds, load_s))
     except (KeyboardInterrupt, asyncio.CancelledError):

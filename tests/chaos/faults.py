@@ -97,8 +97,10 @@ class Faults:
     def _set_node(self, node: ChaosNode) -> None:
         """Make the node what the faults that last together make of it."""
         on_it = {fault.kind: fault for fault in self._lasting if node.id in fault.nodes}
-        if "kill" in on_it or "blackout" in on_it:
+        if on_it.keys() & {"kill", "blackout", "wipe"}:
             node.kill()
+            if "wipe" in on_it:
+                node.wipe()
         else:
             node.start()
         node.signal(signal.SIGSTOP if "stop" in on_it else signal.SIGCONT)

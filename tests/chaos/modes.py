@@ -26,6 +26,8 @@ class Mode:
     """What a reader wants to know first: a name in `Verdict.checked`, and the words for it."""
     columns: Mapping[str, Callable[[Operation], bool]]
     """Parts of the operations whose share of answers is told for each fault."""
+    unfit: tuple[str, ...] = ()
+    """Faults that break more than the mode promises."""
     strict: tuple[str, ...] = ()
     """Buckets with strict quorums."""
     replicas: Mapping[str, int] = field(default_factory=dict)
@@ -60,6 +62,8 @@ MIXED = Mode(
         "sloppy writes ok": lambda o: not _is_read(o) and o.call.bucket != LEDGER,
         "strict writes ok": lambda o: _is_write_to(o, LEDGER),
     },
+    # What W=1 has acknowledged is on one disk only.
+    unfit=("wipe",),
     strict=(LEDGER,),
 )
 _REGISTER_FACTS = (
@@ -91,5 +95,6 @@ QUORUM = Mode(
     promises={"linearizable": judge_registers.PROMISES["linearizable"]},
     facts=_REGISTER_FACTS,
     columns={"reads ok": _is_read, "writes ok": lambda o: not _is_read(o)},
+    unfit=("wipe",),
 )
 MODES = {mode.name: mode for mode in (MIXED, LINEARIZABLE, QUORUM)}

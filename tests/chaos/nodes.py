@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,6 +134,10 @@ class ChaosNode:
         if self._process is not None:
             self._process.kill()
             self._process.wait(EXIT_S)
+
+    def wipe(self) -> None:
+        """Take away all that is on its disk; it does not run."""
+        shutil.rmtree(self.data, ignore_errors=True)
 
     def signal(self, number: signal.Signals) -> None:
         """To the living process, if there is one."""

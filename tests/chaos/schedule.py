@@ -15,8 +15,10 @@ CUTS = ("isolate", "halves", "one-way", "bridge", "ring", "pair", "unplug")
 sees its two neighbours only; two nodes lose each other; one node alone, also for its clients.
 """
 NETWORK = (*CUTS, "lossy")
-ELSEWHERE = ("kill", "stop", "disk", "clock", "blackout")
-"""SIGKILL and a start later; SIGSTOP; a full disk; a clock that is wrong; SIGKILL to all nodes at once."""
+ELSEWHERE = ("kill", "stop", "disk", "clock", "blackout", "wipe")
+"""SIGKILL and a start later; SIGSTOP; a full disk; a clock that is wrong; SIGKILL to all nodes at once; SIGKILL, and a
+start later without anything of what was on the disk.
+"""
 KINDS = (*NETWORK, *ELSEWHERE)
 ALIASES = {"partition": CUTS, "network": NETWORK, "all": KINDS}
 
@@ -73,6 +75,9 @@ def draw(seed: int, nodes: Sequence[str], kinds: Sequence[str], begin_s: float, 
         kind = deck.pop()
         mixed = tuple(dice.sample(list(nodes), len(nodes)))
         amount = dice.choice(CLOCK_S) if kind == "clock" else 0
+        if kind == "wipe":
+            # Always the same one: of two that have lost their disks, a key may have no majority left that remembers.
+            mixed = (nodes[seed % len(nodes)],)
         found.append(Planned(round(at_s, 1), lasts_s, kind, _struck(kind, mixed), amount))
         overlaps = dice.random() < OVERLAP and kind != "blackout"
         at_s += lasts_s / 2 if overlaps else lasts_s + dice.uniform(*GAP_S)
@@ -81,7 +86,7 @@ def draw(seed: int, nodes: Sequence[str], kinds: Sequence[str], begin_s: float, 
 
 def _struck(kind: str, mixed: tuple[str, ...]) -> tuple[str, ...]:
     """The nodes that a fault concerns."""
-    if kind in ("kill", "stop", "disk", "clock", "isolate", "unplug"):
+    if kind in ("kill", "stop", "disk", "clock", "wipe", "isolate", "unplug"):
         return mixed[:1]
     return mixed[:2] if kind in ("pair", "one-way") else mixed
 

@@ -20,6 +20,7 @@ TICKS_S = (5, 10, 15, 30, 60, 120)
 COLOURS = {
     "kill": "#7f1d1d",
     "blackout": "#111827",
+    "wipe": "#be185d",
     "stop": "#6d28d9",
     "disk": "#92400e",
     "clock": "#0369a1",

@@ -44,6 +44,7 @@ PAXOS_EVENTS: dict[str, tuple[str, ...]] = {
     "rounds in two phases": ('dynamo_paxos_rounds_total{kind="full"}',),
     "rounds with others interfering": ('dynamo_paxos_rounds_total{kind="contended"}',),
     "messages rejected by acceptors": ("dynamo_paxos_rejections_total",),
+    "keys whose votes were asked for after a wipe": ("dynamo_rejoin_keys_total",),
     "rounds begun anew": ("dynamo_paxos_backoffs_total",),
     "changes taken over from a silent coordinator": ("dynamo_paxos_takeovers_total",),
     "linearizable reads in one round trip": ('dynamo_paxos_reads_total{way="fast"}',),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from dynamo.client import wire
 from dynamo.client.connection import Connections
 from dynamo.errors import DynamoError
 from dynamo.protocol.http_fields import IDEMPOTENCY_KEY, REPEATED
-from tests.cluster.rig import ClusterRig, running_cluster
+from tests.cluster.rig import ClusterRig, running_cluster, until
 
 pytestmark = pytest.mark.cluster
 
@@ -116,6 +117,14 @@ def test_all_nodes_killed_at_once_keep_what_they_acknowledged(cluster: ClusterRi
     assert tellers.attempts > sum(sums)
 
 
+@pytest.mark.timeout(180)
+def test_a_node_that_lost_its_disk_votes_only_for_what_it_has_heard(cluster: ClusterRig) -> None:
+    """Its disk is taken away under load; when it votes again, another one goes: what it votes for is what it had."""
+    tellers, sums = asyncio.run(_through_a_wipe(cluster))
+    assert sums == tellers.acknowledged
+    assert sum(sums) > 3 * BETWEEN
+
+
 @pytest.mark.timeout(120)
 def test_a_repeat_after_the_coordinator_was_killed_is_answered_as_the_first_time(cluster: ClusterRig) -> None:
     """The version of then, and that it is a repeat."""
@@ -150,6 +159,28 @@ async def _through_a_blackout(cluster: ClusterRig) -> tuple[Tellers, list[int]]:
         for node in cluster.nodes:
             await asyncio.to_thread(node.wait_ready)
         await tellers.grown(BETWEEN, load)
+
+    return await _loaded(cluster, steps)
+
+
+async def _through_a_wipe(cluster: ClusterRig) -> tuple[Tellers, list[int]]:
+    wiped, other, _ = cluster.nodes
+
+    async def steps(tellers: Tellers, load: asyncio.Task[None]) -> None:
+        await tellers.grown(BETWEEN, load)
+        await asyncio.to_thread(wiped.kill)
+        shutil.rmtree(wiped.directory / "data")
+        await tellers.grown(BETWEEN, load)
+        wiped.start()
+        await asyncio.to_thread(wiped.wait_ready)
+        await asyncio.to_thread(cluster.wait_connected)
+        await asyncio.to_thread(
+            until, lambda: wiped.metric("dynamo_rejoin_partitions") == 0, 60, lambda: "it does not vote again"
+        )
+        await asyncio.to_thread(other.kill)
+        await tellers.grown(BETWEEN, load)
+        other.start()
+        await asyncio.to_thread(other.wait_ready)
 
     return await _loaded(cluster, steps)
 
