@@ -134,8 +134,12 @@ def _behind(evidence: Evidence) -> Iterator[Violation]:
         for node in evidence.homes.get(place, ()):
             copy = evidence.holdings[node].copies.get(place)
             held = 0 if copy is None else max(copy.version.clock.values(), default=0)
-            # Tombstones are forgotten in time.
-            if held != returned.number and not (copy is None and not returned.values):
+            if not returned.values:
+                # Deleted keys are forgotten in time, and their version numbers with them.
+                is_right = copy is None or all(sibling.value is None for sibling in copy.version.siblings)
+            else:
+                is_right = held == returned.number
+            if not is_right:
                 text = f"{node} holds version {held}, and the last read showed version {returned.number}"
                 yield Violation("behind", place, text, (call.op,))
 

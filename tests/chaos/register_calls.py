@@ -70,11 +70,13 @@ def understood(call: Call, answer: Answer, now: float) -> Return:
         raise answers.failure(answer)
     told = msgspec.json.decode(answer.body, type=_Told)
     if call.kind == "resolve":
-        return Return(call.op, now, "ok", number=told.version, applied=told.applied == "yes")
+        return Return(call.op, now, "ok", number=told.version or None, applied=told.applied == "yes")
     applied = answer.status == 200
     values = () if told.value is None else (_name(told.value.encode()),)
     is_told = bool(values) or not told.exists
-    return Return(call.op, now, "ok", values=values, number=told.version, applied=applied, told=applied or is_told)
+    return Return(
+        call.op, now, "ok", values=values, number=told.version or None, applied=applied, told=applied or is_told
+    )
 
 
 def _found(call: Call, answer: Answer, now: float) -> Return:
@@ -94,8 +96,9 @@ def _name(value: bytes) -> str:
 
 
 def _version(answer: Answer) -> int | None:
+    """None where it is 0: a key that was deleted long ago is forgotten, and shown as if it had never been written."""
     text = answer.headers.get(fields.VERSION, "")
-    return int(text) if text.isdecimal() else None
+    return (int(text) or None) if text.isdecimal() else None
 
 
 def _then(wish: Wish) -> Mapping[str, object]:

@@ -173,7 +173,7 @@ class _Client:
         word = self._dice.choices(("none", "value", "version", "absent"), (3, 3, 3, 1))[0]
         if word == "none":
             return None
-        if word == "version":
+        if word == "version" and known.number:
             return Condition("version", number=known.number)
         if word == "absent" or known.value is None:
             return Condition("absent")
