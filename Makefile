@@ -52,6 +52,7 @@ nightly: $(VENV)/.dev ## what takes too long for every change: thousands of seed
 	@$(MAKE) simulate-cas SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
 	@$(MAKE) mutants
 	@$(MAKE) chaos
+	@$(MAKE) chaos CHAOS_ARGS="--mode linearizable"
 
 chaos: $(VENV)/.dev ## five real nodes under real faults: ten minutes, a report in ./chaos-results
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)

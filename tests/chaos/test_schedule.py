@@ -1,6 +1,7 @@
 import pytest
 
 from tests.chaos import schedule
+from tests.chaos.modes import MODES
 from tests.chaos.schedule import KINDS, NETWORK, draw, kinds_of, links
 
 NODES = ("a", "b", "c", "d", "e")
@@ -69,3 +70,17 @@ def test_in_a_ring_each_node_sees_two_others():
 
 def test_halves_see_nothing_of_each_other():
     assert len(_cut("halves", NODES)) == 2 * 2 * 3
+
+
+def test_one_node_only_loses_its_disk():
+    """However often: of two that have lost theirs, a key may have no majority left that remembers."""
+    plan = draw(4, NODES, ["wipe", "isolate"], 0, 600)
+    struck = {fault.nodes for fault in plan if fault.kind == "wipe"}
+    assert len(struck) == 1
+    assert len(struck.pop()) == 1
+
+
+@pytest.mark.parametrize("mode", ["mixed", "quorum"])
+def test_what_w_1_has_acknowledged_is_not_wiped(mode: str):
+    assert "wipe" not in kinds_of("all", MODES[mode].unfit)
+    assert "wipe" in kinds_of("all", MODES["linearizable"].unfit)
