@@ -98,7 +98,7 @@ def test_two_answers_to_one_request_are_illegal(cli, tmp_path):
     """Though the values are fine."""
     calls = Calls()
     calls.answer(calls.call("put", value="x", request="r"), number=1)
-    calls.answer(calls.call("put", value="x", request="r"), applied=False)
+    calls.answer(calls.call("put", value="x", request="r"), number=2)
     file = tmp_path / "history.jsonl"
     file.write_text(to_lines(calls.history))
     result = cli("check", file, "--model", "kv")
