@@ -31,7 +31,7 @@ IDLE_S = 1.0
 PATIENCE_S = 5.0
 """For one page."""
 AVOID_S = 1.0
-"""Pause after a failure before the same peer is asked again."""
+"""Pause after a failure before the same peer is asked the same again."""
 SAVE_EVERY = 16
 """Partitions."""
 REMIND_S = 30.0
@@ -47,7 +47,7 @@ class Rejoiner:
         self._node = node
         self._voting = node.voting
         self._pace = Pace(node)
-        self._avoided: dict[str, float] = {}
+        self._avoided: dict[tuple[str, int, int], float] = {}
         self._said_at = node.clock.monotonic()
 
     @property
@@ -78,7 +78,7 @@ class Rejoiner:
         if suffices(n, others, (), first):
             self._voting.rejoined(partition, n)
             return
-        sources = [peer for peer in others if self._may_ask(peer)][: answers_needed(n, len(others))]
+        sources = [peer for peer in others if self._may_ask(peer, partition, n)][: answers_needed(n, len(others))]
         if not suffices(n, others, sources, first):
             self._remind(partition, [peer for peer in others if peer not in sources])
             return
@@ -88,9 +88,9 @@ class Rejoiner:
         except CorruptValue as problem:
             self._remind(partition, [problem.detail])
 
-    def _may_ask(self, peer: str) -> bool:
+    def _may_ask(self, peer: str, partition: int, n: int) -> bool:
         now = self._node.clock.monotonic()
-        return self._node.liveness.is_alive(peer) and self._avoided.get(peer, now) <= now
+        return self._node.liveness.is_alive(peer) and self._avoided.get((peer, partition, n), now) <= now
 
     def _remind(self, partition: int, missing: list[str]) -> None:
         now = self._node.clock.monotonic()
@@ -130,20 +130,22 @@ class Rejoiner:
         ]
         for answers in await asyncio.gather(*questions):
             for peer, answer in answers.items():
-                if not self._add(gathering, peer, answer, partition):
+                if not self._add(gathering, peer, answer):
+                    self._avoided[peer, partition, n] = node.clock.monotonic() + AVOID_S
+                    self._remind(partition, [peer])
                     return False
         return True
 
-    def _add(self, gathering: Gathering, peer: str, answer: Message | PeerError, partition: int) -> bool:
+    def _add(self, gathering: Gathering, peer: str, answer: Message | PeerError) -> bool:
+        """Whether the answer is a page that can be read."""
         try:
             if isinstance(answer, Ballots):
                 gathering.add(peer, answer)
                 return True
-            problem = str(answer)
+            problem = str(answer.error or answer.failure.value) if isinstance(answer, PeerError) else str(answer)
         except CorruptValue as damage:
             problem = damage.detail
-        self._avoided[peer] = self._node.clock.monotonic() + AVOID_S
-        self._remind(partition, [f"{peer}: {problem}"])
+        log.debug("a replica did not say what it knows", peer=peer, problem=problem)
         return False
 
     async def _take_over(self, ready: list[tuple[bytes, list[bytes]]], n: int) -> bool:

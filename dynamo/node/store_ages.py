@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from dynamo.errors import CorruptValue, DynamoError, NotReady, StorageRefused
+from dynamo.errors import CorruptValue, DynamoError, NotReady
 from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.membership.store_ages import StoreAges
+from dynamo.node.records import typed
 from dynamo.ports import Identity, Respond, Storage
 from dynamo.protocol.codec import refusal
 from dynamo.protocol.messages import StoreAge, TellStores
@@ -150,13 +151,13 @@ class StoreAgeBook:
         """Put what is known of these nodes on disk."""
         present = {node: self._ages.of(node)[-1].store for node in nodes}
 
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             if error is None:
                 self._kept.update(present)
                 self._stores = 0
-            done(_as_dynamo(error))
+            done(error)
 
-        self._storage.write([self._change(node) for node in nodes], True, settled)
+        self._storage.write([self._change(node) for node in nodes], True, typed(settled))
 
     def agree(self, done: Callable[[bool], None]) -> None:
         """Count one more consent to a removal; `done` says whether it is on disk, with all that was written before."""
@@ -177,12 +178,6 @@ class StoreAgeBook:
 
     def _change(self, node: str) -> tuple[Keyspace, bytes, bytes]:
         return (Keyspace.META, _PREFIX + node.encode(), note.encode(self._ages.of(node)))
-
-
-def _as_dynamo(error: Exception | None) -> DynamoError | None:
-    if error is None or isinstance(error, DynamoError):
-        return error
-    return StorageRefused(f"the store failed: {error}")
 
 
 def _log_failure(error: DynamoError | None) -> None:

@@ -198,6 +198,7 @@ class Voting:
     def _has_copies(self, stored: bytes, n: int) -> bool:
         _, bucket, _ = split_record_key(stored)
         properties = self._buckets.last(bucket)
-        if properties is None or properties.mode is not Mode.LINEARIZABLE:
+        if properties is None:
             raise NotReady(f"{self._node} does not know bucket {bucket}, of which it has votes")
-        return properties.n == n
+        # A bucket that was dropped and made again may be of another mode: votes of before are nobody's any more.
+        return properties.mode is Mode.LINEARIZABLE and properties.n == n

@@ -9,7 +9,8 @@ from dynamo.daemons.store_sharer import StoreSharer
 from dynamo.errors import Applied, DynamoError, NotReady
 from dynamo.layout.ballot import AcceptorState, encode
 from dynamo.layout.floor import Floor
-from dynamo.layout.keyspaces import Keyspace
+from dynamo.layout.keyspaces import Keyspace, record_key
+from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.codec import refused_error
 from dynamo.protocol.commands import ChangeOutcome
 from dynamo.protocol.messages import Refused
@@ -235,3 +236,22 @@ async def test_a_question_of_a_store_that_the_answerer_does_not_know_is_refused(
     cluster.world.storage["node1"].release()
     await settle()
     assert len(answers) == 1
+
+
+async def test_one_partition_that_cannot_be_learned_holds_up_no_other():
+    """A replica has votes there of a bucket that it does not know; with the bucket it goes on."""
+    cluster = Cluster()
+    await settle()
+    held = cluster.world.storage["node1"].durable[Keyspace.BALLOTS]
+    held[record_key(0, "unheard", b"k")] = encode(AcceptorState(HIGH, HIGH, b"r"))
+    cluster.world.wipe("node3")
+    await settle()
+    await cluster.round()
+    await settle()
+    assert cluster.world["node3"].voting.left(3) == [0]
+    unheard = BucketProperties(name="unheard", mode=Mode.LWW)
+    cluster.world["node1"].buckets.learn([unheard], lambda _: None)
+    cluster.world.clock.turn(AVOID_S)
+    await cluster.round()
+    await settle()
+    assert cluster.world["node3"].voting.left(3) == []
