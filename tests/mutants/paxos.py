@@ -5,15 +5,17 @@ Rows of the research note's table 1.10. Those that the machines alone decide are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
 
+from dynamo.consensus.forgetting import Forgetting
 from dynamo.consensus.lead import Lead
 from dynamo.consensus.proposer import Phase, Proposer
+from dynamo.consensus.tally import majority_of
 from dynamo.errors import CorruptValue
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.keyspaces import split_record_key
@@ -24,7 +26,7 @@ from dynamo.node.ballots import Ballots
 from dynamo.node.leads import Leads, Place
 from dynamo.node.node import Node
 from dynamo.node.proposals import Proposals
-from dynamo.node.rebuilding import Rebuilding
+from dynamo.node.voting import Voting
 from dynamo.ports import Identity, Respond
 from dynamo.protocol.effects import Effects, Send
 from dynamo.protocol.messages import Message
@@ -105,7 +107,16 @@ def _named(name: Callable[[str, Identity], tuple[str, int]]) -> Taken:
 
 def an_empty_disk_votes() -> Taken:
     """Row 11: what it does not know it takes for nothing."""
-    return patch.object(Rebuilding, "check", lambda *_: None)
+    return patch.object(Voting, "may_vote", lambda *_: True)
+
+
+def a_majority_forgets() -> Taken:
+    """Row 12: whoever is away keeps what the others have forgotten."""
+
+    def most(self: Forgetting, those: Mapping[str, object]) -> bool:
+        return sum(peer in those for peer in self._primaries) >= majority_of(len(self._primaries))
+
+    return patch.object(Forgetting, "_is_all", most)
 
 
 def topologies_are_not_compared() -> Taken:

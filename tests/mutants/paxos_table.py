@@ -1,10 +1,8 @@
 """Table 1.10 of the research note, row by row: the classic bugs of per-key Paxos, and the tests that must notice each.
 
 A row is named by its number there. HARD runs simulated seeds until one fails; the others are stories and unit tests of
-the very rule. Rows of what does not exist here are named with what stands in their place:
-
-    12   forgetting a tombstone at a majority    nothing is forgotten yet
-    14   joint phase, rescan, epoch check        the topology does not change yet; its epoch is in each message
+the very rule. Row 14 (joint phase, rescan, epoch check) is about changes of membership, which are not made yet; what
+stands in its place is the check of the topology's epoch in each message.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from tests.unit.consensus import broken
 STORIES = "tests/simulation/test_registers.py::"
 HARD = "tests/simulation/test_register_seeds.py::test_hard_seeds_break_no_promise"
 ACCEPTOR = "tests/unit/consensus/test_acceptor.py::"
+FORGETTING = "tests/unit/consensus/test_forgetting.py::"
 TALLY = "tests/unit/consensus/test_tally.py::"
 
 PAXOS: tuple[Mutant, ...] = (
@@ -98,10 +97,19 @@ PAXOS: tuple[Mutant, ...] = (
         (f"{STORIES}test_an_empty_disk_does_not_vote",),
     ),
     Mutant(
+        "paxos-12",
+        "a majority forgets a deletion",
+        paxos.a_majority_forgets,
+        (f"{FORGETTING}test_a_majority_is_not_enough",),
+    ),
+    Mutant(
         "paxos-13",
         "what was promised for forgotten keys is forgotten",
         broken.no_floor,
-        (f"{ACCEPTOR}test_an_absent_key_accepts_nothing_at_or_below_the_floor",),
+        (
+            f"{ACCEPTOR}test_an_absent_key_accepts_nothing_at_or_below_the_floor",
+            f"{FORGETTING}test_what_comes_late_is_refused_by_who_has_forgotten",
+        ),
     ),
     Mutant(
         "paxos-14",
@@ -113,7 +121,7 @@ PAXOS: tuple[Mutant, ...] = (
         "paxos-15-old",
         "an answer to an earlier attempt is counted",
         broken.older_reply_counts,
-        (HARD,),
+        ("tests/unit/consensus/test_proposer.py::test_a_reply_to_an_earlier_ballot_does_not_count",),
     ),
     Mutant(
         "paxos-15-twice",

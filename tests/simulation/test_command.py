@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from dynamo.checker.history import from_lines
 from dynamo.cli.main import root
 from dynamo.daemons.auditor import Auditor
+from dynamo.node.acceptors import Acceptors
 
 
 def simulate(*words: str) -> Result:
@@ -85,6 +86,27 @@ def test_one_failing_seed_again():
     result = simulate("--seed", "1")
     assert result.return_value == 1
     assert "  wrong-leaf: " in result.stdout
+
+
+@pytest.mark.simulation
+def test_linearizable_buckets():
+    """The same words, other runs: sums, and one seed again with its history."""
+    result = simulate("--mode", "linearizable", "--seeds", "2", "--processes", "1", "--json")
+    assert result.return_value == 0
+    document = json.loads(result.stdout)
+    assert (document["seeds"], document["failures"]) == (2, [])
+    again = json.loads(simulate("--mode", "linearizable", "--seed", "1", "--json").stdout)
+    assert again["plan"]["registers"]["clients"] >= 2
+    assert any("ForwardChange" in line or "Accept" in line for line in again["trace"])
+
+
+@pytest.mark.simulation
+def test_a_seed_of_a_linearizable_bucket_that_fails():
+    """The command that replays it says what is simulated."""
+    with patch.object(Acceptors, "_keep", lambda *_: None):
+        result = simulate("--mode", "linearizable", "--seeds", "1", "--processes", "1")
+    assert result.return_value == 1
+    assert "  replay: dynamo simulate --mode linearizable --seed 1\n" in result.stdout
 
 
 @pytest.mark.simulation

@@ -4,37 +4,40 @@ import json
 import os
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 from dynamo.checker.history import from_lines, to_lines
 from dynamo.simulation.run import run_seed
+from dynamo.simulation.swarm import Mode, run_one
 
 SEEDS = (5, 17)
 SHOW = """
 import json, sys
 from dynamo.checker.history import to_lines
-from dynamo.simulation.run import run_seed
-runs = [run_seed(int(seed)) for seed in sys.argv[1:]]
+from dynamo.simulation.swarm import run_one
+runs = [run_one(sys.argv[1], int(seed)) for seed in sys.argv[2:]]
 print(json.dumps([[verdict.trace_hash, verdict.events, to_lines(history)] for verdict, history in runs]))
 """
 
 
-def runs_in_another_process(hash_seed: str) -> list:
+def runs_in_another_process(mode: Mode, hash_seed: str) -> list:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    command = [sys.executable, "-c", SHOW, *map(str, SEEDS)]
+    command = [sys.executable, "-c", SHOW, mode, *map(str, SEEDS)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     return json.loads(done.stdout)
 
 
 @pytest.mark.simulation
-def test_a_replay_is_the_same_run():
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_a_replay_is_the_same_run(mode: Mode):
     """Event for event, in this process and in others with other hash seeds."""
-    here = [run_seed(seed) for seed in SEEDS]
+    here = [run_one(mode, seed) for seed in SEEDS]
     mine = [[verdict.trace_hash, verdict.events, to_lines(history)] for verdict, history in here]
     assert all(verdict.events > 500 for verdict, _ in here)
     for hash_seed in ("0", "1", "random"):
-        assert runs_in_another_process(hash_seed) == mine
+        assert runs_in_another_process(mode, hash_seed) == mine
 
 
 @pytest.mark.simulation
