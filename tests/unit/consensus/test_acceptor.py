@@ -5,7 +5,7 @@ from dynamo.consensus import acceptor
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import GROUND, Floor
 from dynamo.layout.register import Register, decode
-from dynamo.versioning.ballot import ZERO, Ballot
+from dynamo.versioning.ballot import ZERO, Ballot, hearsay
 from tests.unit.consensus import broken
 
 BALLOTS = st.tuples(st.integers(0, 6), st.sampled_from(["", "a", "b"]), st.integers(0, 1))
@@ -120,3 +120,11 @@ def test_an_absent_key_shows_the_version_of_the_floor_and_no_ballot():
         assert decode(data) == Register(version=4, dropped=4)
     assert acceptor.shown(None, GROUND) == (ZERO, b"")
     assert acceptor.shown(AcceptorState(one(9), one(2), b"v"), floor) == (one(2), b"v")
+
+
+def test_nothing_is_accepted_in_a_ballot_of_hearsay():
+    """Nobody proposed in it. A reader that replays what such a replica shows is refused by all, that one included."""
+    heard = hearsay(one(7), "store")
+    for state in (None, AcceptorState(one(3), one(3), b"v"), AcceptorState(heard, heard, b"v")):
+        assert acceptor.accept(state, GROUND, heard, b"v") is None
+    assert acceptor.shown(AcceptorState(one(9), heard, b"v"), GROUND) == (heard, b"v")

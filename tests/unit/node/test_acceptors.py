@@ -10,7 +10,7 @@ from dynamo.layout.register import Register
 from dynamo.node.floors import floor_key
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.codec import refused_error
-from dynamo.protocol.messages import Message, Refused
+from dynamo.protocol.messages import Message, Refused, StoreAge
 from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot
 from dynamo.versioning.record import decode
@@ -232,3 +232,20 @@ def test_votes_say_which_stores_are_known(world):
     world.storage["node1"].release()
     world.agenda.run()
     assert world.ask("node1", prepare(MIDDLE)).stores != before
+
+
+@pytest.mark.parametrize("question", [prepare(LOW), accept(LOW)])
+def test_an_answer_that_waited_names_the_stores_of_when_it_is_sent(world: StrictWorld, question: Message):
+    """What is said from then on is not in what a node is told that lost its disk meanwhile."""
+    disk, ages = world.storage["node1"], world["node1"].store_ages
+    before = ages.stores
+    disk.held = True
+    ages.judge(StoreAge("node3", "f" * 16, 1, "r"))
+    answers: list[Message] = []
+    world["node1"].handle("node2", 1, question, world.clock.now + 2, "t", answers.append)
+    world.agenda.run()
+    assert ages.stores == before
+    disk.release()
+    world.agenda.run()
+    assert isinstance(answers[0], Promised | Accepted)
+    assert answers[0].stores == ages.stores != before
