@@ -68,7 +68,9 @@ class _Client:
         self._seen: dict[bytes, list[Seen]] = {key: [(0, None)] for _, key in crowd.places()}
 
     async def run(self) -> None:
-        for _ in range(self._habits.operations):
+        for number in range(self._habits.operations):
+            if self._habits.rest_s and number == self._habits.operations // 2:
+                await self._rest()
             await self._crowd.world.sleep(self._dice.expovariate(1 / self._habits.pause_s))
             key = self._dice.choice(self._crowd.registers + self._crowd.counters)
             if self._dice.random() < self._habits.read_share:
@@ -79,6 +81,13 @@ class _Client:
                 self._learn(key, reply)
             if all(reply.outcome != "ok" for reply in replies):
                 await self._crowd.world.sleep(self._dice.expovariate(1 / REST_S))
+
+    async def _rest(self) -> None:
+        """Leave nothing behind, and let the store forget it."""
+        for _, key in self._crowd.places():
+            command = ChangeCommand(bucket=LEDGER, key=key, action=Action.DELETE, request=self._dice.randbytes(16))
+            await self._change(command)
+        await self._crowd.world.sleep(self._habits.rest_s)
 
     async def _change(self, command: ChangeCommand) -> list[Reply]:
         tries = [self._node()]
@@ -140,7 +149,8 @@ class _Client:
     def _condition(self, key: bytes) -> Condition:
         stale = self._dice.random() < self._habits.stale_share
         version, value = self._dice.choice(self._seen[key]) if stale else self._seen[key][-1]
-        if self._dice.random() < 0.5:
+        by_version = self._dice.random() < 0.5
+        if by_version and (value is not None or not self._habits.rest_s):
             return Condition(version=version)
         return Condition(exists=False) if value is None else Condition(value=value)
 

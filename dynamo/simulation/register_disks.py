@@ -79,10 +79,15 @@ class Witness:
                     accepted.former[node] = None
 
     def _see(self, node: str, space: Keyspace, stored: bytes, data: bytes | None) -> None:
-        if space is not Keyspace.BALLOTS or data is None:
+        if space is not Keyspace.BALLOTS:
             return
-        state, key = decode_state(data), self._keys.setdefault(stored, _Key())
+        key = self._keys.setdefault(stored, _Key())
         before = key.states.get(node, AcceptorState())
+        if data is None:
+            # Forgotten: what was promised is still promised, by the floor.
+            key.states[node] = AcceptorState(before.promised)
+            return
+        state = decode_state(data)
         if state.promised < before.promised or plain(state.accepted) < plain(before.accepted):
             self._found("fell", stored, f"{node} had {_said(before)}, and has {_said(state)}")
         key.states[node] = state
@@ -104,7 +109,8 @@ class Witness:
             self._compare(stored, earlier, later, later_ballot)
 
     def _compare(self, stored: bytes, earlier: Register, later: Register, ballot: Ballot) -> None:
-        same = (earlier.value, earlier.request) == (later.value, later.request)
+        is_forgotten = later.value is None and not later.request
+        same = is_forgotten or (earlier.value, earlier.request) == (later.value, later.request)
         if later.version < earlier.version or (later.version == earlier.version and not same):
             text = f"{_shown(earlier)} was chosen, and then, in ballot {ballot}, {_shown(later)}"
             self._found("not-chosen", stored, text)

@@ -47,6 +47,10 @@ class RegisterHabits(msgspec.Struct):
     """Mean pause between two operations."""
     timeout_min_s: float = 0.3
     timeout_max_s: float = 2.0
+    rest_s: float = 0.0
+    """Pause of each client in the middle of its work. If there is one, it is for the store to forget deleted keys.
+    Their version is 0 then, for whoever looks, and goes on from a higher one; so no condition names a version of one.
+    """
 
 
 class RegisterPlan(Plan, kw_only=True):

@@ -21,7 +21,9 @@ _KINDS: dict[Action, history.Kind] = {Action.SET: "put", Action.DELETE: "delete"
 
 
 class RegisterRecorder(Recorder):
-    """One per simulation."""
+    """One per simulation. A store that forgets deleted keys says version 0 of them, which then counts nothing."""
+
+    forgets = False
 
     def is_up(self, node: str) -> bool:
         """Whether a client could connect."""
@@ -63,7 +65,7 @@ class RegisterRecorder(Recorder):
             error="repeated" if answer.repeated else "",
             held_by=holders(self._cluster, call.bucket, call.key.encode(), answer.version),
             applied=answer.applied,
-            number=answer.version,
+            number=None if self.forgets and not answer.version else answer.version,
             told=is_told,
         )
         self._returned(call, future, returned, Reply("ok", change=answer))

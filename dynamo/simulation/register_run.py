@@ -53,6 +53,7 @@ class _Simulation:
         self.cluster = Cluster(world, plan.shape, plan.weather, plan.disk)
         self.history = History()
         self.recorder = RegisterRecorder(self.cluster, self.history)
+        self.recorder.forgets = bool(plan.registers.rest_s)
         self.clients = Rivals(world, self.recorder, self.cluster.ids, plan.registers)
         places = self.clients.places()
         self.witness = Witness(self.cluster)
@@ -83,7 +84,8 @@ class _Simulation:
         await self.ending.progress()
         for task in beside:
             task.cancel()
-        await self.ending.resolve()
+        if not self.recorder.forgets:
+            await self.ending.resolve()
         finals = await self.ending.read()
         await self.ending.recover()
         if self.plan.shape.repair.enabled:
@@ -117,7 +119,7 @@ class _Simulation:
         """Judge the history."""
         if self.plan.rot_s:
             faults = [fault for fault in faults if DAMAGE not in fault]
-        found = outcomes.check(self.history, OUTCOME_MARGIN_S) + judged(self.history)
+        found = outcomes.check(self.history, OUTCOME_MARGIN_S) + judged(self.history, forgets=self.recorder.forgets)
         if self.plan.keeps_disks:
             found += held(self.history)
         if self.converged_s is None:
@@ -146,8 +148,8 @@ class _Simulation:
         )
 
 
-def judged(history: History) -> list[Violation]:
-    """What is wrong with the order of the operations, key by key."""
+def judged(history: History, *, forgets: bool) -> list[Violation]:
+    """What is wrong with the order of the operations, key by key. Where the store forgets, versions leave gaps."""
     recording = operations(history, LEDGER)
     verdicts = [*recording.contradictions, *linearizability.check(recording.keys, "kv", budget=BUDGET)]
     found = [
@@ -155,7 +157,8 @@ def judged(history: History) -> list[Violation]:
         for verdict in verdicts
         if verdict.result == "illegal"
     ]
-    return found + [violation for key, ops in recording.keys.items() for violation in gaps.check(_place(key), ops)]
+    counted = {} if forgets else recording.keys
+    return found + [violation for key, ops in counted.items() for violation in gaps.check(_place(key), ops)]
 
 
 def held(history: History) -> list[Violation]:

@@ -1,7 +1,11 @@
 """Linearizable buckets under random faults, one cluster a seed: no answer is wrong, and everybody gets on."""
 
+from unittest.mock import patch
+
 import pytest
 
+from dynamo.consensus import requests
+from dynamo.daemons import forgetter
 from dynamo.simulation.register_plan import RegisterPlan, draw
 from dynamo.simulation.register_run import run_seed
 from dynamo.simulation.world import World
@@ -10,6 +14,7 @@ EVERY_DAY = range(1, 151)
 KEPT: dict[int, str] = {}
 """Seeds that once found a fault. A change of the plans makes them ordinary seeds; each fault has a test of its own."""
 HARD = range(1, 16)
+FORGETFUL = range(1, 13)
 
 
 def hard(seed: int) -> RegisterPlan:
@@ -41,6 +46,34 @@ def test_hard_seeds_break_no_promise():
     for seed in HARD:
         verdict, _ = run_seed(seed, plan=hard(seed))
         assert verdict.violations == [], f"hard seed {seed}"
+
+
+MEMORY_MS = 15_000
+"""How long repeats are recognised, and deleted keys remembered, where that is ten minutes in earnest."""
+
+
+def forgetful(seed: int) -> RegisterPlan:
+    """A plan in which keys are deleted, forgotten while their clients rest, and written again."""
+    plan = draw(World(seed).stream("register plan"))
+    habits = plan.registers
+    habits.delete_share, habits.rest_s, habits.resolve_share = 0.4, 45.0, 1.0
+    habits.pause_s, habits.repeat_share = 0.1, 0.1
+    if seed % 4:
+        # Nothing is forgotten while nodes come and go.
+        plan.crash_s = plan.stop_s = plan.break_s = plan.full_s = plan.freeze_s = 0.0
+    return plan
+
+
+@pytest.mark.simulation
+def test_what_is_forgotten_does_not_come_back():
+    """Under every fault; and in enough of the seeds something is forgotten."""
+    forgot = 0
+    with patch.object(requests, "WINDOW_MS", MEMORY_MS), patch.object(forgetter, "WINDOW_MS", MEMORY_MS):
+        for seed in FORGETFUL:
+            verdict, _ = run_seed(seed, plan=forgetful(seed), keep_trace=True)
+            assert verdict.violations == [], f"forgetful seed {seed}"
+            forgot += any("answer Forgotten" in line for line in verdict.trace)
+    assert forgot > len(FORGETFUL) / 4
 
 
 @pytest.mark.simulation
