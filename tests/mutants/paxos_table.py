@@ -12,7 +12,8 @@ from tests.mutants.mutant import Mutant
 from tests.unit.consensus import broken
 
 STORIES = "tests/simulation/test_registers.py::"
-HARD = "tests/simulation/test_register_seeds.py::test_hard_seeds_break_no_promise"
+SEEDS = "tests/simulation/test_register_seeds.py::"
+HARD = f"{SEEDS}test_hard_seeds_break_no_promise"
 ACCEPTOR = "tests/unit/consensus/test_acceptor.py::"
 FORGETTING = "tests/unit/consensus/test_forgetting.py::"
 TALLY = "tests/unit/consensus/test_tally.py::"
@@ -100,7 +101,7 @@ PAXOS: tuple[Mutant, ...] = (
         "paxos-12",
         "a majority forgets a deletion",
         paxos.a_majority_forgets,
-        (f"{FORGETTING}test_a_majority_is_not_enough",),
+        (f"{FORGETTING}test_a_majority_is_not_enough", f"{SEEDS}test_what_is_forgotten_does_not_come_back"),
     ),
     Mutant(
         "paxos-13",
