@@ -1,1 +1,1 @@
-"""Beside. Load: keys and requests from a seed, an HTTP client, closed loops, systems side by side; picture files."""
+"""Beside. Load: keys and requests from a seed, a cheap HTTP client, closed loops, systems side by side; pictures."""

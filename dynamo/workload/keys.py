@@ -29,3 +29,25 @@ class KeySpace:
         """Positions of keys for each connection: disjoint, together all of them, sizes at most one apart."""
         assert 0 < connections <= len(self.keys), "each connection needs a key of its own"
         return [self._order[first::connections] for first in range(connections)]
+
+
+class RoutedKeys(KeySpace):
+    """The same keys, each asked for at one endpoint of several: connections take turns over the endpoints."""
+
+    def __init__(self, keys: KeySpace, endpoint_of: list[int], endpoints: int) -> None:
+        self.value_bytes, self.keys, self.values = keys.value_bytes, keys.keys, keys.values
+        self._order = [position for share in keys.shares(1) for position in share]
+        self._endpoint_of = endpoint_of
+        """By position: the place of the endpoint in the list of them."""
+        self._endpoints = endpoints
+
+    def shares(self, connections: int) -> list[list[int]]:
+        """As of any keys; the nth connection has keys of the nth endpoint, round and round."""
+        by_endpoint: list[list[int]] = [[] for _ in range(self._endpoints)]
+        for position in self._order:
+            by_endpoint[self._endpoint_of[position]].append(position)
+        turns = [(number % self._endpoints, number // self._endpoints) for number in range(connections)]
+        counts = [sum(endpoint == each for each, _ in turns) for endpoint in range(self._endpoints)]
+        shares = [by_endpoint[endpoint][turn :: counts[endpoint]] for endpoint, turn in turns]
+        assert all(shares), "each connection needs a key of its own"
+        return shares

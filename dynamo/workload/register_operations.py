@@ -35,13 +35,12 @@ class RegisterGet:
 
 
 class RegisterPut:
-    """A PUT without a condition. `versions` is what the answers told, by position."""
+    """A PUT without a condition. `versions` is what the answers told, by position; of another PUT of these, its own."""
 
-    name = "PUT, linearizable"
-
-    def __init__(self, keys: KeySpace, bucket: str) -> None:
+    def __init__(self, keys: KeySpace, bucket: str, versions: list[int] | None = None, where: str = "") -> None:
+        self.name = f"PUT, linearizable{where}"
         self.keys = keys
-        self.versions: list[int] = [0] * len(keys)
+        self.versions: list[int] = [0] * len(keys) if versions is None else versions
         self._requests = [
             f"PUT /v1/kv/{bucket}/{key} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(value)}\r\n\r\n".encode()
             + value

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from dynamo.workload.keys import KeySpace
+from dynamo.workload.keys import KeySpace, RoutedKeys
 
 
 def test_one_seed_gives_one_run():
@@ -40,3 +40,13 @@ def test_more_connections_than_keys_are_refused():
     """Two connections would meet at a key."""
     with pytest.raises(AssertionError, match="key of its own"):
         KeySpace(1, 3, 8).shares(4)
+
+
+def test_routed_keys_are_asked_for_at_their_endpoint():
+    """Connections take turns over the endpoints; shares are disjoint, and together all keys."""
+    keys = KeySpace(1, 30, 4)
+    routed = RoutedKeys(keys, [position % 3 for position in range(30)], 3)
+    shares = routed.shares(7)
+    assert [{position % 3 for position in share} for share in shares] == [{0}, {1}, {2}, {0}, {1}, {2}, {0}]
+    assert sorted(position for share in shares for position in share) == list(range(30))
+    assert routed.values == keys.values
