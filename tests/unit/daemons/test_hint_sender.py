@@ -393,10 +393,8 @@ async def _story(happening) -> None:
         storage.full = False
     await post.settle()
     await post.work(120)
-    assert post.book.targets() == []
-    assert post.world.storage[HOLDER].durable[Keyspace.HINTS] == {}
+    assert (post.book.targets(), post.world.storage[HOLDER].durable[Keyspace.HINTS]) == ([], {})
     for key, actor in sorted(kept):
         held = post.held(TARGET, key)
-        assert held is not None
         assert actor in held.clock
         assert actor in {s.actor for s in held.siblings}
