@@ -21,6 +21,7 @@ import msgspec
 from dynamo.consensus.newest import newest, sound
 from dynamo.consensus.tally import Tally, majority_of
 from dynamo.errors import CorruptValue, DynamoError, QuorumUnavailable, ReadTimeout
+from dynamo.layout.register import decode
 from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Rejected
@@ -195,10 +196,12 @@ class SettledRead:
         return self._finish(SettledState(register, reply.accepted, 1))
 
     def _completed(self, message: Inspected) -> Inspected:
-        """The reply with its register, which it lacks if this node has it."""
+        """The reply with its register, which it lacks if this node has it. Raises CorruptValue for one without."""
         if not message.register and message.accepted == self._known.accepted:
             return Inspected(message.accepted, self._known.register, message.stores)
         sound(message)
+        if message.accepted == ZERO:
+            decode(message.register)
         return message
 
     def _replay_newest(self, group: dict[str, Inspected], stores: int, now: float) -> Effects:

@@ -13,7 +13,7 @@ from dynamo.consensus.settled_read import SettledRead
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import GROUND, Floor
 from dynamo.protocol.commands import Action, ChangeCommand
-from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send
+from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot
@@ -88,6 +88,8 @@ class Story:
         self.sent: list[Send] = []
         self.learned: list[Send] = []
         self.finished: list[Any] = []
+        self.wakes: list[float] = []
+        """Times still to come at which it wants to be woken."""
 
     def start(self) -> Story:
         self._take(self.machine.start(self.now))
@@ -111,6 +113,7 @@ class Story:
 
     def wait_until(self, now: float) -> None:
         self.now = now
+        self.wakes = [when for when in self.wakes if when > now]
         self._take(self.machine.on_wakeup(now))
 
     def kinds(self) -> list[tuple[str, str]]:
@@ -133,6 +136,12 @@ class Story:
                 (self.learned if isinstance(effect.message, Learn) else self.sent).append(effect)
             elif isinstance(effect, Finish):
                 self.finished.append(effect.outcome)
+            elif isinstance(effect, WakeAt):
+                self.wakes.append(effect.when)
+        assert len(self.finished) <= 1, "a request has exactly one outcome"
+        assert self.finished or self.wakes, "a machine that is not woken any more has decided"
+        assert all(when <= DEADLINE for when in self.wakes), "nothing is waited for after the deadline"
+        assert len(self.wakes) <= 2, "one for the phase, and one more for a back-off"
 
 
 def proposing(

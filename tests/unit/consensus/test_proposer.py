@@ -4,9 +4,9 @@ from dynamo.consensus.change import Change
 from dynamo.consensus.proposer import RESEND_S
 from dynamo.errors import Applied, NotReady, QuorumUnavailable
 from dynamo.layout.ballot import AcceptorState
-from dynamo.layout.register import decode
+from dynamo.layout.register import Register, decode, encode
 from dynamo.protocol.commands import Action, ChangeOutcome, Condition
-from dynamo.protocol.effects import PeerFailure, Send, WakeAt
+from dynamo.protocol.effects import PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.paxos import Accept, Accepted, Learn, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO
 from tests.unit.consensus import broken
@@ -340,6 +340,68 @@ def test_a_refusal_beside_a_failure_takes_another_ballot():
     story.deliver("a", "b")
     assert story.result.version == 1
     assert story.round.rounds == 2
+
+
+def test_who_has_answered_does_not_fail():
+    """Its promise is on its disk; that a later message to it was lost takes nothing back."""
+    story = proposing(Replicas(), setting(b"1"))
+    story.deliver("b")
+    story.fail("b")
+    story.fail("c")
+    assert not story.finished, "a and b may still be a majority"
+    story.deliver("a")
+    story.deliver("a", "b")
+    assert story.result.version == 1
+
+
+def test_who_failed_may_answer():
+    """The message that failed was an older one: it is not missing any more."""
+    story = proposing(Replicas(), setting(b"1"))
+    ballot = story.sent[0].message.ballot
+    story.machine.on_failure("b", PeerError(PeerFailure.DOWN), 0.0)
+    story.deliver("b")
+    story.fail("c")
+    assert not story.finished, "a and b may still be a majority"
+    story.deliver("a")
+    story.machine.on_failure("b", PeerError(PeerFailure.DOWN), 0.0)
+    story.deliver("b")
+    story.hear("c", Rejected(ballot, (9, "z", 0)))
+    assert not story.finished
+    story.deliver("a")
+    assert story.result.version == 1
+    assert story.round.rounds == 1
+
+
+def test_who_refuses_and_fails_counts_once():
+    """An older message to it may be lost as well: two others are a majority."""
+    story = proposing(Replicas(), setting(b"1"))
+    ballot = story.sent[0].message.ballot
+    story.fail("c", PeerFailure.LOST)
+    story.hear("c", Rejected(ballot, (9, "z", 0)))
+    story.fail("c", PeerFailure.LOST)
+    story.deliver("a", "b")
+    story.deliver("a", "b")
+    assert (story.result.version, story.round.rounds) == (1, 1)
+
+
+def test_a_refusal_of_an_earlier_ballot_is_over():
+    """Late, it refuses nothing now; but what it names is remembered."""
+    ballots = Counting("a")
+    story = proposing(Replicas(), setting(b"1"), ballots=ballots)
+    for name in ("b", "c", "a"):
+        story.hear(name, Rejected((0, "a", 0), (9, "z", 0)))
+    story.deliver("b", "c")
+    story.deliver("b", "c")
+    assert (story.round.rounds, story.round.refusals) == (1, 0)
+    assert ballots.highest > 9
+
+
+def test_what_a_promise_shows_is_remembered():
+    """The next ballot of this node is above it, also if this round needs none."""
+    ballots = Counting("a")
+    story = proposing(Replicas(), setting(b"1"), ballots=ballots)
+    story.hear("b", Promised(story.sent[0].message.ballot, (70, "z", 0), encode(Register(1, b"0"))))
+    assert ballots.highest == 70
 
 
 def test_nothing_comes_of_what_is_heard_after_the_end():

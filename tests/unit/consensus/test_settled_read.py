@@ -6,7 +6,7 @@ from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import Floor
 from dynamo.layout.register import Register, decode, encode
 from dynamo.protocol.effects import PeerFailure
-from dynamo.protocol.paxos import Accept, Inspect
+from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learned, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot
 from tests.unit.consensus import broken
 from tests.unit.consensus.hand import DEADLINE, Replicas, reading
@@ -65,6 +65,17 @@ def test_an_absent_key_is_an_answer():
     assert decode(read.finished[0].register) == Register(version=5, dropped=5)
 
 
+def test_of_absent_keys_the_highest_floor_counts():
+    """Replicas forget one by one. A floor that cannot be read is no answer."""
+    read = reading(Replicas())
+    read.deliver("a")
+    read.hear("b", Inspected(ZERO, encode(Register(version=7, dropped=7))[:-1]))
+    assert not read.finished
+    assert ("c", "Inspect") in read.kinds()
+    read.hear("c", Inspected(ZERO, encode(Register(version=7, dropped=7))))
+    assert decode(read.finished[0].register).version == 7
+
+
 def differing() -> Replicas:
     """`a` has what reached nobody else."""
     return Replicas({"a": has(2, NEW), "b": has(1, OLD), "c": has(1, OLD)})
@@ -90,6 +101,45 @@ def test_the_newest_is_shown_only_once_a_majority_has_it():
         read.deliver("a")
         read.deliver("b")
         assert read.finished, "and the next read, of b and c, goes back"
+
+
+def test_only_replies_to_the_replay_count_for_it():
+    """Neither an Accepted before there is one, nor one for another ballot (row 15)."""
+    read = reading(differing())
+    read.deliver("a")
+    for message in (Accepted(at(2)), Rejected(at(2), at(9))):
+        read.hear("b", message)
+    read.deliver("b")
+    for message in (Accepted(at(1)), Rejected(at(1), at(9)), Learned()):
+        read.hear("b", message)
+        read.hear("c", message)
+    assert not read.finished
+    read.hear("b", Rejected(at(2), at(9)))
+    read.hear("c", Rejected(at(2), at(9)))
+    assert isinstance(read.finished[0], Contended)
+
+
+def test_a_replica_that_failed_and_answers_counts():
+    """Its first answer was lost, the second came: it is no longer one of those that are missing."""
+    replicas = Replicas({"a": has(2, NEW), "b": None, "c": None})
+    read = reading(replicas)
+    read.deliver("a")
+    read.fail("b", PeerFailure.LOST)
+    read.hear("b", replicas.handle("b", Inspect("b", b"k", at(2))))
+    read.fail("c", PeerFailure.DOWN)
+    assert not read.finished
+    read.deliver("b")
+    assert read.finished == [SettledState(NEW, at(2), 2)]
+
+
+def test_what_another_replica_has_is_not_taken_for_known():
+    """Only this node's own register can be left out of the answers."""
+    replicas = Replicas({"a": has(2, NEW), "b": has(2, NEW), "c": has(2, NEW)})
+    read = reading(replicas, "a", ("a", "b", "c"))
+    read.fail("a", PeerFailure.REFUSED, NotReady("it recovers"))
+    read.deliver("b")
+    read.wait_until(FURTHER_S)
+    assert {one.message.known for one in read.sent} == {ZERO}
 
 
 def test_a_proposer_at_work_is_not_disturbed():
