@@ -76,6 +76,7 @@ def test_a_failed_condition_and_a_read_show_what_they_saw():
         (b"007", 1, b"8"),
         (b"9223372036854775806", 1, b"9223372036854775807"),
         (b"9223372036854775807", 1, None),
+        (b"-9223372036854775807", -1, b"-9223372036854775808"),
         (b"-9223372036854775808", -1, None),
         (b"1" * 5000, 1, None),
         (b"", 1, None),
@@ -100,7 +101,9 @@ def test_adding(value, amount, expected):
 
 
 def test_adding_to_nothing_counts_from_zero():
-    assert one(ABSENT, make(Action.ADD, amount=5))[0].value == b"5"
+    made, _ = one(ABSENT, make(Action.ADD, amount=5))
+    assert (made.value, made.content_type) == (b"5", "text/plain")
+    assert one(ABSENT, make(Action.ADD, content_type="text/x"))[0].content_type == "text/x"
     assert one(Register(3, None), make(Action.ADD, amount=-5))[0].value == b"-5"
 
 
