@@ -26,11 +26,6 @@ def looking(request: bytes = T) -> Change:
     return Change(command(Action.READ, request))
 
 
-def value_at(replicas: Replicas, name: str) -> bytes | None:
-    state = replicas.states[name]
-    return None if state is None or state.value is None else decode(state.value).value
-
-
 # -- what only looks ---------------------------------------------------------------------------------------------------
 
 
