@@ -28,9 +28,17 @@ class Nemesis:
     """Carries out a plan until told to stop, then heals everything."""
 
     def __init__(
-        self, cluster: Cluster, recorder: Recorder, plan: Plan, rotting: tuple[Keyspace, ...] = ROTTING
+        self,
+        cluster: Cluster,
+        recorder: Recorder,
+        plan: Plan,
+        rotting: tuple[Keyspace, ...] = ROTTING,
+        *,
+        only_known_copies: bool = False,
     ) -> None:
         self._cluster = cluster
+        self._only_known_copies = only_known_copies
+        """Whether older copies are put back only where all others would know them (decision 0016, limits)."""
         self._rotting = rotting
         self._network = cluster.network
         self._recorder = recorder
@@ -227,7 +235,7 @@ class Nemesis:
             return
         self._cluster.crash(node)
         present = self._cluster.copy_disk(node)
-        if present.starts == copy.starts:
+        if present.starts == copy.starts or (self._only_known_copies and not self._is_known(node, present.starts)):
             await self._restart(node)  # nothing would tell the copy from a crash that lost the last writes
             return
         self._recorder.remark(f"{node} is started on an older copy of its disk")
@@ -242,6 +250,12 @@ class Nemesis:
             self._cluster.crash(node)
         self._cluster.put_back(node, present)
         await self._restart(node)
+
+    def _is_known(self, node: str, starts: int) -> bool:
+        """Whether every other node runs, and has met that start of this one."""
+        others = [self._cluster.running[other].node for other in self._cluster.ids if other in self._cluster.running]
+        met = [other for other in others if any(a.node == node and a.starts >= starts for a in other.store_ages.all())]
+        return len(met) == len(self._cluster.ids) - 1
 
     async def _freeze(self) -> None:
         """SIGSTOP, and SIGCONT after a while: shorter than anybody needs to notice, or longer."""
