@@ -10,7 +10,7 @@ from dynamo.consensus.lead import Lead
 
 Place = tuple[str, bytes, tuple[str, ...]]
 """Bucket, key and its primaries."""
-COUNT_MAX = 4096
+COUNT_MAX = 16384
 BYTES_MAX = 16 * 2**20
 """Of all together, about."""
 _ENTRY_BYTES = 512
