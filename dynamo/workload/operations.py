@@ -40,7 +40,7 @@ class Get:
         self.name = f"GET R={r}"
         self.keys = keys
         query = _query("r", r, timeout_ms)
-        self._requests = [_get(f"/v1/kv/{bucket}/{key}?{query}") for key in keys.keys]
+        self._requests = [get_request(f"/v1/kv/{bucket}/{key}?{query}") for key in keys.keys]
 
     def request(self, position: int) -> bytes:
         return self._requests[position]
@@ -48,7 +48,7 @@ class Get:
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status == 200 and body == self.keys.values[position]:
             return ""
-        return _described(status, body) if status != 200 else "GET gave another value than was put"
+        return described(status, body) if status != 200 else "GET gave another value than was put"
 
 
 class Put:
@@ -72,7 +72,7 @@ class Put:
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status != 204:
-            return _described(status, body)
+            return described(status, body)
         start = head.find(_CONTEXT)
         if start < 0:
             return "the answer to a PUT carries no context"
@@ -97,7 +97,7 @@ class EtcdPut:
         return self._requests[position]
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
-        return "" if status == 200 else _described(status, body)
+        return "" if status == 200 else described(status, body)
 
 
 class EtcdRange:
@@ -116,7 +116,7 @@ class EtcdRange:
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status == 200 and self._values[position] in body:
             return ""
-        return _described(status, body) if status != 200 else "range gave another value than was put"
+        return described(status, body) if status != 200 else "range gave another value than was put"
 
 
 class Fixed:
@@ -125,21 +125,22 @@ class Fixed:
     def __init__(self, keys: KeySpace, path: str, body: bytes) -> None:
         self.name = "GET"
         self.keys = keys
-        self._request = _get(path)
+        self._request = get_request(path)
         self._body = body
 
     def request(self, position: int) -> bytes:
         return self._request
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
-        return "" if status == 200 and body == self._body else _described(status, body)
+        return "" if status == 200 and body == self._body else described(status, body)
 
 
 def _query(quorum: str, number: int, timeout_ms: int) -> str:
     return f"{quorum}={number}" + (f"&timeout={timeout_ms}ms" if timeout_ms else "")
 
 
-def _get(target: str) -> bytes:
+def get_request(target: str) -> bytes:
+    """A GET of a path and query."""
     return f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
@@ -156,5 +157,6 @@ def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def _described(status: int, body: bytes) -> str:
+def described(status: int, body: bytes) -> str:
+    """An answer that should not have come."""
     return f"status {status}: {body[:200].decode('utf-8', 'replace')}"

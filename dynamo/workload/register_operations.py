@@ -10,28 +10,18 @@ import base64
 import json
 
 from dynamo.workload.keys import KeySpace
+from dynamo.workload.operations import Get, described, get_request
 
 _VERSION = b"\r\nDynamo-Version: "
 
 
-class RegisterGet:
+class RegisterGet(Get):
     """A linearizable GET."""
 
-    name = "GET, linearizable"
-
     def __init__(self, keys: KeySpace, bucket: str) -> None:
-        self.keys = keys
-        self._requests = [
-            f"GET /v1/kv/{bucket}/{key} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for key in keys.keys
-        ]
-
-    def request(self, position: int) -> bytes:
-        return self._requests[position]
-
-    def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
-        if status == 200 and body == self.keys.values[position]:
-            return ""
-        return _described(status, body) if status != 200 else "GET gave another value than was put"
+        super().__init__(keys, bucket, r=0)
+        self.name = "GET, linearizable"
+        self._requests = [get_request(f"/v1/kv/{bucket}/{key}") for key in keys.keys]
 
 
 class RegisterPut:
@@ -52,7 +42,7 @@ class RegisterPut:
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status != 204:
-            return _described(status, body)
+            return described(status, body)
         return _take(head, self.versions, position, "a PUT")
 
 
@@ -73,7 +63,7 @@ class RegisterCas:
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status != 200:
-            return _described(status, body)
+            return described(status, body)
         return _take(head, self.versions, position, "a compare-and-set")
 
 
@@ -95,7 +85,7 @@ class OneKeyCas:
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status not in (200, 412):
-            return _described(status, body)
+            return described(status, body)
         self.made += status == 200
         latest = [0]
         missing = _take(head, latest, 0, "a compare-and-set")
@@ -117,7 +107,7 @@ class OneKeyAdd:
         return self._request
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
-        return "" if status == 200 else _described(status, body)
+        return "" if status == 200 else described(status, body)
 
 
 def _take(head: bytes, versions: list[int], position: int, what: str) -> str:
@@ -134,7 +124,3 @@ def _take(head: bytes, versions: list[int], position: int, what: str) -> str:
 def _post(path: str, body: str) -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n{body}".encode()
-
-
-def _described(status: int, body: bytes) -> str:
-    return f"status {status}: {body[:200].decode('utf-8', 'replace')}"

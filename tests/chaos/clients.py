@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from dynamo.checker.history import Call, Outcome, Place, Return, Version
+from dynamo.checker.history import Place, Return, Version
 from dynamo.client import answers, wire
 from dynamo.client.answers import Answer
 from dynamo.client.results import ConnectionLost, NodeUnreachable, Siblings, Value
-from dynamo.errors import Applied, DynamoError
+from dynamo.errors import DynamoError
 from dynamo.ring.token import key_hash
 from dynamo.versioning.context import NOTHING, Context, from_token
-from tests.chaos.crowd import Crowd
+from tests.chaos.crowd import Crowd, failed
 from tests.chaos.journal import Asked
 from tests.chaos.nodes import N
 
@@ -243,11 +243,3 @@ def _token(asked: Asked, values: tuple[str, ...], text: str, context: Context) -
 
 def _names(values: Sequence[Value]) -> tuple[str, ...]:
     return tuple(name_of(value.value) for value in values)
-
-
-def failed(asked: Call, error: DynamoError, now: float) -> Return:
-    """An error as the history knows it: of a read, or of a change that is sure not to have been made, a failure."""
-    said = error.members.get("applied", error.applied)
-    is_certain = asked.kind == "get" or Applied(str(said)) is Applied.NO
-    outcome: Outcome = "fail" if is_certain else "unknown"
-    return Return(asked.op, now, outcome, error=error.code)

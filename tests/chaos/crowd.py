@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from dynamo.checker.history import Bucket, Place
+from dynamo.checker.history import Bucket, Call, Outcome, Place, Return
 from dynamo.client import answers, wire
+from dynamo.client.answer import Answer
 from dynamo.client.connection import Connections
+from dynamo.client.results import ConnectionLost, NodeUnreachable
+from dynamo.errors import Applied, DynamoError
 from tests.chaos.journal import Journal
 from tests.chaos.nodes import N
 
 AVOIDED_S = 3.0
+Understand = Callable[[Call, Answer, float], Return]
+"""What an answer that came at that time says. Raises DynamoError for one that says no."""
 
 
 @dataclass(slots=True)
@@ -55,6 +60,19 @@ class Crowd:
     async def conclude(self) -> None:
         """What is asked for when all faults have ended, and the load."""
 
+    async def ask(self, call: Call, request: wire.Call, timeout_s: float, understand: Understand) -> Return:
+        """One attempt at one node, written down; a node that did not answer is avoided for a while."""
+        self.journal.add(call)
+        try:
+            answer = await self.connections.exchange(self.endpoints[call.via], request, timeout_s)
+            returned = understand(call, answer, self.now())
+        except DynamoError as error:
+            if isinstance(error, NodeUnreachable | ConnectionLost):
+                self.avoid(call.via)
+            returned = failed(call, error, self.now())
+        self.journal.add(returned)
+        return returned
+
     def next_operation(self) -> int:
         self._operations += 1
         return self._operations
@@ -67,3 +85,11 @@ class Crowd:
 
     def avoid(self, node: str) -> None:
         self._avoided[node] = time.monotonic() + AVOIDED_S
+
+
+def failed(asked: Call, error: DynamoError, now: float) -> Return:
+    """An error as the history knows it: of a read, or of a change that is sure not to have been made, a failure."""
+    said = error.members.get("applied", error.applied)
+    is_certain = asked.kind == "get" or Applied(str(said)) is Applied.NO
+    outcome: Outcome = "fail" if is_certain else "unknown"
+    return Return(asked.op, now, outcome, error=error.code)

@@ -29,7 +29,8 @@ from dynamo.ring.preference_list import PreferenceLists
 from dynamo.server import ring_of
 from dynamo.workload import picture_file
 from tests.chaos import hosts, judge_registers, register_calls, stage
-from tests.chaos.clients import failed, padded
+from tests.chaos.clients import padded
+from tests.chaos.crowd import failed
 from tests.chaos.nodes import N
 from tests.chaos.stage import NODES, Stage
 

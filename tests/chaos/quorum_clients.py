@@ -15,10 +15,9 @@ from random import Random
 
 from dynamo.checker.history import Call, Kind, Outcome, Place, Return
 from dynamo.client import answers, wire
-from dynamo.client.results import ConnectionLost, NodeUnreachable
-from dynamo.errors import DynamoError
+from dynamo.client.answer import Answer
 from tests.chaos import register_calls
-from tests.chaos.clients import PADDING_MAX, failed, padded
+from tests.chaos.clients import PADDING_MAX, padded
 from tests.chaos.crowd import Crowd
 
 BUCKET = "quorums"
@@ -106,18 +105,14 @@ class _Client:
 
     async def _make(self, call: Call, request: wire.Call) -> tuple[Outcome, str | None]:
         """Outcome, and the context of the answer."""
-        crowd, context = self._crowd, None
-        crowd.journal.add(call)
-        try:
-            answer = await crowd.connections.exchange(crowd.endpoints[call.via], request, TIMEOUT_S)
+        context = None
+
+        def understand(call: Call, answer: Answer, now: float) -> Return:
+            nonlocal context
             if call.kind == "get":
-                returned = register_calls.understood(call, answer, crowd.now())
-            else:
-                context = answers.written(answer, call.bucket, call.key.encode()).context
-                returned = Return(call.op, crowd.now(), "ok")
-        except DynamoError as error:
-            if isinstance(error, NodeUnreachable | ConnectionLost):
-                crowd.avoid(call.via)
-            returned = failed(call, error, crowd.now())
-        crowd.journal.add(returned)
+                return register_calls.understood(call, answer, now)
+            context = answers.written(answer, call.bucket, call.key.encode()).context
+            return Return(call.op, now, "ok")
+
+        returned = await self._crowd.ask(call, request, TIMEOUT_S, understand)
         return returned.outcome, context

@@ -19,10 +19,9 @@ from random import Random
 
 from dynamo.checker.history import Call, Condition, Kind, Outcome, Place, Return
 from dynamo.client import wire
-from dynamo.client.results import ConnectionLost, NodeUnreachable
-from dynamo.errors import DynamoError
+from dynamo.client.answer import Answer
 from tests.chaos import register_calls
-from tests.chaos.clients import PADDING_MAX, failed
+from tests.chaos.clients import PADDING_MAX
 from tests.chaos.crowd import Crowd
 from tests.chaos.register_calls import Wish
 
@@ -203,20 +202,16 @@ class _Client:
         )
 
     async def _make(self, call: Call, request: wire.Call, *, beside: bool = False) -> Return:
+        def understand(call: Call, answer: Answer, now: float) -> Return:
+            returned = register_calls.understood(call, answer, now)
+            if beside and not returned.applied:
+                return Return(call.op, now, "unknown", error="precondition-failed")
+            return returned
+
         crowd = self._crowd
-        crowd.journal.add(call)
         if call.kind != "get":
             crowd.written_at[call.place] = time.monotonic()
-        try:
-            answer = await crowd.connections.exchange(crowd.endpoints[call.via], request, TIMEOUT_S)
-            returned = register_calls.understood(call, answer, crowd.now())
-            if beside and not returned.applied:
-                returned = Return(call.op, returned.at, "unknown", error="precondition-failed")
-        except DynamoError as error:
-            if isinstance(error, NodeUnreachable | ConnectionLost):
-                crowd.avoid(call.via)
-            returned = failed(call, error, crowd.now())
-        crowd.journal.add(returned)
+        returned = await crowd.ask(call, request, TIMEOUT_S, understand)
         crowd.learn(call, returned)
         if call.kind != "get":
             crowd.written_at[call.place] = time.monotonic()

@@ -5,6 +5,7 @@ import pytest
 
 from dynamo.workload.keys import KeySpace
 from dynamo.workload.operations import EtcdPut, EtcdRange, Fixed, Get, Operation, Put
+from dynamo.workload.register_operations import OneKeyAdd, OneKeyCas, RegisterCas, RegisterGet, RegisterPut
 
 KEYS = KeySpace(3, 4, 20)
 OPERATIONS: list[Operation] = [
@@ -13,6 +14,11 @@ OPERATIONS: list[Operation] = [
     EtcdPut(KEYS),
     EtcdRange(KEYS, serializable=True),
     Fixed(KEYS, "/", b"x"),
+    RegisterGet(KEYS, "b"),
+    RegisterPut(KEYS, "b"),
+    RegisterCas(KEYS, "b", [7, 8, 9, 10]),
+    OneKeyCas(KEYS, "b"),
+    OneKeyAdd(KEYS, "b"),
 ]
 
 

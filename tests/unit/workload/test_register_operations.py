@@ -1,46 +1,16 @@
+"""That requests are whole, and refusals faults, is asked of these in `test_operations.py`, too."""
+
 import json
 
-import pytest
-
 from dynamo.workload.keys import KeySpace
-from dynamo.workload.operations import Operation
-from dynamo.workload.register_operations import OneKeyAdd, OneKeyCas, RegisterCas, RegisterGet, RegisterPut
+from dynamo.workload.register_operations import OneKeyCas, RegisterCas, RegisterGet, RegisterPut
+from tests.unit.workload.test_operations import parts
 
 KEYS = KeySpace(3, 4, 20)
-OPERATIONS: list[Operation] = [
-    RegisterGet(KEYS, "b"),
-    RegisterPut(KEYS, "b"),
-    RegisterCas(KEYS, "b", [7, 8, 9, 10]),
-    OneKeyCas(KEYS, "b"),
-    OneKeyAdd(KEYS, "b"),
-]
-
-
-def parts(request: bytes) -> tuple[str, dict[str, str], bytes]:
-    """First line, fields and body of a request."""
-    head, _, body = request.partition(b"\r\n\r\n")
-    first, *fields = head.decode().split("\r\n")
-    return first, dict(field.split(": ", 1) for field in fields), body
 
 
 def told(version: int) -> bytes:
     return f"HTTP/1.1 200 OK\r\nDynamo-Version: {version}\r\nETag: x".encode()
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_a_request_is_whole(operation: Operation):
-    """It has a Host, and exactly as much body as it says."""
-    for position in range(len(KEYS)):
-        first, fields, body = parts(operation.request(position))
-        assert first.endswith(" HTTP/1.1")
-        assert fields["Host"] == "127.0.0.1"
-        assert int(fields.get("Content-Length", "0")) == len(body)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_a_refusal_is_a_fault(operation: Operation):
-    """With its status, and the beginning of what was said."""
-    assert operation.fault(0, 503, b"HTTP/1.1 503 x", b'{"code":"overloaded"}') == 'status 503: {"code":"overloaded"}'
 
 
 def test_a_get_knows_the_value():
