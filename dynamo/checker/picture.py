@@ -119,7 +119,9 @@ def draw_key(judged: Judged, since_s: float, initial: str = "nothing") -> KeyPic
     everything = "all operations" if len(drawn) == len(judged.ops) else f"of {len(judged.ops):,} operations"
     views.append(drawing.view(everything, verdict, None, judged.search or verdict.search))
     method = METHODS.get(verdict.method, verdict.method)
-    return KeyPicture(verdict.key, verdict.result, method, initial, drawing.lanes.names, drawing.bars, views)
+    return KeyPicture(
+        verdict.key or "the key", verdict.result, method, initial, drawing.lanes.names, drawing.bars, views
+    )
 
 
 def _around(judged: Judged) -> list[Op]:

@@ -5,11 +5,11 @@ What is left out must not make the rest illegal where the whole was legal. These
     a value with all who wrote it and all who saw it. A compare-and-set that replaced it may have met anything then, and
         counts as a plain write (it asks for less than it did). One that was refused and does not say what it saw may
         have been refused for that value: it goes as well;
-    a lock that was taken and given back, both steps, with all who were refused.
-Not so a single addition, or one write of several of the same value: there only reads go, and what was called after the
-return at which it became illegal; updates that were under way then may have happened or not. The search is Zeller and
-Hildebrandt's ddmin (Simplifying and Isolating Failure-Inducing Input, 2002), over values and over reads. What is left
-is minimal in that none of its values and reads can go alone; it need not be the smallest there is.
+    a lock that was taken and given back, both steps, with all who were refused;
+    what was called after the return at which it became illegal; what was under way then may have happened or not.
+Not so a single addition, or one write of several of the same value. The search is Zeller and Hildebrandt's ddmin
+(Simplifying and Isolating Failure-Inducing Input, 2002), over values and over reads. What is left is minimal in that
+none of its reads can go alone; it need not be the smallest there is.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def shrink(
     for _ in range(ROUNDS):
         before = len(kept)
         kept = _by_values(kept, frozenset(named), budget) if by_values else kept
-        kept = _by_reads(kept, budget)
+        kept = _ended(_by_reads(kept, budget), budget)
         if len(kept) == before:
             break
     originals = {op.index: op for op in ops}
@@ -158,7 +158,7 @@ def _ended(ops: list[Op], budget: _Budget) -> list[Op]:
         else:
             first = middle + 1
     cut = beginning(ops, ends[first]) if ends else ops
-    return cut if budget.is_illegal(cut) else ops
+    return cut if len(cut) < len(ops) and budget.is_illegal(cut) else ops
 
 
 def _by_turns(ops: list[Op], budget: _Budget) -> list[Op]:

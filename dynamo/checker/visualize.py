@@ -34,7 +34,7 @@ def draw(title: str, keys: Sequence[Judged], asides: Iterable[Aside] = (), initi
         happening.until = None if happening.until is None else happening.until - since_s
     kept = _kept(worst)
     verdict = worst[0].core_verdict or worst[0].verdict if worst else None
-    reason = "" if verdict is None or verdict.result == "legal" else f"{verdict.key}: {verdict.reason}"
+    reason = "" if verdict is None or verdict.result == "legal" else f"{verdict.key or 'the key'}: {verdict.reason}"
     pictures = [draw_key(judged, since_s, initial) for judged in kept]
     facts = _facts(worst, len(worst) - len(kept))
     return Picture(title, "legal" if verdict is None else verdict.result, reason, facts, pictures, happenings)

@@ -87,6 +87,13 @@ def test_a_condition_that_nobody_could_meet_is_enough():
     assert (indexes(found.ops), found.loosened) == ([2], ())
 
 
+def test_values_that_are_written_again_later_do_not_stay():
+    """They are about the same value as what is wrong, and yet have nothing to do with it."""
+    ops = [op(1, "put", 0, 1, written="x"), op(2, "put", 2, 3, written="y"), op(3, "get", 4, 5, seen="x")]
+    ops += [op(number, "put", 2 * number, 2 * number + 1, written="x") for number in range(4, 9)]
+    assert indexes(shrink(ops, is_illegal).ops) == [1, 2, 3]
+
+
 def test_additions_stay_and_reads_go():
     """A sum cannot do without any of what was added."""
     ops = [op(n, "add", 2 * n, 2 * n + 1, amount=1, written=None) for n in range(3)]
