@@ -6,6 +6,9 @@
 
 One condition at most, one action, both looked at in one step. Bytes are text, or base64 under the name with `_b64`, as
 everywhere in JSON. That a condition does not hold is 412, with what was there instead.
+
+The question has a path of its own. It may also be asked below the change's path, at `.../resolve`; as a key may end in
+that, too, the body decides: it is a question if it is nothing else.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condi
 
 _NUMBER_MAX = 2**63 - 1
 RESOLVE_BYTES_MAX = 4096
+_RESOLVE = "/resolve"
 
 
 class If(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -80,12 +84,16 @@ class CompareAndSet:
         self._limits = node.config.limits
 
     async def post(self, call: Call) -> Answer:
-        """POST of a compare-and-set."""
+        """POST of a compare-and-set; or of a resolve of the key before `/resolve`."""
         bucket, key, timeout_s = self._place(call)
         wire.require_json(call.request)
         identity = wire.identity(bucket, key, wire.idempotency_key(call.request))
         properties = self._linearizable(bucket)
         body = await self._registers.body(call, self._limits.object_bytes_max)
+        if call.key_segment.endswith(_RESOLVE) and _is_question(body):
+            return await self._resolved(
+                call, bucket, wire.key_of(call.key_segment.removesuffix(_RESOLVE)), timeout_s, body
+            )
         command = command_of(wire.from_json(_cas, body, "compare-and-set"), bucket, key, identity)
         wire.refuse_large(len(command.value), self._registers.value_limit(properties))
         outcome = await self._registers.change(command, self._registers.deadline(call, timeout_s), call.trace)
@@ -101,9 +109,11 @@ class CompareAndSet:
         """POST of a resolve: what became of the change with that Idempotency-Key, for good."""
         bucket, key, timeout_s = self._place(call)
         wire.require_json(call.request)
-        request = wire.identity(bucket, key, wire.idempotency_key(call.request))
         self._linearizable(bucket)
-        body = await self._registers.body(call, RESOLVE_BYTES_MAX)
+        return await self._resolved(call, bucket, key, timeout_s, await self._registers.body(call, RESOLVE_BYTES_MAX))
+
+    async def _resolved(self, call: Call, bucket: str, key: bytes, timeout_s: float, body: bytes) -> Answer:
+        request = wire.identity(bucket, key, wire.idempotency_key(call.request))
         named = wire.from_json(_question, body, "question after a change").idempotency_key
         target = wire.identity(bucket, key, wire.checked_idempotency_key("idempotency_key", named))
         command = ChangeCommand(bucket=bucket, key=key, action=Action.RESOLVE, request=request, target=target)
@@ -129,6 +139,14 @@ class CompareAndSet:
                 mode=properties.mode.value,
             )
         return properties
+
+
+def _is_question(body: bytes) -> bool:
+    try:
+        _question.decode(body)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def command_of(body: Cas, bucket: str, key: bytes, identity: bytes) -> ChangeCommand:

@@ -184,6 +184,16 @@ async def test_resolve_calls_off_what_was_not_applied(api, key):
     assert (await api.call("GET", f"/v1/kv/{key}")).body == b"5"
 
 
+async def test_resolve_may_be_asked_below_the_path_of_the_change(api, key):
+    """A key may end in the same word: then the body says which of the two is meant."""
+    await cas(api, key, {"then": {"add": 5}}, "pay-1")
+    await cas(api, f"{key}/resolve", {"then": {"add": 7}}, "pay-2")
+    said = await api.json("POST", f"/v1/cas/{key}/resolve", {"idempotency_key": "pay-1"})
+    assert (said.status, said.json["applied"], said.json["version"]) == (200, "yes", 1)
+    assert (await api.json("POST", f"/v1/cas/{key}/resolve", {"idempotency_key": "pay-2"})).json["applied"] == "no"
+    assert [(await api.call("GET", f"/v1/kv/{name}")).body for name in (key, f"{key}/resolve")] == [b"5", b"7"]
+
+
 @pytest.mark.parametrize("body", [{}, {"idempotency_key": ""}, {"idempotency_key": "a b"}, {"idempotency_key": 5}])
 async def test_resolve_needs_a_name(fake, body):
     """That of the change in doubt."""
