@@ -1,8 +1,8 @@
 """Layer 7. Builds one node on real ports and runs it until it is told to stop: where adapters meet ports.
 
-Start: store and identity, peers, node, daemons, then the listeners, clients last. Stop is the other way round: refuse
-new requests, let those under way end, close the listeners, and only when the store has everything on disk is the stop
-noted as clean.
+Start: store and identity, peers, node, daemons, then the listeners, operators' last. Stop is the other way round:
+refuse new requests, let those under way end, close the listeners, and only when the store has everything on disk is the
+stop noted as clean.
 """
 
 from __future__ import annotations
@@ -187,9 +187,10 @@ class Server:
         beat = loop_lag.measure(node.metrics.event_loop_lag, node.stall)
         lag = asyncio.get_running_loop().create_task(beat, name="loop-lag")
         self._cleanup.push_async_callback(_cancelled, lag)
-        await self._serve_http(operations_app(node), node, self.config.listen.ops_host, member.ops_port)
         early = EarlyRefusal(node.admission, node.metrics.shed_requests["overloaded"])
         await self._serve_http(client_app(node), node, host, member.client_port, early)
+        # After that of the clients: whoever is told here that the node is ready sends them.
+        await self._serve_http(operations_app(node), node, self.config.listen.ops_host, member.ops_port)
         self._cleanup.push_async_callback(_drained, node)
 
     async def _serve_http(self, app: App, node: Node, host: str, port: int, early: EarlyRefusal | None = None) -> None:
