@@ -14,7 +14,7 @@ from dynamo.cli.detector import detector
 from dynamo.cli.output import FAILED, OK, as_json_option, emit, note
 
 if TYPE_CHECKING:
-    from dynamo.simulation.run import Verdict
+    from dynamo.simulation.course import Verdict
     from dynamo.simulation.swarm import Mode
 
 MODES = ("eventual", "linearizable")

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 
 from dynamo.checker import gaps, linearizability, outcomes
-from dynamo.checker.history import Bucket, History, Place, Violation
+from dynamo.checker.history import History, Place, Violation
 from dynamo.checker.recorded import operations
-from dynamo.errors import NotReady, WriteTimeout
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.simulation.audit import Audit
-from dynamo.simulation.cluster import Cluster, N
+from dynamo.simulation.cluster import N
+from dynamo.simulation.course import CONVERGENCE_SWEEPS, OUTCOME_MARGIN_S, Course, Verdict, played
 from dynamo.simulation.listings import Lister
 from dynamo.simulation.nemesis import ROTTING, Nemesis
 from dynamo.simulation.onlooker import Onlooker
@@ -25,8 +25,7 @@ from dynamo.simulation.register_disks import MAJORITY, Witness
 from dynamo.simulation.register_ending import Ending
 from dynamo.simulation.register_plan import RegisterPlan, draw
 from dynamo.simulation.register_recorder import RegisterRecorder
-from dynamo.simulation.run import BUCKET_TIMEOUT_S, CONVERGENCE_SWEEPS, LONGEST_RUN_S, OUTCOME_MARGIN_S, Verdict, played
-from dynamo.simulation.world import Stalled, World
+from dynamo.simulation.world import World
 
 QUIET_S = 4.0
 """Pause before the last looks: every node has noticed every other, and what was under way has ended."""
@@ -44,14 +43,14 @@ def run_seed(seed: int, *, plan: RegisterPlan | None = None, keep_trace: bool = 
     return simulation.verdict(played(world, simulation.run())), simulation.history
 
 
-class _Simulation:
+class _Simulation(Course):
     """The parts of one run."""
 
+    quiet_s = QUIET_S
+
     def __init__(self, world: World, plan: RegisterPlan) -> None:
-        self.world = world
+        super().__init__(world, plan)
         self.plan = plan
-        self.cluster = Cluster(world, plan.shape, plan.weather, plan.disk)
-        self.history = History()
         self.recorder = RegisterRecorder(self.cluster, self.history)
         self.recorder.forgets = bool(plan.registers.rest_s)
         self.clients = Rivals(world, self.recorder, self.cluster.ids, plan.registers)
@@ -63,19 +62,10 @@ class _Simulation:
         self.lister = Lister(self.cluster, places, OUTCOME_MARGIN_S)
         self.ending = Ending(self.cluster, self.recorder, self.clients)
         self.audit = Audit(self.cluster, self.recorder, places)
-        self.converged_s: float | None = 0.0
-
-    async def run(self) -> None:
-        """Everything but the verdict."""
-        try:
-            async with asyncio.timeout(LONGEST_RUN_S):
-                await self._parts()
-        except TimeoutError:
-            raise Stalled(f"the run has not ended after {LONGEST_RUN_S} s of its time") from None
 
     async def _parts(self) -> None:
         self.cluster.start_all()
-        await self._make_bucket()
+        await self._make_buckets(BucketProperties(name=LEDGER, mode=Mode.LINEARIZABLE, n=N))
         faults = [self.world.loop.create_task(fault()) for fault in self.nemesis.faults()]
         beside = [self.world.loop.create_task(each) for each in (self.lister.run(), self.onlooker.run())]
         await self.clients.run()
@@ -98,24 +88,6 @@ class _Simulation:
         self.ending.inspect(finals)
         self.audit.inspect()
 
-    async def _make_bucket(self) -> None:
-        """Make the bucket on a quiet network, so that every node knows it before the faults begin."""
-        stormy, self.cluster.network.weather = self.cluster.network.weather, Nemesis.calm(self.plan)
-        await self.world.sleep(stormy.notice_s * 4)
-        while not await self._made(BucketProperties(name=LEDGER, mode=Mode.LINEARIZABLE, n=N)):
-            await self.world.sleep(1.0)
-        self.history.add(Bucket(LEDGER, "linearizable", N))
-        await self.world.sleep(5.0)
-        self.cluster.network.weather = stormy
-
-    async def _made(self, wanted: BucketProperties) -> bool:
-        maker = self.cluster.running[self.cluster.ids[0]]
-        try:
-            await maker.node.put_bucket(wanted, maker.clock.monotonic() + BUCKET_TIMEOUT_S, "")
-        except (NotReady, WriteTimeout):
-            return False
-        return True
-
     def verdict(self, faults: list[str]) -> Verdict:
         """Judge the history."""
         if self.plan.rot_s:
@@ -123,30 +95,11 @@ class _Simulation:
         found = outcomes.check(self.history, OUTCOME_MARGIN_S) + judged(self.history, forgets=self.recorder.forgets)
         if self.plan.keeps_disks:
             found += held(self.history)
-        if self.converged_s is None:
-            text = f"the replicas differ {CONVERGENCE_SWEEPS:g} sweeps of anti-entropy after the last fault"
-            found.append(Violation("not-converged", ("", ""), text))
         if self.plan.is_calm:
             found += [each for each in outcomes.all_succeeded(self.history) if "called-off" not in each.text]
         witnesses = (self.witness, self.onlooker, self.ending, self.lister, self.audit)
         seen = [violation for each in witnesses for violation in each.violations]
-        said = [*faults, *(f"unhandled: {text}" for text in self.world.unhandled), *self.cluster.network.breaches]
-        unanswered = [f"unanswered: {text}" for text in self.cluster.network.unanswered(QUIET_S / 2)]
-        counts: dict[str, int] = {}
-        for operation in self.history.operations.values():
-            counts[operation.outcome] = counts.get(operation.outcome, 0) + 1
-        return Verdict(
-            seed=self.world.seed,
-            trace_hash=self.world.trace_hash,
-            operations=len(self.history.operations),
-            outcomes=dict(sorted(counts.items())),
-            virtual_s=self.world.now(),
-            converged_s=self.converged_s or 0.0,
-            events=self.world.events,
-            violations=[*said, *unanswered, *map(str, [*seen, *found])],
-            plan=self.plan,
-            trace=self.world.trace,
-        )
+        return self._verdict(faults, seen, found)
 
 
 def judged(history: History, *, forgets: bool) -> list[Violation]:

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from dynamo.checker.history import History
 from dynamo.simulation import register_run, run
-from dynamo.simulation.run import Verdict
+from dynamo.simulation.course import Verdict
 
 Mode = Literal["eventual", "linearizable"]
 """What is simulated: buckets whose replicas converge, or one whose keys are agreed on."""
