@@ -24,7 +24,9 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
     spare: tuple[str, ...]
     """Live fallbacks in preference order; none where nobody may stand in. This node may be one."""
 
-    def check(self, needed: int, primaries: int, *, sloppy: bool) -> None:
+    def check(
+        self, needed: int, primaries: int, *, sloppy: bool, advice: str = "Retry later, or ask for fewer"
+    ) -> None:
         """Raises QuorumUnavailable if `needed` nodes, `primaries` of them primaries, cannot be had."""
         stand_ins = min(len(self.spare), len(self.away)) if sloppy else 0
         alive = len(self.live)
@@ -34,7 +36,7 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
         wanted = f"{needed} are needed" + (f", {primaries} of them replicas" if sloppy and primaries else "")
         raise QuorumUnavailable(
             f"{alive} of the key's {len(self.primaries)} replicas are alive{helped}, and {wanted}; nothing was sent. "
-            "Retry later, or ask for fewer",
+            f"{advice}",
             required=needed if alive + stand_ins < needed else primaries,
             alive=alive + stand_ins if alive + stand_ins < needed else alive,
         )

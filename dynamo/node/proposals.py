@@ -140,7 +140,7 @@ class Proposals:
         partition = self._chooser.preference.partition(bucket, key)
         chosen = self._chooser.choose(partition, properties.n, fallbacks=False)
         needed = majority_of(len(chosen.primaries))
-        chosen.check(needed, needed, sloppy=False)
+        chosen.check(needed, needed, sloppy=False, advice="Retry later")
         return (bucket, key, chosen.primaries), chosen
 
     def _check_size(self, command: ChangeCommand) -> None:

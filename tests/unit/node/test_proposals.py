@@ -126,6 +126,7 @@ def test_without_a_majority_alive_nothing_is_sent(world):
     world.network.down = {"node2", "node3"}
     for outcome in (world.set("node1", KEY, b"x"), world.look("node1", KEY)):
         assert isinstance(outcome, QuorumUnavailable)
+        assert outcome.detail.endswith("nothing was sent. Retry later"), "nobody can ask for fewer"
         assert outcome.applied is Applied.NO
     assert world.sent(Prepare, Accept, Inspect, ForwardChange) == []
 
