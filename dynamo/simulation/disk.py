@@ -115,6 +115,8 @@ class SimulatedStorage:
         self._group: list[_Batch] = []
         self._unsynced: list[Change] = []
         self._syncing = False
+        self._is_committed = False
+        """Whether the group has been committed, and is only to be reported."""
         self._refuses = False
         self.on_broken: Callable[[], None] = _nothing
         """Called when a sync has failed; the node is to end."""
@@ -159,6 +161,7 @@ class SimulatedStorage:
     def _begin(self) -> None:
         """Take all that waits as one group."""
         self._group, self._queue = self._queue, []
+        self._is_committed = False
         habits = self._platter.habits
         delay_s = habits.sync_s * self._dice.uniform(0.5, 2.0)
         if self._dice.random() < habits.stall:
@@ -178,6 +181,7 @@ class SimulatedStorage:
             for space, key, value in batch.changes:
                 self._show(space, key, value)
             self._unsynced.extend(batch.changes)
+        self._is_committed = True
         if self._syncing:
             self._sync()
         self._world.note(f"{self._life.node} commits {len(self._group)}{' synced' if self._syncing else ''}")
@@ -238,7 +242,8 @@ class SimulatedStorage:
     def crash(self) -> None:
         """Power is gone. A group that was being written may have reached the disk, all of it or nothing."""
         if self._group and not self._refuses and not self._platter.habits.full and self._dice.random() < 0.5:
-            self._unsynced.extend(change for batch in self._group for change in batch.changes)
+            if not self._is_committed:
+                self._unsynced.extend(change for batch in self._group for change in batch.changes)
             self._sync()
 
     def rot(self, space: Keyspace, dice: Random) -> bytes | None:

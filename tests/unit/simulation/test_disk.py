@@ -93,6 +93,22 @@ def test_a_crash_in_the_middle_keeps_a_group_whole_or_loses_it(make):
     assert len(fates) > 1
 
 
+def test_what_is_on_the_disk_does_not_get_there_again(make):
+    """A crash between the sync and the report: whoever watches the disk would see a key go back and forth."""
+    unreported = 0
+    for seed in range(40):
+        machine, synced = make(seed), []
+        machine.platter.on_synced = lambda *seen, synced=synced: synced.append(seen[-1])
+        for value in (b"0", b"1", b"2"):
+            machine.write(b"k", value)
+        while len(synced) < 3:
+            machine.wait(0.00005)
+        unreported += not machine.storage.idle
+        machine.crash()
+        assert synced == [b"0", b"1", b"2"]
+    assert unreported > 10
+
+
 def test_nobody_is_told_after_the_crash(make):
     """The callbacks of a dead node do not run."""
     machine = make()
