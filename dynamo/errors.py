@@ -207,12 +207,6 @@ class HeadersTooLarge(DynamoError):
     http_status = 431
 
 
-class NotImplementedYet(DynamoError):
-    code = "not-implemented"
-    title = "Not implemented"
-    http_status = 501
-
-
 class QuorumUnavailable(DynamoError):
     """Too few replicas are known to be alive; nothing was sent."""
 

@@ -89,7 +89,7 @@ class Records(Desk):
         return Answer(204, self._written(call, command, outcome, decode(outcome.record)))
 
     def read_level(self, bucket: str, options: parameters.ReadOptions) -> str:
-        """The word that a read is counted under. Raises InvalidParameter, NotImplementedYet, as the node would."""
+        """The word that a read is counted under. Raises InvalidParameter, as the node would."""
         properties = self.bucket(bucket)
         shape = (options.consistency, options.r, options.pr, properties.r, properties.pr, properties.n)
         level = self._read_levels.get(shape)

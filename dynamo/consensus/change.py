@@ -49,9 +49,6 @@ class Change:
         """
         self.fingerprint = fingerprint(command)
 
-    def is_expired(self, now: float) -> bool:
-        return now >= self.deadline
-
     def sent(self, result: Result) -> None:
         """An Accept is about to leave, with the register that was evaluated together with this result.
 

@@ -1,6 +1,6 @@
 """What a machine may ask of its driver, and the interface that every machine has.
 
-A machine decides one thing: one quorum read, one quorum write, later one Paxos round or one Merkle exchange. It is a
+A machine decides one thing: one quorum read, one quorum write, one Paxos round, one Merkle exchange. It is a
 plain object without clock, randomness, IO or tasks. Time comes in as an argument (seconds, monotonic), effects go out
 as a list. It lives on after `Finish` to take late answers, until `drained`.
 """

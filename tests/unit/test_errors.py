@@ -34,7 +34,6 @@ CONTRACT = {
     "headers-too-large": (431, "no"),
     "internal": (500, "unknown"),
     "corrupt-value": (500, "no"),
-    "not-implemented": (501, "no"),
     "quorum-unavailable": (503, "no"),
     "overloaded": (503, "no"),
     "draining": (503, "no"),

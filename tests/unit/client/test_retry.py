@@ -23,7 +23,7 @@ AGAIN = [
     errors.ContextNotReached,
     errors.Internal,
 ]
-STOP = [errors.BadRequest, errors.KeyNotFound, errors.ModeConflict, errors.CorruptValue, errors.NotImplementedYet]
+STOP = [errors.BadRequest, errors.KeyNotFound, errors.ModeConflict, errors.CorruptValue]
 
 
 @pytest.mark.parametrize(

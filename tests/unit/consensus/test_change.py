@@ -324,9 +324,3 @@ def test_fingerprints_tell_payloads_apart():
     assert len({fingerprint(one) for one in asked}) == len(asked)
     assert fingerprint(command(request=R)) == fingerprint(command(request=S))
     assert fingerprint(command(meta={"a": "1", "b": "2"})) == fingerprint(command(meta={"b": "2", "a": "1"}))
-
-
-def test_expired_at_its_deadline():
-    asked = Change(command(), 5.0)
-    assert not asked.is_expired(4.9)
-    assert asked.is_expired(5.0)
