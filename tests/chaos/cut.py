@@ -1,7 +1,7 @@
 """`python -m tests.chaos.cut`: what a cut costs. Five nodes, keys on all five, three of them cut off from two.
 
 Clients stay at their node, on either side, and want the same keys. Told as JSON: for each node when it first answered
-ok to a call made after the cut, and the last call that it did not answer ok; what the smaller side said instead; how
+ok to a call made after the cut, and the last call that it could not answer; what the smaller side said instead; how
 soon it answered again after the heal; and whether all answers are those of linearizable keys.
 """
 
@@ -31,6 +31,8 @@ LARGER, SMALLER = NODES[:3], NODES[3:]
 BEFORE_S, CUT_S, AFTER_S = 2.0, 6.0, 4.0
 CLIENTS = 4
 """At each node."""
+ANSWERED = {"ok", "precondition-failed", "called-off"}
+"""What a node says that could do as it was asked: a condition that does not hold takes a majority to know, too."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Told(msgspec.Struct):
     first_ok_s: dict[str, float | None] = {}
     """By node: the first call made after the cut that was answered ok, when it was answered."""
     last_failed_s: dict[str, float | None] = {}
-    """By node: the last call made during the cut that was not answered ok, when it was made."""
+    """By node: the last call made during the cut that was not answered, when it was made."""
     answers: dict[str, dict[str, int]] = {}
     """By node, to calls made during the cut: ok, or the error."""
     healed_ok_s: dict[str, float | None] = {}
@@ -126,7 +128,7 @@ def _told(journal: Journal, cut_s: float, healed_s: float) -> Told:
         here = [operation for operation in operations if operation.call.via == node]
         during = [operation for operation in here if cut_s <= operation.call.at < healed_s]
         told.first_ok_s[node] = _first_ok(during, cut_s)
-        bad = [operation.call.at - cut_s for operation in during if operation.outcome != "ok"]
+        bad = [operation.call.at - cut_s for operation in during if _answer(operation) not in ANSWERED]
         told.last_failed_s[node] = round(max(bad), 2) if bad else None
         told.answers[node] = dict(Counter(_answer(operation) for operation in during))
         if node in SMALLER:

@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import msgspec
 
@@ -30,6 +31,7 @@ from dynamo.transport.connection import Timings
 from dynamo.transport.handshake import Introduction
 from dynamo.transport.listener import Listener
 from dynamo.transport.peers import TcpPeers
+from tests.streams import serving_streams
 
 PATIENCE_S = 10.0
 HOST = "127.0.0.1"
@@ -179,12 +181,11 @@ class RawListener:
         self.accepted: asyncio.Queue[RawPeer] = asyncio.Queue()
         self.count = 0
         self.all: list[RawPeer] = []
-        self._server: asyncio.Server | None = None
+        self._serving = AsyncExitStack()
         self.port = 0
 
     async def start(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(self._accept, HOST, port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        _, self.port = await self._serving.enter_async_context(serving_streams(self._accept, HOST, port))
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = RawPeer(reader, writer)
@@ -197,11 +198,7 @@ class RawListener:
             return await self.accepted.get()
 
     async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for peer in self.all:
-            peer.abort()
-            await peer.close()
+        await self._serving.aclose()
 
 
 class Cluster:

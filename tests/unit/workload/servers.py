@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from tests.streams import serving_streams
+
 Answer = Callable[[bytes], bytes]
 
 
@@ -20,9 +22,8 @@ async def serving(answer: Answer) -> AsyncIterator[tuple[str, int]]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()
+    async with serving_streams(serve) as endpoint:
+        yield endpoint
 
 
 def good(body: bytes) -> bytes:

@@ -1,12 +1,12 @@
 import asyncio
 import itertools
-import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.workload.connection import BrokenAnswer, Connection, parse
+from tests.streams import serving_streams
 
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -121,11 +121,9 @@ async def test_it_speaks_over_a_socket():
         writer.write(ANSWER)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, family=socket.AF_INET)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serving_streams(serve) as (host, port):
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(lambda *parts: answered.set_result(parts), losses.append), "127.0.0.1", port
+            lambda: Connection(lambda *parts: answered.set_result(parts), losses.append), host, port
         )
         connection.send(b"GET / HTTP/1.1\r\n\r\n")
         assert await asyncio.wait_for(answered, 5) == parse(ANSWER)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from dynamo.workload.delay_proxy import HELD_BYTES_MAX, Delay, serve
 from dynamo.workload.processes import free_ports
+from tests.streams import serving_streams
 
 
 @asynccontextmanager
@@ -20,8 +21,8 @@ async def echoing(delay: Delay) -> AsyncIterator[tuple[asyncio.StreamReader, asy
         ended.set()
 
     ended = asyncio.Event()
-    async with await asyncio.start_server(echo, "127.0.0.1", 0) as target:
-        proxy = await serve(0, target.sockets[0].getsockname()[1], delay)
+    async with serving_streams(echo) as target:
+        proxy = await serve(0, target[1], delay)
         async with proxy:
             reader, writer = await asyncio.open_connection(*proxy.sockets[0].getsockname())
             yield reader, writer

@@ -9,6 +9,7 @@ from dynamo.workload.keys import KeySpace
 from dynamo.workload.open_loop import OpenLoop
 from dynamo.workload.operations import Fixed
 from dynamo.workload.tally import Tally
+from tests.streams import serving_streams
 from tests.unit.workload.servers import good, serving
 
 KEYS = KeySpace(1, 10, 4)
@@ -59,22 +60,14 @@ async def test_a_wrong_answer_is_a_failure():
 
 async def test_a_server_that_does_not_answer_cannot_hold_up_the_run():
     """What was sent is late, what found no connection is unsent, nothing is missing, and the run ends by its time."""
-    released = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await released.wait()
-        writer.close()
+        await asyncio.Event().wait()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    async with serving_streams(serve) as endpoint:
         began = time.monotonic()
-        (phase,) = (
-            await run(
-                server.sockets[0].getsockname(), Phase(name="a", rate=100, seconds=0.4), connections=3, timeout_s=0.1
-            )
-        ).phases
+        (phase,) = (await run(endpoint, Phase(name="a", rate=100, seconds=0.4), connections=3, timeout_s=0.1)).phases
         took_s = time.monotonic() - began
-        released.set()
     assert (phase.late, phase.unsent, phase.good) == (3, 37, 0)
     assert took_s < 5
 
@@ -138,11 +131,10 @@ async def test_an_answer_in_pieces_and_a_closing_one():
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    async with serving_streams(serve) as endpoint:
         (phase,) = (
             await run(
-                server.sockets[0].getsockname(),
+                endpoint,
                 Phase(name="a", rate=20, seconds=0.3),
                 body=bytes(60_000),
                 connections=1,
