@@ -61,7 +61,7 @@ chaos: $(VENV)/.dev ## five real nodes under real faults: ten minutes, a report 
 
 test: $(VENV)/.dev ## lint, types and every test
 	@$(MAKE) lint types
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## lint, types and the architecture tests: seconds
 	@$(MAKE) lint types architecture

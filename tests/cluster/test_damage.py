@@ -12,6 +12,8 @@ from dynamo.client import Client, Value
 from dynamo.errors import DynamoError
 from tests.cluster.rig import ClusterRig, NodeProcess, running_cluster, until
 
+pytestmark = pytest.mark.cluster
+
 KEYS = 300
 HEALED_S = 60.0
 SET_ASIDE = '[storage]\non_damage = "set-aside"\n'

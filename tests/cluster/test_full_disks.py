@@ -9,6 +9,8 @@ from dynamo.errors import DynamoError, StorageFull
 from tests.cluster import disks
 from tests.cluster.rig import ClusterRig, running_cluster, started, until
 
+pytestmark = pytest.mark.cluster
+
 VALUE = b"x" * 20_000
 SMALL = 12 * 2**20
 LARGE = 64 * 2**20

@@ -12,6 +12,8 @@ from dynamo.client import Client, Value, union
 from dynamo.errors import DynamoError
 from tests.cluster.rig import ClusterRig
 
+pytestmark = pytest.mark.cluster
+
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 HOUR_S = 3600
 

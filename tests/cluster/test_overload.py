@@ -17,6 +17,8 @@ from dynamo.workload.memory import resident_bytes
 from dynamo.workload.tally import Tally
 from tests.cluster.rig import ClusterRig, NodeProcess, running_cluster, until
 
+pytestmark = pytest.mark.cluster
+
 INFLIGHT_MAX = 8
 VALUE_BYTES = 4096
 FLOOD_S = 6.0

@@ -14,6 +14,8 @@ import pytest
 from dynamo.client.client import AsyncClient
 from tests.cluster.rig import ClusterRig, NodeProcess, running_cluster, until
 
+pytestmark = pytest.mark.cluster
+
 KEYS = 20_000
 AT_ONCE = 64
 BUCKET = "carts"

@@ -10,6 +10,8 @@ from dynamo.client import Client, Siblings, Value, union
 from dynamo.errors import TooManySiblings
 from tests.cluster.rig import running_cluster
 
+pytestmark = pytest.mark.cluster
+
 LIMIT = 100
 
 

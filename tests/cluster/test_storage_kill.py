@@ -18,6 +18,8 @@ from dynamo.storage.directory import DataDirectory
 from dynamo.storage.environment import Environment
 from tests.cluster.storage_child import LAST, PARTS, WINDOW, record_key, record_value
 
+pytestmark = pytest.mark.cluster
+
 ROOT = Path(__file__).parents[2]
 ROUNDS = 30
 BUDGET_S = 7.0

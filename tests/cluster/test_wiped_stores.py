@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from dynamo.client import Client, Siblings, Value
 from tests.cluster.rig import running_cluster, until
+
+pytestmark = pytest.mark.cluster
 
 KEYS = 60
 
