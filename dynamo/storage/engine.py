@@ -1,47 +1,27 @@
-"""The store of a node: group commit over LMDB, the loop's side.
+"""The engine `lmdb`: every group is a transaction of LMDB, synced by the engine itself.
 
-The loop collects batches in a group; while one group is in the writer's hands the next one fills. So under load many
-batches share one wait for the disk, and an idle store commits each at once. Groups that are not durable yet are the
-overlay that `latest` looks through, newest first; it needs no bookkeeping of its own.
+Reads run on the loop, in one LMDB snapshot that is replaced when a group is reported, before the next is handed over. So
+it keeps no page from reuse that the writer could reuse, and shows no header that is written but not synced.
 
-Reads run on the loop, in one LMDB snapshot that is replaced when a group is reported, before the next is handed over.
-So a reader sees what was acknowledged (never a header that is written but not synced), sees its own write as soon as it
-is acknowledged, and keeps no page from reuse that the writer could reuse.
-
-Durability. In `sync` mode every group is synced: what was acknowledged survives power loss. So a batch that need not be
-durable would cost a sync of its own: it waits up to RIDE_S for one that must be, and shares its sync. In `async` mode a
-batch that is not `durable` is acknowledged when it is committed to the page cache, where it survives the process. The
-file stays consistent in any case. With the power the last group can be lost, until the next one is committed or
-IDLE_SYNC_S has passed. The price of that consistency: async mode still waits for the pages, it saves one of two waits.
+In `async` mode the file stays consistent, since pages are still synced before the header that names them. The price of
+that consistency: it still waits for the pages, it saves one of two waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable
 
-from dynamo.errors import DynamoError, StorageRefused
-from dynamo.layout.keyspaces import STORED_KEY_BYTES_MAX, Keyspace
-from dynamo.ports import Change, StorageSizes
+from dynamo.errors import DynamoError
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.ports import StorageSizes
 from dynamo.storage.environment import Environment
-from dynamo.storage.writer import GROUP_WEIGHT_MAX, Group, Writer
-
-T = TypeVar("T")
-
-RIDE_S = 0.005
-"""How long a group that need not be durable waits for a batch that must be."""
+from dynamo.storage.group import Group
+from dynamo.storage.group_commit import GroupCommit
 
 
-class LmdbStorage:
-    """`ports.Storage`, used from the thread of `loop` only.
-
-    `on_fatal` is called on the loop at most once, when the disk can no longer be trusted (see `writer.py`). Every later
-    write fails with StorageRefused. The process should then end without answering anyone, since a start decides anew
-    which of the last writes exist. `on_commit` is called on the loop after each commit, with the seconds that it took
-    and the number of batches that shared it.
-    """
+class LmdbStorage(GroupCommit):
+    """`ports.Storage`; see GroupCommit for the arguments."""
 
     def __init__(
         self,
@@ -51,157 +31,21 @@ class LmdbStorage:
         on_commit: Callable[[float, int], None] | None = None,
     ) -> None:
         self._environment = environment
-        self._loop = loop
-        self._on_fatal = on_fatal
-        self._on_commit = on_commit
-        self._groups: deque[Group] = deque()
-        """Oldest first; the first one may be with the writer, the last one may still be open."""
-        self._in_flight = False
-        self._hand_over_is_due = False
-        self._ride: asyncio.TimerHandle | None = None
-        """Set while the first group waits for a batch to share a sync with."""
-        self._refusal: DynamoError | None = None
-        """Answer to every further write, if the store is closing or broken."""
-        self._broken = False
-        self._idle: asyncio.Future[None] | None = None
-        self.commits = 0
-        """Groups that were committed."""
-        self.batches = 0
-        """Batches in them."""
         # A transaction that needs more pages than the reserve has could leave none for the next one.
-        self._group_weight_max = min(GROUP_WEIGHT_MAX, environment.reserve_bytes // 4)
-        self._writer = Writer(environment, self._report)
-
-    # --- reading
+        super().__init__(environment, loop, on_fatal, on_commit, environment.reserve_bytes // 4)
 
     def read(self, space: Keyspace, key: bytes) -> bytes | None:
-        """What is durably stored under a key (async mode: what was acknowledged). Raises CorruptValue."""
-        return self._environment.get(space, key)
-
-    def latest(self, space: Keyspace, key: bytes) -> bytes | None:
-        """The same with every batch applied that was handed to `write` and has not failed. Raises CorruptValue."""
-        for group in reversed(self._groups):
-            pairs = group.changes.get(space)
-            if pairs is not None and key in pairs:
-                return pairs[key]
         return self._environment.get(space, key)
 
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
-        """Pairs with start <= key < end in key order, at most `limit`, as `read` sees them. Raises CorruptValue."""
         return self._environment.scan(space, start, end, limit)
 
     def sizes(self) -> StorageSizes:
         """As of the last commit."""
         return self._environment.sizes
 
-    def queued_bytes(self) -> int:
-        """Of all groups that wait or are being written, as they are weighed (a change counts a page at least)."""
-        return sum(group.weight for group in self._groups)
-
-    # --- writing
-
-    def write(self, changes: Sequence[Change], durable: bool, done: Callable[[Exception | None], None]) -> None:  # noqa: FBT001 - as in the port
-        """Queue a batch; see `ports.Storage.write`. `done` is never called before this returns."""
-        if self._refusal is not None:
-            self._loop.call_soon(done, self._refusal)
-            return
-        for _, key, _ in changes:
-            assert 0 < len(key) <= STORED_KEY_BYTES_MAX, f"a stored key has {len(key)} bytes"
-        if not self._groups or self._groups[-1].closed:
-            self._groups.append(Group(self._group_weight_max))
-        self._groups[-1].add(changes, durable, done)
-        if not self._in_flight:
-            self._see_to_hand_over()
-
-    async def close(self) -> None:
-        """Refuse further writes, let the queued ones finish, give up files and lock. May be called once."""
-        assert self._idle is None, "a store is closed once"
-        self._refusal = self._refusal or StorageRefused("the store is closing")
-        self._idle = self._loop.create_future()
-        if not self._groups:
-            self._idle.set_result(None)
-        elif not self._in_flight:
-            self._hand_over()
-        await self._idle
-        self._writer.stop()
-        self._environment.close()
-
-    def _see_to_hand_over(self) -> None:
-        """The first group waits, and nothing is in the writer's hands."""
-        if self._may_ride(self._groups[0]):
-            if self._ride is None:
-                self._ride = self._loop.call_later(RIDE_S, self._hand_over)
-        elif not self._hand_over_is_due:
-            # At the end of this tick, so that all of its writes share the first group.
-            self._hand_over_is_due = True
-            self._loop.call_soon(self._hand_over)
-
-    def _may_ride(self, group: Group) -> bool:
-        """Whether a group may wait for a batch that must be durable: nobody waits for it, and it has room."""
-        return not (group.durable or group.closed or self._environment.lazy or self._refusal is not None)
-
-    def _hand_over(self) -> None:
-        self._hand_over_is_due = False
-        if self._ride is not None:
-            self._ride.cancel()
-            self._ride = None
-        if self._groups and not self._in_flight:
-            self._in_flight = True
-            self._groups[0].closed = True
-            self._writer.commit(self._groups[0])
-
-    def _report(self, group: Group | None, failure: DynamoError | None) -> None:
-        """Called by the writer's thread."""
-        self._loop.call_soon_threadsafe(self._reported, group, failure)
-
-    def _reported(self, group: Group | None, failure: DynamoError | None) -> None:
-        if group is not None:
-            assert self._in_flight, "the writer has one group at a time"
-            self._in_flight = False
-        if self._broken:
-            return  # Everyone has been told.
-        if failure is None:
-            assert group is self._groups[0], "groups are reported in order"
-            self._committed()
-        else:
-            self._failed(failure)
-        if self._idle is not None and not self._groups and not self._idle.done():
-            self._idle.set_result(None)
-
-    def _committed(self) -> None:
-        group = self._groups.popleft()
+    def _show(self, group: Group) -> None:  # noqa: ARG002 - a new snapshot shows it
         self._environment.refresh()
-        if self._groups:
-            self._go_on()
-        self.commits += 1
-        self.batches += len(group.dones)
-        if self._on_commit is not None:
-            self._on_commit(group.commit_s, len(group.dones))
-        self._tell(group, None)
 
-    def _go_on(self) -> None:
-        """A group was committed, and another one waits."""
-        if self._may_ride(self._groups[0]):
-            self._see_to_hand_over()
-        else:
-            self._hand_over()
-
-    def _failed(self, failure: DynamoError) -> None:
-        """Everything queued was computed from what failed. Forget it first: a waiter may write again at once."""
-        failed, self._groups = self._groups, deque()
-        if isinstance(failure, StorageRefused):
-            self._broken = True
-            self._refusal = failure
-            self._call(self._on_fatal, failure)
-        for group in failed:
-            self._tell(group, failure)
-
-    def _tell(self, group: Group, outcome: Exception | None) -> None:
-        for done in group.dones:
-            self._call(done, outcome)
-
-    def _call(self, callback: Callable[[T], None], argument: T) -> None:
-        try:
-            callback(argument)
-        except Exception as problem:  # noqa: BLE001 - one waiter's bug must not leave the others waiting
-            self._loop.call_exception_handler({"message": "a waiter of the store failed", "exception": problem})
+    async def _finish(self) -> None:
+        self._environment.close()

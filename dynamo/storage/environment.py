@@ -19,14 +19,14 @@ A page that cannot be read from the device ends the process by a signal, as with
 
 from __future__ import annotations
 
+import errno
 import os
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
 import lmdb
 
-from dynamo.errors import CorruptValue, StorageFull
+from dynamo.errors import CorruptValue, StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import StorageSizes
 from dynamo.storage import header
@@ -48,14 +48,6 @@ _RESERVE_BYTES_MAX = 64 * 2**20
 
 DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError)
 _DAMAGE_AT_OPEN = (*DAMAGE, lmdb.InvalidError, lmdb.IncompatibleError, lmdb.BadTxnError)
-
-Changes = dict[Keyspace, dict[bytes, bytes | None]]
-"""Final state of the keys that change: a value, or None for removed."""
-
-
-def no_changes() -> Changes:
-    """An empty set of changes to fill."""
-    return defaultdict(dict)
 
 
 class Environment:
@@ -189,6 +181,33 @@ class Environment:
     def sync(self) -> None:
         """Make everything committed durable. Raises lmdb.Error."""
         self._lmdb.sync(True)
+
+    def excused(self, problem: Exception) -> StorageFull | None:
+        """What a failed commit is to be called if a later one may succeed: no room, and no sync failed with it.
+
+        LMDB reports a write that fell short as EIO; it is taken for a full disk.
+        """
+        path = self.directory.path
+        if isinstance(problem, lmdb.MapFullError):
+            return StorageFull(
+                f"the map of the store in {path} is full: raise storage.map_size_bytes and restart, or delete"
+            )
+        if not isinstance(problem, lmdb.Error):
+            return None
+        if code(problem) == errno.EROFS and not self.lost_writes():
+            return StorageFull(f"the disk of {path} has become read-only: once it is writable again, writes go on")
+        if (code(problem) in NO_ROOM or code(problem) == errno.EIO) and not self.lost_writes():
+            return StorageFull(f"the disk of {path} takes no more ({problem}): free space on it")
+        return None
+
+    def given_up(self, problem: Exception) -> StorageRefused:
+        """What every later write is answered after an error that is not excused."""
+        if isinstance(problem, DAMAGE):
+            suspect(self.directory, str(problem))
+        return StorageRefused(
+            f"the store in {self.directory.path} cannot be written any more ({problem!r}): check the disk, then "
+            "restart the node"
+        )
 
     def lost_writes(self) -> bool:
         """Whether a sync failed, asked after a failed commit: the kernel may have dropped pages it could not write.

@@ -1,9 +1,8 @@
-"""Group commit, the thread's side: each group is one transaction and at most one wait for the disk.
+"""Group commit, the thread's side: each group is written whole, with at most one wait for the disk.
 
 What an error means for the groups that follow:
-- No room (map full, disk full, quota): the transaction was undone, nothing refers to it, and a later one may fit.
-  LMDB reports a write that fell short as EIO; it is taken for a full disk, if no sync failed with it.
-- A disk that has become read-only: the same, if no sync failed with it.
+- No room (disk full, quota, map full), or a disk that has become read-only: the sink has undone the group, or left
+  nothing that anybody will take for one, and a later one may fit. The sink tells (`excused`), which knows its errors.
 - Anything else, above all a sync that failed: the kernel may have dropped what it could not write and call the next
   sync a success. So nothing may be acknowledged any more, and no sync is repeated: the writer answers StorageRefused,
   for good.
@@ -13,66 +12,46 @@ Source: Rebello et al. 2020, "Can Applications Recover from fsync Failures?".
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
-
-import lmdb
+from typing import Protocol
 
 from dynamo.errors import DynamoError, StorageFull, StorageRefused
-from dynamo.ports import Change
-from dynamo.storage.directory import NO_ROOM
-from dynamo.storage.environment import DAMAGE, Changes, Environment, code, no_changes
-from dynamo.storage.set_aside import suspect
+from dynamo.storage.group import Changes, Group
 
 IDLE_SYNC_S = 0.05
-"""In lazy mode: how long the last transaction may wait for another one to carry it to the disk."""
-GROUP_WEIGHT_MAX = 32 * 2**20
-"""Bytes, about, that one transaction may write before another one is begun. A batch is never split."""
-_CHANGE_WEIGHT = 4096
-"""A change dirties a page, whatever its size."""
-
-Done = Callable[[Exception | None], None]
+"""In lazy mode: how long the last group may wait for another one to carry it to the disk."""
 
 
-class Group:
-    """Batches that share a transaction. Of each key only the last change is kept, as nobody sees the ones between."""
+class Sink(Protocol):
+    """What the writer writes to: an LMDB environment, or the log. Called in the writer's thread."""
 
-    __slots__ = ("_weight_max", "changes", "closed", "commit_s", "dones", "durable", "weight")
+    lazy: bool
+    """Whether `commit` leaves the waiting for the disk to `sync`."""
 
-    def __init__(self, weight_max: int) -> None:
-        self.changes: Changes = no_changes()
-        self.dones: list[Done] = []
-        self.durable = False
-        self._weight_max = weight_max
-        self.weight = 0
-        """Bytes, about, that the transaction will write."""
-        self.closed = False
-        """Handed to the writer, or heavy enough: takes no further batch."""
-        self.commit_s = 0.0
-        """How long the transaction took, its sync included."""
+    def commit(self, changes: Changes) -> None:
+        """Write all changes or none. Durable when this returns, unless `lazy`. Raises OSError or lmdb.Error."""
 
-    def add(self, changes: Sequence[Change], durable: bool, done: Done) -> None:  # noqa: FBT001 - as in the port
-        """Take a batch behind the others."""
-        assert not self.closed, "a group that the writer may hold is never changed"
-        for space, key, value in changes:
-            self.changes[space][key] = value
-            self.weight += _CHANGE_WEIGHT if value is None else _CHANGE_WEIGHT + len(value)
-        self.dones.append(done)
-        self.durable = self.durable or durable
-        self.closed = self.weight >= self._weight_max
+    def sync(self) -> None:
+        """Make everything committed durable."""
+
+    def excused(self, problem: Exception) -> StorageFull | None:
+        """The refusal of one group after an error of `commit` that says nothing about the others; None: it does."""
+
+    def given_up(self, problem: Exception) -> StorageRefused:
+        """What every later group is answered."""
 
 
 class Writer:
-    """The one thread that changes the environment. `report` is called in that thread, once for each group, in order.
+    """The one thread that writes. `report` is called in that thread, once for each group, in order.
 
     Its second argument is None, StorageFull or StorageRefused. The group is None when a sync in the background failed.
     """
 
-    def __init__(self, environment: Environment, report: Callable[[Group | None, DynamoError | None], None]) -> None:
-        self._environment = environment
+    def __init__(self, sink: Sink, report: Callable[[Group | None, DynamoError | None], None]) -> None:
+        self._sink = sink
         self._report = report
         self._queue: SimpleQueue[Group | None] = SimpleQueue()
         self._unsynced = False
@@ -117,19 +96,17 @@ class Writer:
 
     def _commit(self, group: Group) -> DynamoError | None:
         try:
-            self._environment.commit(group.changes)
-        except lmdb.Error as problem:
-            return self._judged(problem)
+            self._sink.commit(group.changes)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the waiters must hear of it
-            return self._broken(problem)
-        self._unsynced = self._environment.lazy
+            return self._sink.excused(problem) or self._broken(problem)
+        self._unsynced = self._sink.lazy
         return None
 
     def _sync(self) -> DynamoError | None:
         self._unsynced = False
         try:
-            self._environment.sync()
-        except lmdb.Error as problem:
+            self._sink.sync()
+        except Exception as problem:  # noqa: BLE001 - as above
             return self._broken(problem)
         return None
 
@@ -138,24 +115,7 @@ class Writer:
         if failure is not None:
             self._report(None, failure)
 
-    def _judged(self, problem: lmdb.Error) -> DynamoError:
-        path = self._environment.directory.path
-        if isinstance(problem, lmdb.MapFullError):
-            return StorageFull(
-                f"the map of the store in {path} is full: raise storage.map_size_bytes and restart, or delete"
-            )
-        if code(problem) == errno.EROFS and not self._environment.lost_writes():
-            return StorageFull(f"the disk of {path} has become read-only: once it is writable again, writes go on")
-        if (code(problem) in NO_ROOM or code(problem) == errno.EIO) and not self._environment.lost_writes():
-            return StorageFull(f"the disk of {path} takes no more ({problem}): free space on it")
-        return self._broken(problem)
-
     def _broken(self, problem: Exception) -> StorageRefused:
-        path = self._environment.directory.path
         self._unsynced = False
-        if isinstance(problem, DAMAGE):
-            suspect(self._environment.directory, str(problem))
-        self._broken_by = StorageRefused(
-            f"the store in {path} cannot be written any more ({problem!r}): check the disk, then restart the node"
-        )
+        self._broken_by = self._sink.given_up(problem)
         return self._broken_by
