@@ -61,6 +61,8 @@ class TlsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The store on disk."""
 
+    engine: str = "log"
+    """`log`: a write is one append to a log, which LMDB takes over by and by. `lmdb`: it is a transaction of LMDB."""
     durability: str = "sync"
     """`sync`: an acknowledgement means it is on disk. `async`: the machine's crash may lose it, the process's not."""
     map_size_bytes: int = 16 * 2**30

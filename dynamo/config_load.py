@@ -94,6 +94,7 @@ def _cluster_problems(config: Config) -> Iterable[str]:
 
 def _word_problems(config: Config) -> Iterable[str]:
     for name, value, allowed in (
+        ("storage.engine", config.storage.engine, ("log", "lmdb")),
         ("storage.durability", config.storage.durability, ("sync", "async")),
         ("storage.on_damage", config.storage.on_damage, ("refuse", "set-aside")),
         ("log.format", config.log.format, ("json", "text")),

@@ -26,7 +26,7 @@ from dynamo.daemons.supervisor import Supervisor
 from dynamo.errors import ConfigError, DynamoError
 from dynamo.node.node import Node
 from dynamo.ring.ring import Member, Ring, first_ring
-from dynamo.storage.engine import LmdbStorage
+from dynamo.storage.group_commit import GroupCommit
 from dynamo.storage.identity import WHAT_TO_DO
 from dynamo.storage.open import open_store
 from dynamo.telemetry import logs, loop_lag
@@ -203,7 +203,7 @@ class Server:
         await self._cleanup.aclose()
         journal.info("stopped", clean=not self._broken)
 
-    async def _settle(self, node: Node, storage: LmdbStorage) -> None:
+    async def _settle(self, node: Node, storage: GroupCommit) -> None:
         """Wait until all that was written is on disk, then note the clean stop."""
         settled: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         storage.write((), True, settled.set_result)
@@ -246,7 +246,7 @@ def _allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _refresh(node: Node, storage: LmdbStorage, peers: TcpPeers) -> None:
+def _refresh(node: Node, storage: GroupCommit, peers: TcpPeers) -> None:
     """Fill in what others count, at each scrape."""
     metrics, sizes = node.metrics, storage.sizes()
     metrics.inflight_requests.value = node.admission.inflight

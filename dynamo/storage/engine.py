@@ -1,7 +1,7 @@
 """The engine `lmdb`: every group is a transaction of LMDB, synced by the engine itself.
 
-Reads run on the loop, in one LMDB snapshot that is replaced when a group is reported, before the next is handed over. So
-it keeps no page from reuse that the writer could reuse, and shows no header that is written but not synced.
+Reads run on the loop, in one LMDB snapshot that is replaced when a group is reported, before the next is handed over.
+So it keeps no page from reuse that the writer could reuse, and shows no header that is written but not synced.
 
 In `async` mode the file stays consistent, since pages are still synced before the header that names them. The price of
 that consistency: it still waits for the pages, it saves one of two waits.
@@ -44,8 +44,11 @@ class LmdbStorage(GroupCommit):
         """As of the last commit."""
         return self._environment.sizes
 
-    def _show(self, group: Group) -> None:  # noqa: ARG002 - a new snapshot shows it
+    def _show(self, group: Group) -> None:
         self._environment.refresh()
 
-    async def _finish(self) -> None:
+    def settle(self) -> int:
+        return self._environment.version
+
+    def _finish(self) -> None:
         self._environment.close()

@@ -4,8 +4,7 @@ Settings, with their reasons (LMDB 0.9, `mdb_env_open`):
 - `sync` always on. Without it a power cut may keep a header and lose the pages it points to: a corrupt file, not just a
   lost write.
 - `metasync` off in lazy mode only. Pages are then still synced before the header that names them is written, so the
-file
-  stays consistent; but the header may be lost with the power, and with it the last transaction.
+  file stays consistent; but the header may be lost with the power, and with it the last transaction.
 - `writemap` off: a stray write of the process must not reach the file, and a full disk must be an error, not a signal.
 - `readahead` off: keys are hashed over the partitions, so the neighbours of a cold page are not wanted.
 - `lock` on: offline tools (`python -m lmdb`) may look at a running store.
@@ -19,7 +18,6 @@ A page that cannot be read from the device ends the process by a signal, as with
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,8 +27,11 @@ import lmdb
 from dynamo.errors import CorruptValue, StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import StorageSizes
-from dynamo.storage import header
+from dynamo.storage import header, judging
+from dynamo.storage.applying import MARK_TREE, Mark, apply, mark_in, open_trees, put_all
 from dynamo.storage.directory import NO_ROOM, DataDirectory, sync_directory
+from dynamo.storage.group import Changes
+from dynamo.storage.judging import DAMAGE, code
 from dynamo.storage.set_aside import suspect
 from dynamo.telemetry.logs import Log
 
@@ -38,7 +39,7 @@ log = Log("storage")
 
 ENGINE = "lmdb-0.9"
 """Recorded in the identity file. Part of the disk format."""
-_ENGINE_MAJOR = 0
+ENGINE_MAJOR = 0
 _READERS_MAX = 64
 """This process holds one; the rest is for offline tools."""
 _RESERVE_SHARE = 16
@@ -46,7 +47,6 @@ _RESERVE_SHARE = 16
 _RESERVE_BYTES_MIN = 256 * 2**10
 _RESERVE_BYTES_MAX = 64 * 2**20
 
-DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError)
 _DAMAGE_AT_OPEN = (*DAMAGE, lmdb.InvalidError, lmdb.IncompatibleError, lmdb.BadTxnError)
 
 
@@ -64,7 +64,7 @@ class Environment:
         file = directory.store / "data.mdb"
         header.check(file)
         try:
-            self._lmdb = _opened(directory, map_bytes, lazy=lazy)
+            self._lmdb = engine(directory.store, map_bytes, lazy=lazy)
             try:
                 self._prepare(file)
             except BaseException:
@@ -80,10 +80,11 @@ class Environment:
     def _prepare(self, file: Path) -> None:
         self.opened_version = self.version
         with self._lmdb.begin(write=True) as transaction:
-            self._trees = {s: self._lmdb.open_db(s.value.encode(), transaction) for s in Keyspace}
+            self._trees = open_trees(self._lmdb, transaction)
+            self._mark_tree = self._lmdb.open_db(MARK_TREE, transaction)
         self._lmdb.reader_check()
-        self._map_bytes = self._lmdb.info()["map_size"]
-        self.reserve_bytes = min(_RESERVE_BYTES_MAX, max(_RESERVE_BYTES_MIN, self._map_bytes // _RESERVE_SHARE))
+        self.map_bytes = self._lmdb.info()["map_size"]
+        self.reserve_bytes = min(_RESERVE_BYTES_MAX, max(_RESERVE_BYTES_MIN, self.map_bytes // _RESERVE_SHARE))
         self._snapshot = self._lmdb.begin()
         self._get = self._snapshot.get
         self.sizes = self._measured(self._snapshot)
@@ -102,6 +103,10 @@ class Environment:
         self._snapshot.abort()
         self._snapshot = self._lmdb.begin()
         self._get = self._snapshot.get
+
+    def measure(self) -> None:
+        """Bring `sizes` up to what reads see, after another process has committed."""
+        self.sizes = self._measured(self._snapshot)
 
     def get(self, space: Keyspace, key: bytes) -> bytes | None:
         """The value of a key. Raises CorruptValue if the page that should hold it is damaged."""
@@ -159,16 +164,9 @@ class Environment:
         Changes that make the store larger end with MapFullError before they touch the reserve.
         """
         with self._lmdb.begin(write=True) as transaction:
-            for space, pairs in changes.items():
-                tree = self._trees[space]
-                # In key order, so that a page is touched once and not again later.
-                for key, value in sorted(pairs.items()):
-                    if value is None:
-                        transaction.delete(key, b"", tree)
-                    else:
-                        transaction.put(key, value, True, True, False, tree)
+            put_all(transaction, self._trees, changes)
             sizes = self._measured(transaction)
-            if sizes.used_bytes > max(self._map_bytes - self.reserve_bytes, self.sizes.used_bytes):
+            if sizes.used_bytes > max(self.map_bytes - self.reserve_bytes, self.sizes.used_bytes):
                 raise lmdb.MapFullError("what is left of the map is reserved for removals")
         self.sizes = sizes
 
@@ -176,51 +174,37 @@ class Environment:
         stats = {space: transaction.stat(tree) for space, tree in self._trees.items()}
         pages = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats.values())
         records = stats[Keyspace.RECORDS]
-        return StorageSizes(records["entries"], pages * records["psize"], self._map_bytes)
+        return StorageSizes(records["entries"], pages * records["psize"], self.map_bytes)
 
     def sync(self) -> None:
         """Make everything committed durable. Raises lmdb.Error."""
         self._lmdb.sync(True)
 
     def excused(self, problem: Exception) -> StorageFull | None:
-        """What a failed commit is to be called if a later one may succeed: no room, and no sync failed with it.
-
-        LMDB reports a write that fell short as EIO; it is taken for a full disk.
-        """
-        path = self.directory.path
-        if isinstance(problem, lmdb.MapFullError):
-            return StorageFull(
-                f"the map of the store in {path} is full: raise storage.map_size_bytes and restart, or delete"
-            )
-        if not isinstance(problem, lmdb.Error):
-            return None
-        if code(problem) == errno.EROFS and not self.lost_writes():
-            return StorageFull(f"the disk of {path} has become read-only: once it is writable again, writes go on")
-        if (code(problem) in NO_ROOM or code(problem) == errno.EIO) and not self.lost_writes():
-            return StorageFull(f"the disk of {path} takes no more ({problem}): free space on it")
-        return None
+        """As `judging.excused`, of this environment."""
+        return judging.excused(problem, self.directory.path, self.lost_writes)
 
     def given_up(self, problem: Exception) -> StorageRefused:
         """What every later write is answered after an error that is not excused."""
         if isinstance(problem, DAMAGE):
             suspect(self.directory, str(problem))
-        return StorageRefused(
-            f"the store in {self.directory.path} cannot be written any more ({problem!r}): check the disk, then "
-            "restart the node"
-        )
+        return judging.given_up(problem, self.directory.path)
 
     def lost_writes(self) -> bool:
-        """Whether a sync failed, asked after a failed commit: the kernel may have dropped pages it could not write.
+        """Whether a sync failed: see `judging.lost_writes`."""
+        return judging.lost_writes(self._lmdb, self._probe_fd)
 
-        The kernel reports such a failure once to every open file; this asks through one that the engine does not use.
-        The engine keeps a failure to write its header to itself until the next transaction.
-        """
-        try:
-            os.fdatasync(self._probe_fd)
-            self._lmdb.begin(write=True).abort()
-        except (OSError, lmdb.Error):
-            return True
-        return False
+    # --- the log in front of it
+
+    @property
+    def mark(self) -> Mark:
+        """How far LMDB has come in the log."""
+        with self._lmdb.begin() as transaction:
+            return mark_in(transaction, self._mark_tree)
+
+    def advance(self, changes: Changes, before: Mark, after: Mark) -> None:
+        """Take over what the log has, or note that another log begins. Raises applying.Outrun, lmdb.Error."""
+        apply(self._lmdb, self._trees, self._mark_tree, changes, before, after)
 
     def close(self) -> None:
         """Give up the files and the directory. No call may follow but this one."""
@@ -231,14 +215,10 @@ class Environment:
             self.directory.release()
 
 
-def code(problem: lmdb.Error | OSError) -> int:
-    """The system's or the engine's number of an error, 0 if it has none."""
-    return (problem.errno if isinstance(problem, OSError) else getattr(problem, "code", None)) or 0
-
-
-def _opened(directory: DataDirectory, map_bytes: int, *, lazy: bool) -> lmdb.Environment:
+def engine(store: Path, map_bytes: int, *, lazy: bool) -> lmdb.Environment:
+    """LMDB with the settings above; makes the folder if it is missing. Raises lmdb.Error."""
     return lmdb.open(
-        str(directory.store),
+        str(store),
         map_size=map_bytes,
         mode=0o700,
         metasync=not lazy,
@@ -246,5 +226,5 @@ def _opened(directory: DataDirectory, map_bytes: int, *, lazy: bool) -> lmdb.Env
         max_readers=_READERS_MAX,
         max_dbs=2 * len(Keyspace),
         max_spare_txns=1,
-        lib_version=_ENGINE_MAJOR,
+        lib_version=ENGINE_MAJOR,
     )

@@ -1,7 +1,7 @@
 """Batches that are made durable together: what the loop hands to the thread that writes.
 
-A group is filled on the loop, closed, and from then on looked at by the writing thread only, until that has reported it.
-Of each key only the last change is kept, as nobody sees the ones between.
+A group is filled on the loop, closed, and from then on looked at by the writing thread only, until that has reported
+it. Of each key only the last change is kept, as nobody sees the ones between.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ class Group:
         """Handed to the writer, or heavy enough: takes no further batch."""
         self.commit_s = 0.0
         """How long it took to write, its sync included."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all values."""
+        return self.weight - CHANGE_WEIGHT * self.count
 
     def add(self, changes: Sequence[Change], durable: bool, done: Done) -> None:  # noqa: FBT001 - as in the port
         """Take a batch behind the others."""

@@ -4,9 +4,9 @@ The loop collects batches in a group; while one group is in the writer's hands t
 batches share one wait for the disk, and an idle store commits each at once. Groups that are not durable yet are the
 overlay that `latest` looks through, newest first; it needs no bookkeeping of its own.
 
-An engine says where a durable group is shown (`_show`): before anyone is told of it, and before the next is handed over.
-So a reader sees what was acknowledged (never what is written but not synced), and its own write as soon as that is
-acknowledged. An engine may also hold a group back until there is room for it, or refuse it (`_admit`).
+An engine says where a durable group is shown (`_show`): before anyone is told of it, and before the next is handed
+over. So a reader sees what was acknowledged (never what is written but not synced), and its own write as soon as that
+is acknowledged. An engine may also hold a group back until there is room for it, or refuse it (`_admit`).
 
 Durability. In `sync` mode every group is synced: what was acknowledged survives power loss. So a batch that need not be
 durable would cost a sync of its own: it waits up to RIDE_S for one that must be, and shares its sync. In `async` mode a
@@ -35,7 +35,7 @@ RIDE_S = 0.005
 
 
 class GroupCommit(ABC):
-    """Most of `ports.Storage`, used from the thread of `loop` only. `sink` makes groups durable, in the writer's thread.
+    """Most of `ports.Storage`, used from the thread of `loop` only. `sink` makes groups durable, in another thread.
 
     `on_fatal` is called on the loop at most once, when the disk can no longer be trusted (see `writer.py`). Every later
     write fails with StorageRefused. The process should then end without answering anyone, since a start decides anew
@@ -69,6 +69,10 @@ class GroupCommit(ABC):
         """Groups that were committed."""
         self.batches = 0
         """Batches in them."""
+        self.checkpoints = 0
+        """How often a log was taken over into LMDB; of the engine that has one."""
+        self.checkpoint_s = 0.0
+        """How long that took, all together."""
         self._group_weight_max = min(GROUP_WEIGHT_MAX, group_weight_max)
         self._writer = Writer(sink, self._report)
 
@@ -90,12 +94,19 @@ class GroupCommit(ABC):
     def _show(self, group: Group) -> None:
         """Let reads see a group, which is durable now."""
 
-    def _admit(self, group: Group) -> bool:  # noqa: ARG002 - for engines that have a bound of their own
+    def _admit(self, group: Group) -> bool:
         """Whether a group can be handed over now. If not, the engine calls `_go_on` later. Raises StorageFull."""
         return True
 
     @abstractmethod
-    async def _finish(self) -> None:
+    def settle(self) -> int:
+        """Have LMDB hold everything that was acknowledged; its version then. Nothing is queued; may block.
+
+        Raises StorageFull or StorageRefused.
+        """
+
+    @abstractmethod
+    def _finish(self) -> None:
         """Give up the files. Nothing is queued, and the writer's thread has ended."""
 
     # --- reading
@@ -111,6 +122,14 @@ class GroupCommit(ABC):
     def queued_bytes(self) -> int:
         """Of all groups that wait or are being written, as they are weighed (a change counts a page at least)."""
         return sum(group.weight for group in self._groups)
+
+    def memtable_bytes(self) -> int:
+        """Of the values that are durable in a log and not in LMDB yet."""
+        return 0
+
+    def log_bytes(self) -> int:
+        """Of a log that holds them."""
+        return 0
 
     # --- writing
 
@@ -138,7 +157,7 @@ class GroupCommit(ABC):
             self._hand_over()
         await self._idle
         self._writer.stop()
-        await self._finish()
+        self._finish()
 
     def _see_to_hand_over(self) -> None:
         """The first group waits, and nothing is in the writer's hands."""

@@ -39,6 +39,8 @@ from dynamo.storage.directory import DataDirectory
 
 FILE = "identity.toml"
 FORMAT = 1
+LOG = "+log-1"
+"""Behind the engine's name while what was acknowledged may lie in a log: whoever knows none must not open the store."""
 _START_EMPTY = "start with an empty one, which the other nodes fill"
 WHAT_TO_DO = (
     "An older copy must not take part: it would bring back what was deleted since. Move the data directory away and "
@@ -119,7 +121,7 @@ def _contradictions(known: IdentityRecord, expected: Expected) -> Iterator[str]:
             f"belongs to node {known.node!r}, not {expected.node!r}: correct node.id, or set node.data_dir to "
             "another place"
         )
-    if known.engine != expected.engine:
+    if known.engine not in (expected.engine, expected.engine + LOG):
         yield f"was written by engine {known.engine!r}, and this version uses {expected.engine!r}"
     if known.epoch > expected.epoch:
         yield (
@@ -133,13 +135,13 @@ def _contradictions(known: IdentityRecord, expected: Expected) -> Iterator[str]:
         )
 
 
-def _reason_for_new(known: IdentityRecord, store_version: int, store_is_empty: bool) -> str | None:  # noqa: FBT001 - a fact
+def _reason_for_new(known: IdentityRecord, store_version: int, store_is_empty: bool, replays: bool) -> str | None:  # noqa: FBT001 - facts
     """Why the incarnation of the file must not go on; None if it may."""
     if store_is_empty:
         return "the store is empty"
     if not known.clean:
         return "the last stop was not clean"
-    if known.store_version != store_version:
+    if known.store_version != store_version or replays:
         return "the store is not the one of the last stop"
     return None
 
@@ -196,7 +198,9 @@ class NodeIdentity:
         assert self._directory.locked, "the identity is closed before the store"
         assert not self._record.clean, "an identity is closed once"
         assert counter >= self._record.counter, "counters only grow"
-        self._record = _replaced(self._record, clean=True, counter=counter, store_version=self._store_version())
+        version = self._store_version()
+        engine = self._record.engine.removesuffix(LOG)
+        self._record = _replaced(self._record, clean=True, counter=counter, store_version=version, engine=engine)
         self._save()
 
     def _save(self) -> None:
@@ -211,8 +215,14 @@ def settle(
     store_version: Callable[[], int],
     opened_version: int,
     store_is_empty: bool,
+    replays: bool = False,
+    logs: bool = False,
 ) -> NodeIdentity:
-    """The identity by the table above, marked unclean on disk when this returns. Raises StorageRefused, StorageFull."""
+    """The identity by the table above, marked unclean on disk when this returns. Raises StorageRefused, StorageFull.
+
+    `opened_version` is LMDB's; `replays` says that a log goes on behind it, which is a later transaction. `logs`: the
+    store has a log, from now until it is closed.
+    """
     if known is None and not store_is_empty:
         raise StorageRefused(
             f"the data directory {directory.path} has data but no {FILE}: put back the file from the same copy as the "
@@ -223,12 +233,12 @@ def settle(
             f"the store in {directory.path} is older than its last stop ({opened_version} transactions, there were "
             f"{known.store_version}): it was put back from a copy. {WHAT_TO_DO}"
         )
-    reason = "the node is new" if known is None else _reason_for_new(known, opened_version, store_is_empty)
+    reason = "the node is new" if known is None else _reason_for_new(known, opened_version, store_is_empty, replays)
     goes_on = known is not None and reason is None
     keeps_store = known is not None and not store_is_empty
     record = IdentityRecord(
         format=FORMAT,
-        **msgspec.structs.asdict(expected),
+        **msgspec.structs.asdict(msgspec.structs.replace(expected, engine=expected.engine + LOG * logs)),
         incarnation=known.incarnation if known and goes_on else _fresh(),
         counter=known.counter if known and goes_on else 0,
         clean=False,

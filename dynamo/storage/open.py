@@ -13,10 +13,15 @@ from pathlib import Path
 from dynamo.config import Config
 from dynamo.errors import DynamoError
 from dynamo.ring.ring import Ring
-from dynamo.storage import identity, set_aside
+from dynamo.storage import identity, recovery, set_aside
 from dynamo.storage.directory import DataDirectory
 from dynamo.storage.engine import LmdbStorage
 from dynamo.storage.environment import ENGINE, Environment
+from dynamo.storage.group_commit import GroupCommit
+from dynamo.storage.log import Log
+from dynamo.storage.log_engine import LogStorage
+from dynamo.storage.recovery import Past
+from dynamo.storage.segment import Folder
 
 
 def open_store(
@@ -25,48 +30,79 @@ def open_store(
     loop: asyncio.AbstractEventLoop,
     on_fatal: Callable[[DynamoError], None],
     on_commit: Callable[[float, int], None] | None = None,
-) -> tuple[LmdbStorage, identity.NodeIdentity]:
+) -> tuple[GroupCommit, identity.NodeIdentity]:
     """The store and the identity of the node in `config`. Raises StorageRefused or StorageFull.
 
     `on_fatal` is called on the loop when the disk cannot be trusted any more; the process should end then. `on_commit`
-    as in LmdbStorage. To stop cleanly: end all writing, `identity.close(counter)`, `await storage.close()`.
+    as in GroupCommit. To stop cleanly: end all writing, `identity.close(counter)`, `await storage.close()`.
     """
     directory = DataDirectory(Path(config.node.data_dir))
     try:
-        environment, who = _opened(directory, config, ring)
+        opened = _Opening(directory, config, ring)
     except BaseException:
         directory.release()
         raise
-    return LmdbStorage(environment, loop, on_fatal, on_commit), who
+    environment, log = opened.environment, opened.log
+    storage = (
+        LmdbStorage(environment, loop, on_fatal, on_commit)
+        if log is None
+        else LogStorage(environment, log, loop, on_fatal, on_commit)
+    )
+    opened.settles = storage.settle
+    return storage, opened.identity
 
 
-def _opened(directory: DataDirectory, config: Config, ring: Ring) -> tuple[Environment, identity.NodeIdentity]:
-    expected = identity.Expected(
-        cluster=config.cluster.name,
-        node=config.node.id,
-        engine=ENGINE,
-        epoch=ring.epoch,
-        placement=identity.placement_digest(ring),
-    )
-    known = identity.load(directory)
-    if known is not None:
-        identity.check(known, expected, directory)
-    section = config.storage
-    environment = set_aside.opened(
-        directory,
-        section.on_damage,
-        lambda: Environment(directory, section.map_size_bytes, lazy=section.durability == "async"),
-    )
-    try:
-        who = identity.settle(
-            directory,
-            known,
-            expected,
-            store_version=lambda: environment.version,
-            opened_version=environment.opened_version,
-            store_is_empty=environment.empty,
+class _Opening:
+    """The parts of a store, opened one after the other. Gives up what it has opened if one cannot be."""
+
+    def __init__(self, directory: DataDirectory, config: Config, ring: Ring) -> None:
+        self.settles: Callable[[], int]
+        expected = identity.Expected(
+            cluster=config.cluster.name,
+            node=config.node.id,
+            engine=ENGINE,
+            epoch=ring.epoch,
+            placement=identity.placement_digest(ring),
         )
+        known = identity.load(directory)
+        if known is not None:
+            identity.check(known, expected, directory)
+        section = config.storage
+        folder = Folder(directory.store)
+        self.environment, past = set_aside.opened(
+            directory,
+            section.on_damage,
+            lambda: _looked_at(directory, folder, section.map_size_bytes, lazy=section.durability == "async"),
+        )
+        try:
+            self.identity = identity.settle(
+                directory,
+                known,
+                expected,
+                store_version=self._settled,
+                opened_version=self.environment.opened_version,
+                store_is_empty=self.environment.empty and not past.frames,
+                replays=bool(past.frames),
+                logs=section.engine == "log" or bool(past.mark.log),
+            )
+            mark = recovery.replay(self.environment, past)
+            self.log: Log | None = None
+            if section.engine == "log":
+                self.log = recovery.begin(self.environment, folder, mark, lazy=section.durability == "async")
+            else:
+                recovery.forget(self.environment, folder, mark)
+        except BaseException:
+            self.environment.close()
+            raise
+
+    def _settled(self) -> int:
+        return self.settles()
+
+
+def _looked_at(directory: DataDirectory, folder: Folder, map_bytes: int, *, lazy: bool) -> tuple[Environment, Past]:
+    environment = Environment(directory, map_bytes, lazy=lazy)
+    try:
+        return environment, recovery.look(environment, folder)
     except BaseException:
         environment.close()
         raise
-    return environment, who

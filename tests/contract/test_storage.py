@@ -10,6 +10,7 @@ import pytest
 from dynamo.simulation.disk import DiskHabits, Platter, SimulatedStorage
 from dynamo.simulation.world import Life, World
 from tests.contract.lmdb_rig import LmdbRig
+from tests.contract.log_rig import LogRig
 from tests.contract.storage_contract import StorageContract
 from tests.contract.storage_rig import StorageRig
 
@@ -67,6 +68,18 @@ class TestLmdbStorageInAsyncMode(Provided, StorageContract):
     @pytest.fixture
     def new_rig(self, tmp_path_factory) -> Callable[[], LmdbRig]:
         return lambda: LmdbRig(tmp_path_factory.mktemp("store"), lazy=True)
+
+
+class TestLogStorage(Provided, StorageContract):
+    @pytest.fixture
+    def new_rig(self, tmp_path_factory) -> Callable[[], LogRig]:
+        return lambda: LogRig(tmp_path_factory.mktemp("store"))
+
+
+class TestLogStorageInAsyncMode(Provided, StorageContract):
+    @pytest.fixture
+    def new_rig(self, tmp_path_factory) -> Callable[[], LogRig]:
+        return lambda: LogRig(tmp_path_factory.mktemp("store"), lazy=True)
 
 
 class TestSimulatedStorage(Provided, StorageContract):

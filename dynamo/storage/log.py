@@ -1,0 +1,201 @@
+"""The end of the log that is written to: each group one frame, each frame one write (`writer.Sink`).
+
+In sync mode the segment is open with O_DSYNC, so the write itself waits until the frame is on disk. In lazy mode it
+returns with the frame in the page cache, and `sync` waits.
+
+The next segment is made ahead by another thread (`keeper.py`). When a frame does not fit into what is prepared of the
+segment, the log goes on in the next one; when that is not there yet, the segment grows: slower, but nobody waits. So a
+disk without room is told by the write that does not fit on it.
+
+    1. the header of the next segment, synced     (a crash here leaves an empty segment behind the last frame)
+    2. the seal in this one, synced               (from here on the next one must exist)
+    3. the first frame in the next one
+
+A frame that could not be written whole is spoilt before its group is called failed: it must not come to life at the
+next start.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dynamo.errors import StorageFull, StorageRefused
+from dynamo.storage import frame
+from dynamo.storage.directory import NO_ROOM
+from dynamo.storage.frame import BLOCK, HEAD_BYTES
+from dynamo.storage.group import Changes
+from dynamo.storage.segment import SEGMENT_BYTES, Folder, Header, epoch, header_block, write_all
+
+SPARES_MAX = 8
+"""How many files wait to be used again; more are removed."""
+
+
+class Place(NamedTuple):
+    """A point between two frames."""
+
+    number: int
+    """Of the segment."""
+    offset: int
+
+
+class Closed(NamedTuple):
+    """A sealed segment that LMDB may not have all of."""
+
+    number: int
+    name: str
+    last: int
+    """Number of the last group that it, or an earlier one, holds."""
+    end: int
+
+
+class Log:
+    """Begins with the empty segment `name` of the log `log`, behind the group `applied`.
+
+    `commit`, `sync` and what they call belong to the writer's thread. The loop reads `sequence`, `place` and `closed`
+    while no group is in the writer's hands, gives files back to `spares`, and closes the log when the thread has ended.
+    """
+
+    def __init__(self, folder: Folder, log: int, name: str, applied: int, *, lazy: bool) -> None:
+        self.lazy = lazy
+        self.folder = folder
+        self.id = log
+        self.sequence = applied
+        """Number of the last group."""
+        self.closed: deque[Closed] = deque()
+        self.spares: deque[str] = deque()
+        self.want_spare: Callable[[], None] = lambda: None
+        """Called, in the writer's thread, when the next segment should be made."""
+        self.written_bytes = 0
+        self._synced = applied
+        self._buffer = bytearray()
+        self._wanted = False
+        self._use(name, 1, self._open(name))
+
+    @property
+    def place(self) -> Place:
+        """Behind the last frame."""
+        return Place(self._number, self._offset)
+
+    @property
+    def name(self) -> str:
+        """The segment that is written to."""
+        return self._name
+
+    # --- the writer's thread
+
+    def commit(self, changes: Changes) -> None:
+        """Append a group. Raises OSError; then nothing of it is in the log, once `excused` has said so."""
+        size = self._fill(changes)
+        if self._offset + size + BLOCK > self._prepared:
+            if self.spares:
+                self._switch()
+                size = self._fill(changes)
+            elif not self._wanted:
+                self._wanted = True
+                self.want_spare()
+        write_all(self._handle, memoryview(self._buffer), self._offset)
+        self._offset += size
+        self.written_bytes += size
+        self.sequence += 1
+        if not self.lazy:
+            self._synced = self.sequence
+
+    def sync(self) -> None:
+        """Make all groups durable. Raises OSError."""
+        os.fdatasync(self._handle)
+        self._synced = self.sequence
+
+    def excused(self, problem: Exception) -> StorageFull | None:
+        """No room, or a disk that has become read-only, if no sync failed with it, and the frame can be spoilt."""
+        number = problem.errno if isinstance(problem, OSError) else None
+        if (number not in NO_ROOM and number != errno.EROFS) or self._lost_writes():
+            return None
+        try:
+            if number != errno.EROFS and os.fstat(self._handle).st_size > self._offset:
+                write_all(self._handle, memoryview(bytes(HEAD_BYTES)), self._offset)
+        except OSError:
+            return None
+        if number == errno.EROFS:
+            return StorageFull(f"the disk of {self.folder.path} has become read-only: made writable, it takes more")
+        return StorageFull(f"the disk of {self.folder.path} takes no more ({problem}): free space on it")
+
+    def given_up(self, problem: Exception) -> StorageRefused:
+        """What every later group is answered."""
+        return StorageRefused(
+            f"the log in {self.folder.path} cannot be written any more ({problem!r}): check the disk, then restart the "
+            "node"
+        )
+
+    def _fill(self, changes: Changes | None) -> int:
+        frame.fill(self._buffer, changes, epoch=self._epoch, sequence=self.sequence + 1, synced=self._synced)
+        return len(self._buffer)
+
+    def _switch(self) -> None:
+        name, number = self.spares.popleft(), self._number + 1
+        handle = self._open(name)
+        try:
+            write_all(handle, memoryview(header_block(Header(self.id, number))), 0)
+            self._fill(None)
+            write_all(self._handle, memoryview(self._buffer), self._offset)
+            if self.lazy:
+                os.fdatasync(handle)
+                os.fdatasync(self._handle)
+        except BaseException:
+            os.close(handle)
+            self.spares.appendleft(name)
+            raise
+        self._close_segment()
+        self.closed.append(Closed(self._number, self._name, self.sequence, self._offset))
+        self._use(name, number, handle)
+        if not self.spares:
+            self._wanted = True
+            self.want_spare()
+
+    def _use(self, name: str, number: int, handle: int) -> None:
+        self._name, self._number, self._handle = name, number, handle
+        self._epoch = epoch(self.id, number)
+        self._offset = BLOCK
+        self._prepared = os.fstat(handle).st_size
+        self._wanted = False
+        # The kernel tells of a failed sync once to each open file; asked through one that is not written through.
+        self._probe = os.open(self.folder.file(name), os.O_RDONLY | os.O_CLOEXEC)
+
+    def _open(self, name: str) -> int:
+        flags = os.O_RDWR | os.O_CLOEXEC | (0 if self.lazy else os.O_DSYNC)
+        return os.open(self.folder.file(name), flags)
+
+    def _lost_writes(self) -> bool:
+        try:
+            os.fdatasync(self._probe)
+        except OSError:
+            return True
+        return False
+
+    def _close_segment(self) -> None:
+        os.close(self._handle)
+        os.close(self._probe)
+
+    # --- the loop
+
+    def recycle(self, applied: int) -> list[str]:
+        """Have files used again of which LMDB has everything; the names of those that are to be removed instead."""
+        removed = []
+        while self.closed and self.closed[0].last <= applied:
+            segment = self.closed.popleft()
+            if segment.end > 2 * SEGMENT_BYTES or len(self.spares) >= SPARES_MAX:
+                removed.append(segment.name)
+            else:
+                self.spares.append(segment.name)
+        return removed
+
+    def size_bytes(self) -> int:
+        """Of all segments on disk, about."""
+        return self._offset + SEGMENT_BYTES * (len(self.closed) + len(self.spares))
+
+    def close(self) -> None:
+        """Give up the files. The writer's thread has ended."""
+        self._close_segment()
