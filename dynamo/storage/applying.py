@@ -81,12 +81,11 @@ def apply(
     """Take LMDB from one mark to another. On disk when this returns. Raises Outrun, lmdb.Error."""
     with environment.begin(write=True) as transaction:
         found = mark_in(transaction, tree)
-        if found == after:
-            return
-        if found != before:
+        if found not in (before, after):
             raise Outrun(f"LMDB is at {found}, not at {before}")
-        put_all(transaction, trees, changes)
-        set_mark(transaction, tree, after)
+        if found != after:
+            put_all(transaction, trees, changes)
+            set_mark(transaction, tree, after)
 
 
 def together(frames: Iterable[Frame]) -> Changes:

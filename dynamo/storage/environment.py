@@ -203,8 +203,13 @@ class Environment:
             return mark_in(transaction, self._mark_tree)
 
     def advance(self, changes: Changes, before: Mark, after: Mark) -> None:
-        """Take over what the log has, or note that another log begins. Raises applying.Outrun, lmdb.Error."""
+        """Take over what the log has, or note that another log begins. On disk when this returns, in any mode.
+
+        Raises applying.Outrun, lmdb.Error.
+        """
         apply(self._lmdb, self._trees, self._mark_tree, changes, before, after)
+        if self.lazy:
+            self.sync()
 
     def close(self) -> None:
         """Give up the files and the directory. No call may follow but this one."""

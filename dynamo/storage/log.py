@@ -112,7 +112,7 @@ class Log:
     def excused(self, problem: Exception) -> StorageFull | None:
         """No room, or a disk that has become read-only, if no sync failed with it, and the frame can be spoilt."""
         number = problem.errno if isinstance(problem, OSError) else None
-        if (number not in NO_ROOM and number != errno.EROFS) or self._lost_writes():
+        if (number not in NO_ROOM and number != errno.EROFS) or self.lost_writes():
             return None
         try:
             if number != errno.EROFS and os.fstat(self._handle).st_size > self._offset:
@@ -168,7 +168,8 @@ class Log:
         flags = os.O_RDWR | os.O_CLOEXEC | (0 if self.lazy else os.O_DSYNC)
         return os.open(self.folder.file(name), flags)
 
-    def _lost_writes(self) -> bool:
+    def lost_writes(self) -> bool:
+        """Whether a sync of the segment failed, asked once after a write that did."""
         try:
             os.fdatasync(self._probe)
         except OSError:

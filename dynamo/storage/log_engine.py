@@ -11,10 +11,11 @@ old. When LMDB has it, it is dropped, and the segments of the log are used again
 Bounds. A group waits, at the head of the queue, while the active memtable is full and the frozen one not done; so the
 queue grows, and whoever looks at `queued_bytes` refuses work (`node/replica.py`), and behind that bound the store does.
 
-Room in LMDB's map. What was acknowledged must fit into it, so growth is refused before, by an estimate that is on the
-safe side: what lies in the memtables must fit into half of what is left, were every change a page. When it does not,
-they are taken over first, and then the next group alone is weighed against what is left, change by change. So near the
-end of the map every group waits for LMDB; what makes the store no larger is still taken.
+Room in LMDB's map. What was acknowledged must fit into it. What lies in the memtables may come to a third of what is
+left, were every change a page: another third is for the copies of pages that LMDB changes, and one for the copies that
+the transaction before has given up and the next may use again. A group that is beyond that waits until LMDB has
+everything, and then goes past the log, as a transaction of its own. So near its end the map is filled to the last page
+that is not reserved, and what makes the store no larger is taken even then.
 
 If a checkpoint finds no room all the same, nothing is lost: log and memtables stay, reads go on, writes are refused,
 and it is tried again.
@@ -26,19 +27,19 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from dynamo.errors import CorruptValue, DynamoError, StorageFull
+from dynamo.errors import DynamoError, StorageFull
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, StorageSizes
-from dynamo.storage import judging, merge
+from dynamo.storage import merge
 from dynamo.storage.applying import Mark
 from dynamo.storage.checkpoint import Job, Piece
 from dynamo.storage.environment import Environment
-from dynamo.storage.footprint import footprint
 from dynamo.storage.frame import BLOCK
 from dynamo.storage.group import Group, no_changes
 from dynamo.storage.group_commit import GroupCommit
 from dynamo.storage.keeper import Keeper, Outcome
 from dynamo.storage.log import Log
+from dynamo.storage.log_sink import LogSink
 from dynamo.storage.memtable import Memtable
 from dynamo.telemetry import logs
 
@@ -86,7 +87,8 @@ class LogStorage(GroupCommit):
         """Why the last checkpoint failed, if it did."""
         self._due: asyncio.TimerHandle | None = None
         self._overdue = False
-        super().__init__(log, loop, on_fatal, on_commit, environment.reserve_bytes // 4)
+        self._sink = LogSink(log, environment)
+        super().__init__(self._sink, loop, on_fatal, on_commit, environment.reserve_bytes // 4)
 
     # --- reading
 
@@ -135,13 +137,12 @@ class LogStorage(GroupCommit):
                 return False
             self._freeze()
         ahead = self._active.weight + (0 if self._frozen is None else self._frozen.weight)
-        if ahead + group.weight <= self._room() // 2:
-            return True
-        if ahead:
+        self._sink.direct = ahead + group.weight > self._room() // 3
+        if self._sink.direct and ahead:
             if self._frozen is None:
                 self._freeze()
             return False
-        return self._fits(group)
+        return True
 
     def _is_full(self, group: Group) -> bool:
         active = self._active
@@ -156,27 +157,10 @@ class LogStorage(GroupCommit):
         sizes = self._environment.sizes
         return sizes.map_bytes - self._environment.reserve_bytes - sizes.used_bytes
 
-    def _fits(self, group: Group) -> bool:
-        """Whether LMDB has room for this group alone. Raises StorageFull."""
-        growth, removes = 0, True
-        for space, pairs in group.changes.items():
-            for key, value in pairs.items():
-                growth += footprint(key, value) - footprint(key, self._present(space, key))
-                removes = removes and value is None
-        room = self._room()
-        # Within the reserve, what takes the place of something else goes on; its last half is for removals.
-        if growth <= room or (growth <= 0 and (removes or room > -self._environment.reserve_bytes // 2)):
-            return True
-        raise judging.map_full(self._environment.directory.path)
-
-    def _present(self, space: Keyspace, key: bytes) -> bytes | None:
-        try:
-            return self.read(space, key)
-        except CorruptValue:
-            return None
-
     def _show(self, group: Group) -> None:
-        if group.changes:
+        if self._sink.direct:
+            self._environment.refresh()
+        elif group.changes:
             self._active.add(group)
             if self._overdue and self._frozen is None:
                 self._freeze()

@@ -68,11 +68,11 @@ class _Opening:
         if known is not None:
             identity.check(known, expected, directory)
         section = config.storage
-        folder = Folder(directory.store)
+        folder, lazy = Folder(directory.store), section.durability == "async"
         self.environment, past = set_aside.opened(
             directory,
             section.on_damage,
-            lambda: _looked_at(directory, folder, section.map_size_bytes, lazy=section.durability == "async"),
+            lambda: _looked_at(directory, folder, section.map_size_bytes, lazy=lazy and section.engine != "log"),
         )
         try:
             self.identity = identity.settle(
@@ -88,7 +88,7 @@ class _Opening:
             mark = recovery.replay(self.environment, past)
             self.log: Log | None = None
             if section.engine == "log":
-                self.log = recovery.begin(self.environment, folder, mark, lazy=section.durability == "async")
+                self.log = recovery.begin(self.environment, folder, mark, lazy=lazy)
             else:
                 recovery.forget(self.environment, folder, mark)
         except BaseException:

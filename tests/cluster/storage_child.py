@@ -1,6 +1,6 @@
 """A process that writes numbered batches as fast as the store takes them, until it is killed.
 
-    python -m tests.cluster.storage_child DIRECTORY DURABILITY
+    python -m tests.cluster.storage_child DIRECTORY DURABILITY ENGINE [STEP COUNT]
 
 First line: the incarnation. Then the number of each batch, written to the pipe only after the store acknowledged it.
 Batch n puts five records of n and notes n as the last; it also removes the records of batch n - WINDOW. So at any
@@ -46,10 +46,10 @@ def batch(number: int) -> list[Change]:
     return changes
 
 
-def config_of(directory: Path, durability: str) -> Config:
+def config_of(directory: Path, durability: str, engine: str) -> Config:
     return Config(
         node=NodeSection(data_dir=str(directory)),
-        storage=StorageSection(durability=durability, map_size_bytes=2**28),
+        storage=StorageSection(durability=durability, engine=engine, map_size_bytes=2**28),
     )
 
 
@@ -73,10 +73,10 @@ class Load:
         self.write()
 
 
-async def main(directory: Path, durability: str) -> None:
+async def main(directory: Path, durability: str, engine: str) -> None:
     ring = first_ring([Member("node1", "127.0.0.1", 1, 2, 3)], 16)
     loop = asyncio.get_running_loop()
-    storage, identity = open_store(config_of(directory, durability), ring, loop, lambda error: sys.exit(str(error)))
+    storage, identity = open_store(config_of(directory, durability, engine), ring, loop, lambda error: sys.exit(str(error)))
     os.write(sys.stdout.fileno(), identity.incarnation.encode() + b"\n")
     load = Load(storage, durable=durability == "sync")
     for _ in range(OUTSTANDING):
@@ -85,4 +85,4 @@ async def main(directory: Path, durability: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

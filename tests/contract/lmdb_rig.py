@@ -13,6 +13,8 @@ from dynamo.errors import DynamoError
 from dynamo.storage.directory import DataDirectory
 from dynamo.storage.engine import LmdbStorage
 from dynamo.storage.environment import Environment
+from dynamo.storage.group_commit import GroupCommit
+from dynamo.storage.writer import Sink
 
 MAP_BYTES = 256 * 2**20
 
@@ -35,8 +37,9 @@ class LmdbRig:
 
     def open(self) -> None:
         self.environment = Environment(DataDirectory(self.path), self.map_bytes, lazy=self.lazy)
+        self.sink: Sink = self.environment
         self._commit = self.environment.commit
-        self.storage = LmdbStorage(
+        self.storage: GroupCommit = LmdbStorage(
             self.environment,
             self.loop,
             self.fatal.append,
@@ -49,12 +52,20 @@ class LmdbRig:
 
     def fill(self) -> None:
         def no_room(changes: Mapping[object, object]) -> None:
-            raise error("mdb_txn_commit: No space left on device", errno.ENOSPC)
+            raise self.error(errno.ENOSPC)
 
-        self.environment.commit = no_room
+        self.sink.commit = no_room
 
     def make_room(self) -> None:
-        self.environment.commit = self._commit
+        self.sink.commit = self._commit
+
+    def error(self, code: int) -> Exception:
+        """As the sink raises it."""
+        return error("mdb_txn_commit: made up", code)
+
+    def lose_writes(self) -> None:
+        """From now on it turns out that a sync has failed."""
+        self.environment.lost_writes = lambda: True
 
     def close(self) -> None:
         """May be called twice."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
+import os
 
 from dynamo.storage import recovery
 from dynamo.storage.directory import DataDirectory
 from dynamo.storage.environment import Environment
-from dynamo.storage.group import Changes
 from dynamo.storage.log_engine import LogStorage
 from dynamo.storage.segment import Folder
 from tests.contract.lmdb_rig import LmdbRig
@@ -19,7 +18,7 @@ class LogRig(LmdbRig):
     storage: LogStorage
 
     def open(self) -> None:
-        self.environment = Environment(DataDirectory(self.path), self.map_bytes, lazy=self.lazy)
+        self.environment = Environment(DataDirectory(self.path), self.map_bytes, lazy=False)
         folder = Folder(self.environment.directory.store)
         try:
             mark = recovery.replay(self.environment, recovery.look(self.environment, folder))
@@ -27,7 +26,8 @@ class LogRig(LmdbRig):
         except BaseException:
             self.environment.close()
             raise
-        self._append = self.log.commit
+        self.sink = self.log
+        self._commit = self.log.commit
         self.storage = LogStorage(
             self.environment,
             self.log,
@@ -36,11 +36,8 @@ class LogRig(LmdbRig):
             lambda seconds, batches: self.commits.append((seconds, batches)),
         )
 
-    def fill(self) -> None:
-        def no_room(changes: Changes) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def error(self, code: int) -> Exception:
+        return OSError(code, os.strerror(code))
 
-        self.log.commit = no_room
-
-    def make_room(self) -> None:
-        self.log.commit = self._append
+    def lose_writes(self) -> None:
+        self.log.lost_writes = lambda: True

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.contract.lmdb_rig import LmdbRig
+from tests.contract.log_rig import LogRig
 
 
-@pytest.fixture
-def new_rig(tmp_path) -> Iterator[Callable[..., LmdbRig]]:
+@pytest.fixture(params=[LmdbRig, LogRig], ids=["lmdb", "log"])
+def new_rig(request, tmp_path) -> Iterator[Callable[..., LmdbRig]]:
     """Opens stores on the same data; the last one is closed in any case."""
     rigs: list[LmdbRig] = []
 
     def new(**options: object) -> LmdbRig:
         for rig in rigs:
             rig.close()
-        rigs.append(LmdbRig(tmp_path / "data", **options))
+        rigs.append(request.param(tmp_path / "data", **options))
         return rigs[-1]
 
     yield new

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from dynamo.layout.keyspaces import Keyspace
-from tests.contract.lmdb_rig import LmdbRig, error
+from tests.contract.lmdb_rig import LmdbRig
 from tests.contract.storage_rig import Outcome, step, write
 
 RECORDS, DIGESTS = Keyspace.RECORDS, Keyspace.DIGESTS
@@ -16,11 +16,11 @@ class Gate:
 
     def __init__(self, rig: LmdbRig) -> None:
         self._open = threading.Event()
-        self._commit = rig.environment.commit
+        self._commit = rig.sink.commit
         self.reached = threading.Event()
         self.passed: list[int] = []
         self.failure: Exception | None = None
-        rig.environment.commit = self.commit
+        rig.sink.commit = self.commit
 
     def commit(self, changes) -> None:
         self.reached.set()
@@ -44,6 +44,6 @@ def in_flight(rig: LmdbRig, gate: Gate, key: bytes = b"first") -> Outcome:
 
 def failing(rig: LmdbRig, code: int) -> None:
     def commit(changes) -> None:
-        raise error("mdb_txn_commit: made up", code)
+        raise rig.error(code)
 
-    rig.environment.commit = commit
+    rig.sink.commit = commit

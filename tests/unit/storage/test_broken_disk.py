@@ -19,7 +19,7 @@ RECORDS, DIGESTS = Keyspace.RECORDS, Keyspace.DIGESTS
 def test_a_failed_sync_ends_all_writing(rig, code):
     """Pages may be lost. The server hears of it once, waiters and later writers get StorageRefused."""
     failing(rig, code)
-    rig.environment.lost_writes = lambda: True
+    rig.lose_writes()
     put_before = write(rig, (RECORDS, b"k", b"v"))
     behind = write(rig)
     wait(rig, put_before, behind)

@@ -10,7 +10,8 @@ import pytest
 from dynamo.errors import StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import writer
-from tests.contract.lmdb_rig import LmdbRig, error
+from tests.contract.lmdb_rig import LmdbRig
+from tests.contract.log_rig import LogRig
 from tests.contract.storage_rig import put, wait, write
 
 RECORDS, DIGESTS = Keyspace.RECORDS, Keyspace.DIGESTS
@@ -18,13 +19,13 @@ RECORDS, DIGESTS = Keyspace.RECORDS, Keyspace.DIGESTS
 
 def counted_syncs(rig: LmdbRig) -> list[str]:
     syncs: list[str] = []
-    real = rig.environment.sync
+    real = rig.sink.sync
 
     def sync() -> None:
         syncs.append(threading.current_thread().name)
         real()
 
-    rig.environment.sync = sync
+    rig.sink.sync = sync
     return syncs
 
 
@@ -46,7 +47,7 @@ def test_async_mode_syncs_when_idle_and_when_closed(new_rig, monkeypatch):
     """That is the bound of what can be lost."""
     rig = new_rig(lazy=True)
     synced = threading.Event()
-    rig.environment.sync = synced.set
+    rig.sink.sync = synced.set
     wait(rig, write(rig, (RECORDS, b"a", b"1"), durable=False))
     assert synced.wait(20)
     monkeypatch.setattr(writer, "IDLE_SYNC_S", 3600.0)
@@ -66,10 +67,10 @@ def test_a_failed_sync_behind_the_acknowledgement_ends_all_writing(lazy_rig):
         lazy_rig.loop.stop()
 
     def sync() -> None:
-        raise error("mdb_env_sync: Input/output error", errno.EIO)
+        raise lazy_rig.error(errno.EIO)
 
     lazy_rig.storage._on_fatal = on_fatal
-    lazy_rig.environment.sync = sync
+    lazy_rig.sink.sync = sync
     wait(lazy_rig, write(lazy_rig, (RECORDS, b"a", b"1"), durable=False))
     late = lazy_rig.loop.call_later(20, lazy_rig.loop.stop)
     lazy_rig.loop.run_forever()
@@ -90,7 +91,10 @@ def test_sync_mode_needs_no_extra_sync(rig):
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_no_mode_can_corrupt_the_file(new_rig, lazy):
-    """Pages are synced before the header that names them; only the header's own sync may be left out."""
-    flags = new_rig(lazy=lazy).environment._lmdb.flags()
+    """Pages are synced before the header that names them; only the header's own sync may be left out, if no log needs
+    it.
+    """
+    rig = new_rig(lazy=lazy)
+    flags = rig.environment._lmdb.flags()
     assert (flags["sync"], flags["writemap"], flags["lock"], flags["readahead"]) == (True, False, True, False)
-    assert flags["metasync"] is not lazy
+    assert flags["metasync"] is not (lazy and not isinstance(rig, LogRig))

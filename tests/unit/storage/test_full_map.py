@@ -9,7 +9,8 @@ import pytest
 
 from dynamo.errors import StorageFull
 from dynamo.layout.keyspaces import Keyspace
-from tests.contract.lmdb_rig import LmdbRig, error
+from tests.contract.lmdb_rig import LmdbRig
+from tests.contract.log_rig import LogRig
 from tests.contract.storage_rig import put, wait, write
 from tests.unit.storage.gate import Gate, failing, in_flight
 
@@ -85,7 +86,7 @@ def fill_the_map(rig: LmdbRig, dice: random.Random | None = None) -> list[tuple[
 def test_a_group_that_fails_takes_the_queued_one_with_it(rig):
     """The queued one was computed from it; a later one is not."""
     gate = Gate(rig)
-    gate.failure = error("mdb_txn_commit: No space left on device", errno.ENOSPC)
+    gate.failure = rig.error(errno.ENOSPC)
     outcomes = [in_flight(rig, gate), write(rig, (RECORDS, b"second", b"v")), write(rig)]
     gate.open()
     wait(rig, *outcomes)
@@ -99,7 +100,9 @@ def test_a_group_that_fails_takes_the_queued_one_with_it(rig):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
 def test_a_write_that_finds_no_room_is_not_the_end(rig, code):
-    """EIO stands here for a write that fell short: no sync failed."""
+    """EIO stands for a write of LMDB that fell short, with no failed sync; of the log it is what it says."""
+    if code == errno.EIO and isinstance(rig, LogRig):
+        pytest.skip("the log's own writes report how short they fell")
     failing(rig, code)
     outcome = write(rig, (RECORDS, b"k", b"v"))
     wait(rig, outcome)
