@@ -1,4 +1,4 @@
-"""What lies in the nodes' stores, read from outside: LMDB lets other processes look at a store, running or stopped."""
+"""What lies in the nodes' stores, read from outside, running or stopped."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import lmdb
-
 from dynamo.checker.history import Place, Sibling, Version
 from dynamo.checker.replicas import Copy, Holding
 from dynamo.layout import hint
 from dynamo.layout.keyspaces import Keyspace, split_record_key
 from dynamo.ring.preference_list import PreferenceLists
+from dynamo.storage import at_rest
 from dynamo.versioning.record import Record, decode
 from tests.chaos.clients import name_of
 from tests.chaos.nodes import N
-
-ENGINE_MAJOR = 0
-"""As in `storage/environment.py`: the file formats of LMDB 0.9 and 1.0 differ."""
 
 
 @dataclass(slots=True)
@@ -30,26 +26,9 @@ class Content:
 
 
 def content(data: Path) -> Content:
-    """The content of a data directory as of its last commit; nothing where there is no store yet."""
-    if not (data / "store" / "data.mdb").exists():
-        return Content()
-    # Opened anew each time: an environment that stays open would take part in how the node recovers after a kill.
-    environment = lmdb.open(
-        str(data / "store"), readonly=True, max_dbs=2 * len(Keyspace), readahead=False, lib_version=ENGINE_MAJOR
-    )
-    try:
-        return Content(_tree(environment, Keyspace.RECORDS), _tree(environment, Keyspace.HINTS))
-    finally:
-        environment.close()
-
-
-def _tree(environment: lmdb.Environment, space: Keyspace) -> dict[bytes, bytes]:
-    try:
-        tree = environment.open_db(space.value.encode(), create=False)
-    except lmdb.NotFoundError:
-        return {}
-    with environment.begin(tree) as transaction:
-        return dict(transaction.cursor())
+    """The content of a data directory, its log applied; nothing where there is no store yet."""
+    held = at_rest.content(data)
+    return Content(held[Keyspace.RECORDS], held[Keyspace.HINTS])
 
 
 def homes(lists: PreferenceLists, stored: bytes, replicas: Mapping[str, int]) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """A process that writes numbered batches as fast as the store takes them, until it is killed.
 
-    python -m tests.cluster.storage_child DIRECTORY DURABILITY ENGINE [STEP COUNT]
+    python -m tests.cluster.storage_child DIRECTORY DURABILITY ENGINE [STEP MOMENT COUNT]
 
 First line: the incarnation. Then the number of each batch, written to the pipe only after the store acknowledged it.
 Batch n puts five records of n and notes n as the last; it also removes the records of batch n - WINDOW. So at any
-moment the store must hold the batches of one window, whole.
+moment the store must hold the batches of one window, whole. With a step it kills itself there: `storage_steps.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, Storage
 from dynamo.ring.ring import Member, first_ring
 from dynamo.storage.open import open_store
+from tests.cluster import storage_steps
 
 WINDOW = 100
 PARTS = 5
@@ -76,7 +77,9 @@ class Load:
 async def main(directory: Path, durability: str, engine: str) -> None:
     ring = first_ring([Member("node1", "127.0.0.1", 1, 2, 3)], 16)
     loop = asyncio.get_running_loop()
-    storage, identity = open_store(config_of(directory, durability, engine), ring, loop, lambda error: sys.exit(str(error)))
+    storage, identity = open_store(
+        config_of(directory, durability, engine), ring, loop, lambda error: sys.exit(str(error))
+    )
     os.write(sys.stdout.fileno(), identity.incarnation.encode() + b"\n")
     load = Load(storage, durable=durability == "sync")
     for _ in range(OUTSTANDING):
@@ -85,4 +88,7 @@ async def main(directory: Path, durability: str, engine: str) -> None:
 
 
 if __name__ == "__main__":
+    storage_steps.smaller()
+    if len(sys.argv) > 4:
+        storage_steps.Trap(sys.argv[4], sys.argv[5], int(sys.argv[6]))
     asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

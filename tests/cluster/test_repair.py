@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 
-import lmdb
 import pytest
 
 from dynamo.client.client import AsyncClient
+from dynamo.layout.keyspaces import Keyspace
+from dynamo.storage.at_rest import content
 from tests.cluster.rig import ClusterRig, NodeProcess, running_cluster, until
 
 pytestmark = pytest.mark.cluster
@@ -38,10 +39,7 @@ async def _fill(endpoints: list[str], keys: range) -> None:
 
 def leaves(node: NodeProcess) -> dict[bytes, bytes]:
     """Every Merkle leaf of a node that is down: equal leaves are equal records."""
-    with lmdb.open(str(node.directory / "data" / "store"), max_dbs=16, readonly=True, lock=False) as store:
-        tree = store.open_db(b"digests", create=False)
-        with store.begin() as transaction:
-            return dict(transaction.cursor(tree))
+    return content(node.directory / "data")[Keyspace.DIGESTS]
 
 
 def repair(cluster: ClusterRig, *words: str) -> dict:
