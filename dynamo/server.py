@@ -256,6 +256,10 @@ def _refresh(node: Node, storage: GroupCommit, peers: TcpPeers) -> None:
     metrics.store_bytes.value = sizes.used_bytes
     metrics.store_map_bytes.value = sizes.map_bytes
     metrics.storage_commits.value = storage.commits
+    metrics.storage_checkpoints.value = storage.checkpoints
+    metrics.storage_checkpoint_seconds.value = storage.checkpoint_s
+    metrics.storage_log_bytes.value = storage.log_bytes()
+    metrics.storage_memtable_bytes.value = storage.memtable_bytes()
     metrics.audit_finished.value = node.audit.progress.finished_ms / 1000
     metrics.paxos.queued.value = len(node.key_queues)
     metrics.paxos.ballots_ahead_s.value = node.ballots.ahead_ms / 1000

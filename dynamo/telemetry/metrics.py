@@ -113,12 +113,24 @@ class Metrics:
         self.store_keys = self._gauge("dynamo_store_keys", "Records held, tombstones included.")
         self.store_bytes = self._gauge("dynamo_store_bytes", "Bytes used in the store's file.")
         self.store_map_bytes = self._gauge("dynamo_store_map_bytes", "Largest size of the store's file.")
-        self.storage_commits = self._counter("dynamo_storage_commits_total", "Transactions of the store's writer.")
+        self.storage_commits = self._counter(
+            "dynamo_storage_commits_total", "Groups of batches written: one write to the log, or one transaction, each."
+        )
         self.storage_commit_duration = self._catalogue.histogram(
-            "dynamo_storage_commit_duration_seconds", "Time of one transaction, its sync included.", COMMIT_BOUNDS_S
+            "dynamo_storage_commit_duration_seconds", "Time of writing one group, its sync included.", COMMIT_BOUNDS_S
         )
         self.storage_batch_size = self._catalogue.histogram(
-            "dynamo_storage_batch_size", "Batches of changes that shared one transaction.", BATCH_BOUNDS
+            "dynamo_storage_batch_size", "Batches of changes that were written together.", BATCH_BOUNDS
+        )
+        self.storage_checkpoints = self._counter(
+            "dynamo_storage_checkpoints_total", "Times that what the log held was taken over into LMDB."
+        )
+        self.storage_checkpoint_seconds = self._counter(
+            "dynamo_storage_checkpoint_seconds_total", "Time that this took, all together."
+        )
+        self.storage_log_bytes = self._gauge("dynamo_storage_log_bytes", "Size of the log's files.")
+        self.storage_memtable_bytes = self._gauge(
+            "dynamo_storage_memtable_bytes", "Values that the log holds and LMDB does not yet."
         )
         self.corrupt_records = self._counter(
             "dynamo_corrupt_records_total", "Stored bytes that failed their checksum or format."
