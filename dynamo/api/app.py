@@ -7,7 +7,7 @@ request's id; what we did not foresee is logged with its traceback and shown wit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from typing import Protocol, cast
 
 from aiohttp import web
@@ -22,12 +22,15 @@ from dynamo.api.call import Call, Handler
 from dynamo.api.cas import CompareAndSet
 from dynamo.api.facade import Node
 from dynamo.api.hints_admin import Hints
+from dynamo.api.hot_path import Carrying
 from dynamo.api.listing import Listing
 from dynamo.api.locate import Map
+from dynamo.api.plain import PlainRequest
 from dynamo.api.problems import Refusal, outcome_of, problem
 from dynamo.api.records import Records
 from dynamo.api.registers import Registers
 from dynamo.api.repair_admin import Repairs
+from dynamo.api.request import Request
 from dynamo.api.wire import announced_bytes
 from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, RouteNotFound
 from dynamo.node.admission import shed_reason
@@ -50,7 +53,9 @@ class Arrival(Protocol):
 class Route:
     """A path template and its methods. `ops` names the methods that are counted and admitted as client requests."""
 
-    def __init__(self, template: str, handlers: dict[str, Handler], ops: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, template: str, handlers: dict[str, Handler], ops: dict[str, str] | None = None, *, hot: bool = False
+    ) -> None:
         self.template = template
         self.handlers = handlers
         self.ops = ops or {}
@@ -58,6 +63,8 @@ class Route:
             handlers.setdefault("HEAD", handlers["GET"])
             if "GET" in self.ops:
                 self.ops.setdefault("HEAD", self.ops["GET"])
+        self.hot = frozenset(self.ops if hot else ())
+        """Methods that may take the hot path: their handlers wait for the node only."""
 
 
 class App:
@@ -82,39 +89,49 @@ class App:
 
     async def __call__(self, request: web.BaseRequest) -> Answer:
         """The answer to a request. Raises nothing."""
-        headers = request.headers
-        trace = request_id(headers.get(_REQUEST_ID), headers.get(_TRACEPARENT))
+        trace = _trace(request)
         arrived = cast("Arrival", request.protocol).begin()
         try:
-            answer = await self._handled(request, trace, arrived)
-        except DynamoError as error:
-            answer = problem(error, trace, request.method)
-        except Refusal as refusal:
-            answer = problem(refusal.error, trace, request.method, refusal.fields)
+            path, _, query = request.raw_path.partition("?")
+            if not path.startswith("/"):
+                path = _origin_form(path)
+            call = Call(request, trace, path, query, arrived)
+            route = self._match(call)
+            handler = route.handlers.get(request.method)
+            if handler is None:
+                raise _not_allowed(route, request.method)
+        except (DynamoError, Refusal) as error:
+            answer = _refused(error, trace, request.method)
+            answer.close = self._node.admission.draining
+            return answer
+        return await self._answered(call, handler, route.ops.get(request.method))
+
+    def hot(self, request: PlainRequest, arrived: float) -> Carrying | None:
+        """The same of a request on the hot path, to be driven by hand; None if it has to go the ordinary way."""
+        path, _, query = request.raw_path.partition("?")
+        parts = path.split("/", 4)
+        if len(parts) < 5 or parts[1] != "v1":
+            return None
+        route = self._keys.get(parts[2])
+        if route is None or request.method not in route.hot:
+            return None
+        call = Call(request, _trace(request), path, query, arrived)
+        call.bucket_segment, call.key_segment = parts[3], parts[4]
+        return self._answered(call, route.handlers[request.method], route.ops[request.method])
+
+    async def _answered(self, call: Call, handler: Handler, op: str | None) -> Answer:
+        """What the handler makes of a request, be that an error. Raises nothing."""
+        method = call.request.method
+        try:
+            answer = await (handler(call) if op is None else self._counted(call, handler, op))
+        except (DynamoError, Refusal) as error:
+            answer = _refused(error, call.trace, method)
         except Exception as error:  # noqa: BLE001  # whatever went wrong, the client gets an answer and we a line
-            journal.bug("request failed", error, request_id=trace, method=request.method)
-            answer = problem(Internal("this is a bug; the node's log has more under this id"), trace, request.method)
+            journal.bug("request failed", error, request_id=call.trace, method=method)
+            answer = _refused(_bug(), call.trace, method)
         if self._node.admission.draining:
             answer.close = True
         return answer
-
-    def _handled(self, request: web.BaseRequest, trace: str, arrived: float) -> Awaitable[Answer]:
-        """What the request's handler makes of it. Raises RouteNotFound, MethodNotAllowed, BadRequest."""
-        path, _, query = request.raw_path.partition("?")
-        if not path.startswith("/"):
-            path = _origin_form(path)
-        call = Call(request, trace, path, query, arrived)
-        route = self._match(call)
-        method = request.method
-        handler = route.handlers.get(method)
-        if handler is None:
-            allowed = ", ".join(sorted(route.handlers))
-            raise Refusal(
-                MethodNotAllowed(f"{method[:32]} is not possible here; {allowed} are", allow=sorted(route.handlers)),
-                {"Allow": allowed},
-            )
-        op = route.ops.get(method)
-        return handler(call) if op is None else self._counted(call, handler, op)
 
     def _match(self, call: Call) -> Route:
         """The route of a path, its parts laid into the call. Raises RouteNotFound."""
@@ -170,10 +187,11 @@ def client_app(node: Node) -> App:
                 "/v1/kv/{bucket}/{key}",
                 {"GET": records.get, "PUT": records.put, "POST": records.put, "DELETE": records.delete},
                 {"GET": "get", "PUT": "put", "POST": "put", "DELETE": "delete"},
+                hot=True,
             ),
             Route("/v1/kv/{bucket}", {"GET": listing.get, "POST": records.post}, {"GET": "list", "POST": "put"}),
-            Route("/v1/cas/{bucket}/{key}", {"POST": cas.post}, {"POST": "cas"}),
-            Route("/v1/resolve/{bucket}/{key}", {"POST": cas.resolve}, {"POST": "cas"}),
+            Route("/v1/cas/{bucket}/{key}", {"POST": cas.post}, {"POST": "cas"}, hot=True),
+            Route("/v1/resolve/{bucket}/{key}", {"POST": cas.resolve}, {"POST": "cas"}, hot=True),
             Route("/v1/batch", {"POST": batch.post}),
             Route("/v1/buckets", {"GET": buckets.all}),
             Route("/v1/buckets/{bucket}", {"GET": buckets.get, "PUT": buckets.put, "DELETE": buckets.delete}),
@@ -206,6 +224,27 @@ def operations_app(node: Node) -> App:
             Route("/admin/v1/hints/wait", {"GET": hints.wait, "POST": hints.wait}),
         ],
     )
+
+
+def _trace(request: Request) -> str:
+    headers = request.headers
+    return request_id(headers.get(_REQUEST_ID), headers.get(_TRACEPARENT))
+
+
+def _not_allowed(route: Route, method: str) -> Refusal:
+    allowed = sorted(route.handlers)
+    text = ", ".join(allowed)
+    return Refusal(MethodNotAllowed(f"{method[:32]} is not possible here; {text} are", allow=allowed), {"Allow": text})
+
+
+def _refused(error: DynamoError | Refusal, trace: str, method: str) -> Answer:
+    if isinstance(error, Refusal):
+        return problem(error.error, trace, method, error.fields)
+    return problem(error, trace, method)
+
+
+def _bug() -> Internal:
+    return Internal("this is a bug; the node's log has more under this id")
 
 
 def _collection(route: Route) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Awaitable, Callable, Generator
 from typing import Generic, TypeVar
 
-from aiohttp import web
-
 from dynamo.api.answer import Answer
+from dynamo.api.request import Request
 from dynamo.errors import DynamoError
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Call:
         "waits_known",
     )
 
-    def __init__(self, request: web.BaseRequest, trace: str, path: str, query: str, arrived: float = 0.0) -> None:
+    def __init__(self, request: Request, trace: str, path: str, query: str, arrived: float = 0.0) -> None:
         self.request = request
         self.trace = trace
         self.path = path
@@ -51,24 +51,39 @@ class Call:
 Handler = Callable[[Call], Awaitable[Answer]]
 
 
+class _Driving:
+    """Who drives the coroutine that is running: a task, or somebody by hand."""
+
+    __slots__ = ("by_hand",)
+
+    def __init__(self) -> None:
+        self.by_hand = False
+
+
+driving = _Driving()
+
+
 class Pending(Generic[T]):
     """Joins a callback of the node to a coroutine. Most local reads are answered before anybody waits: no future then.
 
-    The node does not notice when the waiting coroutine is gone: a write goes on to its end, whatever its client does.
+    In a task the coroutine waits for a future. Driven by hand (`api/hot_path.py`) it is gone on with right from the
+    callback. The node does not notice when the waiting coroutine is gone: a write goes on to its end, whatever its
+    client does.
     """
 
-    __slots__ = ("_outcome", "_waiter")
+    __slots__ = ("_outcome", "on_settled")
 
     def __init__(self) -> None:
         self._outcome: T | DynamoError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self.on_settled: Callable[[], object] | None = None
+        """Called once, when the outcome is there."""
 
     def done(self, outcome: T | DynamoError) -> None:
         """To be called by the node, once."""
         assert self._outcome is None, "a request has one outcome"
         self._outcome = outcome
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self.on_settled is not None:
+            self.on_settled()
 
     @property
     def settled(self) -> bool:
@@ -86,6 +101,24 @@ class Pending(Generic[T]):
     async def wait(self) -> T:
         """The outcome as soon as it is there. Raises it if it is an error."""
         if self._outcome is None:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            if driving.by_hand:
+                await _by_hand(self)
+            else:
+                await self._future()
         return self.outcome()
+
+    def _future(self) -> asyncio.Future[None]:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settled() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        self.on_settled = settled
+        return waiter
+
+
+@types.coroutine
+def _by_hand(pending: Pending[T]) -> Generator[Pending[T], None, None]:
+    """Hands the pending to whoever drives the coroutine."""
+    yield pending

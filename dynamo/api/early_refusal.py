@@ -5,9 +5,8 @@ dictionary, handler, answer. At five times the load that a node carries, refusin
 of its time. So while the node is full, a request that is surely whole and surely for the store is answered with bytes
 made beforehand, straight from the socket's callback.
 
-*Surely* is the point. HTTP is full of ways to say where a request ends, and two opinions about that on one connection
-are a security hole. This file has an opinion on the plain case only (PLAIN below), and gives none on everything else,
-which goes the ordinary way. The answer has the same fields and the same body as the ordinary one.
+*Surely* is the point: only plain requests (`api/plain.py`) are refused here, everything else goes the ordinary way. The
+answer has the same fields and the same body as the ordinary one.
 """
 
 from __future__ import annotations
@@ -17,46 +16,22 @@ import time
 from typing import NamedTuple
 
 import msgspec
+from multidict import istr
 
 from dynamo.api.answer import http_date
+from dynamo.api.plain import PlainRequest
 from dynamo.api.problems import body
 from dynamo.node.admission import RETRY_AFTER_S, Admission
 from dynamo.protocol.http_fields import PROBLEM_JSON, REQUEST_ID
 from dynamo.telemetry.exposition import Cell
-from dynamo.telemetry.trace import mint, request_id
+from dynamo.telemetry.trace import request_id
 
-HEAD_BYTES_MAX = 4096
-"""Larger heads go the ordinary way, which has limits of its own."""
-_FIELD = rb"""(?:\r\n
-(?!content-length|transfer-encoding|expect|upgrade|host:|proxy-|sec-|connection:(?!\ *keep-alive\r))
-[!#$%&'*+.^_`|~0-9a-z-]+:[\t\ -~]*)*+"""
-PLAIN = re.compile(
-    rb"(GET|HEAD|PUT|POST|DELETE)\ [!-~]+\ HTTP/1\.1(?i:\r\nhost:[\t\ -~]*"
-    + _FIELD
-    + rb"(?:\r\ncontent-length:\ *([0-9]{1,12}))?"
-    + _FIELD
-    + rb")\r\n\r\n",
-    re.VERBOSE,
-)
-"""One head with CRLF line ends and regular fields, Host first, at most one Content-Length, and no other say about body,
-protocol or connection."""
-_NAME = re.compile(rb"\r\n([^:\r]+):")
-_NAMES_MAX = 100
-_STORE = re.compile(rb"(?!PUT|DELETE)[A-Z]+ /v1/kv/|[A-Z]+ /v1/kv/[^/? ]*/")
+_REQUEST_ID = istr(REQUEST_ID)
+_TRACEPARENT = istr("traceparent")
+
+_STORE = re.compile(r"(?!PUT|DELETE)[A-Z]+ /v1/kv/|[A-Z]+ /v1/kv/[^/? ]*/")
 """What is counted in admission: all methods on a key; on a bucket as a whole not these two, which are 405 there."""
 _PLACE = "@@@@"
-
-
-def request_bytes(data: bytes) -> int:
-    """Length in bytes of the request that `data` begins with, body included; 0 for no opinion.
-
-    It may be more than there is of it yet, or less.
-    """
-    found = PLAIN.match(data, 0, HEAD_BYTES_MAX)
-    if found is None:
-        return 0
-    digits = found[2]
-    return found.end() if digits is None else found.end() + int(digits)
 
 
 class _Template(NamedTuple):
@@ -78,18 +53,18 @@ class EarlyRefusal:
         self._templates: list[_Template] = []
         self._turn = 0
 
-    def answer(self, data: bytes) -> bytes | None:
-        """The whole answer to `data`, which is one plain request; None if it must go the ordinary way."""
-        names = _NAME.findall(data[: data.index(b"\r\n\r\n")].lower())
+    def answer(self, request: PlainRequest) -> bytes | None:
+        """The whole answer to a request; None if it must go the ordinary way."""
         # Some fields may be there once only, and too many are refused in another way.
-        if _STORE.match(data) is None or len(frozenset(names)) < len(names) or len(names) > _NAMES_MAX:
+        if not request.block.is_distinct or _STORE.match(f"{request.method} {request.raw_path}") is None:
             return None
         self._shed.value += 1
-        trace = (_given_id(data) if b"request-id" in names or b"traceparent" in names else mint()).encode()
+        headers = request.headers
+        trace = request_id(headers.get(_REQUEST_ID), headers.get(_TRACEPARENT)).encode()
         template = self._template()
         date = http_date(int(time.time())).encode()
         head = template.head % (trace, date, template.body_bytes + len(trace))
-        return head if data.startswith(b"HEAD") else head + template.body % trace
+        return head if request.method == "HEAD" else head + template.body % trace
 
     def _template(self) -> _Template:
         """The next one in turn: they differ in Retry-After."""
@@ -108,15 +83,3 @@ def _made(admission: Admission, retry_after_s: int) -> _Template:
     )
     place = _PLACE.encode()
     return _Template(head.encode(), text.replace(b"%", b"%%").replace(place, b"%b"), len(text) - len(place))
-
-
-def _given_id(data: bytes) -> str:
-    """The request's id as the ordinary way would take it from the header; a minted one if it names none there."""
-    head = data[: data.index(b"\r\n\r\n")].decode("ascii")
-    fields = dict([_split(line) for line in head.split("\r\n")[1:]])
-    return request_id(fields.get("request-id"), fields.get("traceparent"))
-
-
-def _split(line: str) -> tuple[str, str]:
-    name, _, text = line.partition(":")
-    return name.lower(), text.strip(" \t")

@@ -12,7 +12,7 @@ import time
 
 import msgspec
 
-from dynamo.api.answer import JSON_TYPE, Answer, head_block, http_date
+from dynamo.api.answer import JSON_TYPE, Answer, http_date, lines_of
 from dynamo.api.json_values import bytes_json
 from dynamo.api.wire import CONTENT_ENCODING_META
 from dynamo.consensus.record import CHOSEN
@@ -211,6 +211,5 @@ def _multipart(siblings: list[Sibling], boundary: str) -> bytes:
             "Last-Modified": http_date(wall_ms(sibling.hybrid) // 1000),
             **_meta_fields(sibling.meta),
         }
-        lines = [f"--{boundary}", *(f"{name}: {text}" for name, text in fields.items())]
-        parts.append(head_block(lines) + sibling.value + b"\r\n")
+        parts.append(f"--{boundary}\r\n".encode() + lines_of(fields) + b"\r\n" + sibling.value + b"\r\n")
     return b"".join(parts) + f"--{boundary}--\r\n".encode()

@@ -18,6 +18,7 @@ from multidict import istr
 from xxhash import xxh3_128_digest
 
 from dynamo.api.parameters import unescaped
+from dynamo.api.request import Request
 from dynamo.errors import (
     BadRequest,
     ConditionNeedsLinearizable,
@@ -84,13 +85,13 @@ def percent_decoded(segment: str) -> bytes:
         raise BadRequest(problem.detail) from None
 
 
-def context_of(request: web.BaseRequest, bucket: str, key: bytes) -> Context | None:
+def context_of(request: Request, bucket: str, key: bytes) -> Context | None:
     """The causal context that the client sent, if any. Raises BadContext."""
     token = request.headers.get(_CONTEXT)
     return None if token is None else from_token(token, key_hash(bucket, key))
 
 
-def refuse_conditions(request: web.BaseRequest, bucket: BucketProperties) -> None:
+def refuse_conditions(request: Request, bucket: BucketProperties) -> None:
     """Conditions on writes are not checked here, so they must not look as if they were."""
     for name in _CONDITIONS:
         if name in request.headers:
@@ -109,7 +110,7 @@ def require_context(bucket: BucketProperties, context: Context | None) -> None:
         )
 
 
-def idempotency_key(request: web.BaseRequest) -> str | None:
+def idempotency_key(request: Request) -> str | None:
     """The client's own name for its request. Raises InvalidParameter."""
     text = request.headers.get(_IDEMPOTENCY_KEY)
     return None if text is None else checked_idempotency_key(IDEMPOTENCY_KEY, text)
@@ -131,7 +132,7 @@ def identity(bucket: str, key: bytes, named: str | None) -> bytes:
     return xxh3_128_digest(b"\0".join((bucket.encode(), len(key).to_bytes(2, "big"), key, named.encode())))
 
 
-def content_type_of(request: web.BaseRequest) -> str:
+def content_type_of(request: Request) -> str:
     """The value's Content-Type as the client wrote it; empty if it wrote none."""
     return checked_content_type(request.headers.get(_CONTENT_TYPE, ""))
 
@@ -143,7 +144,7 @@ def checked_content_type(text: str) -> str:
     return _sendable("Content-Type", text)
 
 
-def meta_of(request: web.BaseRequest) -> dict[str, str]:
+def meta_of(request: Request) -> dict[str, str]:
     """What is to be stored beside the value: Dynamo-Meta-* and Content-Encoding."""
     meta: dict[str, str] = {}
     for name, text in request.headers.items():
@@ -178,7 +179,7 @@ def _sendable(name: str, text: str) -> str:
     return text
 
 
-def return_representation(request: web.BaseRequest) -> bool:
+def return_representation(request: Request) -> bool:
     """Whether the client prefers to get the object back (RFC 7240)."""
     return any(
         part.split(";")[0].replace(" ", "").lower() == "return=representation"
@@ -197,7 +198,7 @@ def refuse_large(size_bytes: int, limit: int) -> None:
         raise ValueTooLarge(f"the body has {size_bytes} bytes or more, {limit} are allowed", limit=limit)
 
 
-def require_json(request: web.BaseRequest) -> None:
+def require_json(request: Request) -> None:
     """Raises UnsupportedMediaType unless the body is said to be JSON, or nothing is said."""
     kind = request.headers.get(_CONTENT_TYPE, "application/json").split(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -212,7 +213,7 @@ def from_json(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
         raise BadRequest(f"the body is no {what}: {problem}") from None
 
 
-def announced_bytes(request: web.BaseRequest, most: int) -> int:
+def announced_bytes(request: Request, most: int) -> int:
     """Memory that a request's body may take: as announced; `most` where nothing is, or more than is taken."""
     if not request.body_exists:
         return 0
@@ -220,7 +221,7 @@ def announced_bytes(request: web.BaseRequest, most: int) -> int:
     return most if announced is None else min(announced, most)
 
 
-async def body_of(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
+async def body_of(request: Request, limit: int, timeout_s: float) -> bytes:
     """The whole body. Counted while it comes in, so that neither its announced nor its real size passes the limit.
 
     Raises ValueTooLarge, RequestTimeout, BadRequest.
@@ -247,7 +248,7 @@ async def body_of(request: web.BaseRequest, limit: int, timeout_s: float) -> byt
     return b"".join(chunks)
 
 
-def _encourage(request: web.BaseRequest) -> None:
+def _encourage(request: Request) -> None:
     """Answer `Expect: 100-continue`, now that nothing speaks against the request."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

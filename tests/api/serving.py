@@ -80,12 +80,15 @@ def fresh(stem: str = "bucket") -> str:
     return f"{stem}-{os.getpid()}-{next(_numbers)}"
 
 
-async def listening(node: FakeNode, *, early: bool = True) -> tuple[Listener, Listener]:
-    """Listeners for clients and operators in front of a node; `early`: as a node has it, refusals before parsing."""
+async def listening(node: FakeNode, *, early: bool = True, hot: bool = True) -> tuple[Listener, Listener]:
+    """Listeners for clients and operators in front of a node; as a node has it, with refusals before parsing and the
+    hot path.
+    """
     shed = node.metrics.shed_requests["connections"]
     limits = node.config.limits
     refusal = EarlyRefusal(node.admission, node.metrics.shed_requests["overloaded"]) if early else None
-    client = await serve_listener(client_app(node), "127.0.0.1", 0, limits, shed, refusal)
+    app = client_app(node)
+    client = await serve_listener(app, "127.0.0.1", 0, limits, shed, refusal, app.hot if hot else None)
     return client, await serve_listener(operations_app(node), "127.0.0.1", 0, limits, shed)
 
 

@@ -13,8 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dynamo.api.app import client_app
-from dynamo.api.early_refusal import EarlyRefusal, request_bytes
-from dynamo.api.listener import HEADERS_MAX, LINE_BYTES_MAX, serve_listener
+from dynamo.api.connection import HEADERS_MAX, LINE_BYTES_MAX
+from dynamo.api.early_refusal import EarlyRefusal
+from dynamo.api.listener import serve_listener
+from dynamo.api.plain import plain, request_bytes
 from dynamo.node.admission import Admission
 from dynamo.telemetry.exposition import Cell
 from tests.api.fake_node import FakeNode
@@ -289,7 +291,7 @@ def test_an_opinion_is_the_parsers_own(data: bytes):
             messages, upgraded, _ = parser.feed_data(whole)
         except HttpProcessingError:
             # The connection ends, which is beyond doubt; but it is not refused as overload.
-            assert EarlyRefusal(Admission(1), Cell()).answer(whole) is None
+            assert EarlyRefusal(Admission(1), Cell()).answer(plain(whole)) is None
             return
         assert len(messages) == 1
         assert not upgraded

@@ -1,0 +1,170 @@
+"""Plain requests: those of which it is sure where they begin and end, told by their bytes alone.
+
+HTTP is full of ways to say where a request ends, and two opinions about that on one connection are a security hole. So
+this file has an opinion on the plain case only, and gives none on everything else, which is left to aiohttp's parser:
+HTTP/1.1, one of five methods, a head of regular fields with CRLF line ends, exactly one Host, at most one
+Content-Length, and no other say about body, protocol or connection. Where there is an opinion it is the parser's own;
+tests/api/test_plain.py lets the parser judge it.
+
+A program sends the same header fields with each of its requests, or nearly. They are parsed once and remembered by
+their bytes; what is left for each request is its first line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from aiohttp.http import HttpVersion11
+from multidict import CIMultiDict, CIMultiDictProxy
+
+if TYPE_CHECKING:
+    from aiohttp.web import RequestHandler
+
+HEAD_BYTES_MAX = 4096
+"""Larger heads go the ordinary way, which has limits of its own."""
+_BLOCKS_MAX = 1024
+_FIELDS_MAX = 4096
+_NAMES_MAX = 100
+_METHODS = {b"GET": "GET", b"HEAD": "HEAD", b"PUT": "PUT", b"POST": "POST", b"DELETE": "DELETE"}
+_LINE = re.compile(rb"((?!connection)[!#$%&'*+.^_`|~0-9a-z-]+|connection(?=:\ *keep-alive$)):([\t -~]*)", re.IGNORECASE)
+_LENGTH = re.compile(rb" *[0-9]{1,12}")
+_OTHERWISE = ("transfer-encoding", "expect", "upgrade", "proxy-", "sec-")
+"""Fields that may change what a request is."""
+
+
+class Block:
+    """The header fields of a plain request."""
+
+    __slots__ = ("body_bytes", "content_length", "headers", "is_distinct")
+
+    def __init__(self, headers: CIMultiDictProxy[str], content_length: int | None, *, is_distinct: bool) -> None:
+        self.headers = headers
+        self.content_length = content_length
+        self.body_bytes = content_length or 0
+        self.is_distinct = is_distinct
+        """Whether no field is there twice, which some may not be, and they are not too many."""
+
+
+@lru_cache(maxsize=_BLOCKS_MAX)
+def block_of(data: bytes) -> Block | None:
+    """What follows a request's first line, up to the empty line; None if it is not plain."""
+    fields: list[tuple[str, str]] = []
+    names: dict[str, None] = {}
+    hosts = 0
+    length = None
+    for line in data.split(b"\r\n")[1:]:
+        known = _field(line)
+        if known is None:
+            return None
+        field, name = known
+        fields.append(field)
+        names[name] = None
+        if name == "host":
+            hosts += 1
+        elif name == "content-length":
+            if length is not None:
+                return None
+            length = int(field[1])
+    if hosts != 1:
+        return None
+    is_distinct = len(names) == len(fields) <= _NAMES_MAX
+    return Block(CIMultiDictProxy(CIMultiDict(fields)), length, is_distinct=is_distinct)
+
+
+@lru_cache(maxsize=_FIELDS_MAX)
+def _field(line: bytes) -> tuple[tuple[str, str], str] | None:
+    """Name and text of a field, and the name in lower case; None if it is not plain."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        return None
+    name = found[1].decode("ascii")
+    lowered = name.lower()
+    if lowered.startswith(_OTHERWISE) or (lowered == "content-length" and not _LENGTH.fullmatch(found[2])):
+        return None
+    return (name, found[2].decode("ascii").strip(" \t")), lowered
+
+
+class PlainRequest:
+    """One plain request: of a `web.BaseRequest` what handlers use (`api/request.py`), and how long it is."""
+
+    __slots__ = ("block", "body", "head_bytes", "headers", "method", "protocol", "raw_path")
+
+    keep_alive = True
+    version = HttpVersion11
+
+    def __init__(self, method: str, raw_path: str, block: Block, head_bytes: int) -> None:
+        self.method = method
+        self.raw_path = raw_path
+        self.block = block
+        self.headers = block.headers
+        self.head_bytes = head_bytes
+
+    def arrive(self, protocol: RequestHandler, data: bytes) -> None:
+        """It is whole: `data`, which came on that connection."""
+        self.protocol = protocol
+        self.body = data[self.head_bytes :]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the whole request, body included, be that here yet or not."""
+        return self.head_bytes + self.block.body_bytes
+
+    @property
+    def body_exists(self) -> bool:
+        return self.block.body_bytes > 0
+
+    @property
+    def content_length(self) -> int | None:
+        return self.block.content_length
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        return self.protocol.transport
+
+    @property
+    def content(self) -> PlainRequest:
+        """The body is read from the request itself: it is there."""
+        return self
+
+    def is_eof(self) -> bool:
+        return True
+
+    def at_eof(self) -> bool:
+        return True
+
+    def read_nowait(self) -> bytes:
+        return self.body
+
+    async def readany(self) -> bytes:
+        return self.body
+
+
+def plain(data: bytes) -> PlainRequest | None:
+    """The request that `data` begins with, its body not yet taken; None for no opinion."""
+    end = data.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
+    if end < 0:
+        return None
+    first = data.find(b"\r\n")
+    block = block_of(data[first:end])
+    if block is None:
+        return None
+    words = data[:first].split(b" ")
+    if len(words) != 3 or words[2] != b"HTTP/1.1":
+        return None
+    method = _METHODS.get(words[0])
+    raw_path = words[1].decode("latin-1")
+    if method is None or not raw_path or not (raw_path.isascii() and raw_path.isprintable()):
+        return None
+    return PlainRequest(method, raw_path, block, end + 4)
+
+
+def request_bytes(data: bytes) -> int:
+    """Length in bytes of the request that `data` begins with, body included; 0 for no opinion.
+
+    It may be more than there is of it yet, or less.
+    """
+    request = plain(data)
+    return 0 if request is None else request.size_bytes
