@@ -13,11 +13,12 @@ from dynamo.api.answer import Answer
 from dynamo.api.call import Call, Pending
 from dynamo.api.desk import Desk
 from dynamo.api.facade import Node
+from dynamo.api.faces import Faces
 from dynamo.api.problems import Refusal
 from dynamo.api.registers import Registers, reads_weaker
 from dynamo.api.representation import Shown, one_value, several_values
 from dynamo.errors import DynamoError, KeyNotFound, PreconditionFailed, SiblingsPresent
-from dynamo.protocol.bucket import Mode
+from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.protocol.http_fields import (
     ACKS,
@@ -44,17 +45,29 @@ class Records(Desk):
         super().__init__(node)
         self._registers = registers
         self._read_levels: dict[tuple[object, ...], str] = {}
+        self._faces = Faces()
 
     async def get(self, call: Call) -> Answer:
         """GET and HEAD."""
-        bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
+        face = self._faces.get(call.path)
+        bucket = wire.bucket_of(call.bucket_segment)
+        key = wire.key_of(call.key_segment) if face is None else face.key
         options = parameters.read_options(call.query)
-        if self.bucket(bucket).mode is Mode.LINEARIZABLE:
-            shown = await self._read_register(call, bucket, key, options)
-        else:
-            shown = await self._read(call, bucket, key, options)
+        properties = self.bucket(bucket)
+        if properties.mode is Mode.LINEARIZABLE and not reads_weaker(options):
+            return self._shown(call, await self._registers.read(call, bucket, key, options), options.siblings)
+        outcome = await self._read(call, properties, bucket, key, options)
+        ring, data = self._node.ring, outcome.data
+        if face is not None and face.shows(properties, ring, data) and not _has_conditions(call):
+            self._node.metrics.read_siblings.observe(1)
+            return face.answer(call.trace, data)
+        shown = Shown(bucket, key, outcome.record, now_ms())
+        if properties.mode is not Mode.LINEARIZABLE:
             self._node.metrics.read_siblings.observe(len(shown.live))
-        return self._shown(call, shown, options.siblings)
+        answer = self._shown(call, shown, options.siblings)
+        if answer.status == 200 and data and shown.record is not None:
+            self._faces.keep(call.path, properties, ring, key, shown.record, data, answer)
+        return answer
 
     async def put(self, call: Call) -> Answer:
         """PUT and POST of a key."""
@@ -114,7 +127,9 @@ class Records(Desk):
         self._node.write(command, deadline, trace, pending.done)
         return await pending.wait()
 
-    async def _read(self, call: Call, bucket: str, key: bytes, options: parameters.ReadOptions) -> Shown:
+    async def _read(
+        self, call: Call, properties: BucketProperties, bucket: str, key: bytes, options: parameters.ReadOptions
+    ) -> ReadOutcome:
         call.level = self.read_level(bucket, options)
         command = read_command(options, bucket, key)
         context = wire.context_of(call.request, bucket, key)
@@ -123,14 +138,7 @@ class Records(Desk):
         deadline = self.deadline(call, self.timeout_s(options.timeout_s))
         pending: Pending[ReadOutcome] = Pending()
         self._node.read(command, deadline, call.trace, pending.done)
-        outcome = pending.outcome() if pending.settled else await pending.wait()
-        return Shown(bucket, key, outcome.record, now_ms())
-
-    async def _read_register(self, call: Call, bucket: str, key: bytes, options: parameters.ReadOptions) -> Shown:
-        """The same in a linearizable bucket, where a weaker read is one of the records that its changes leave."""
-        if not reads_weaker(options):
-            return await self._registers.read(call, bucket, key, options)
-        return await self._read(call, bucket, key, options)
+        return pending.outcome() if pending.settled else await pending.wait()
 
     async def _store(self, call: Call, bucket: str, key: bytes) -> Answer:
         options = parameters.write_options(call.query)
@@ -267,6 +275,11 @@ def missing(shown: Shown) -> KeyNotFound:
     if shown.deleted:
         return KeyNotFound("the key was deleted or has expired", deleted=True)
     return KeyNotFound("the key was never written, or its delete is forgotten", deleted=False)
+
+
+def _has_conditions(call: Call) -> bool:
+    headers = call.request.headers
+    return _IF_MATCH in headers or _IF_NONE_MATCH in headers
 
 
 def names_tag(header: str, tag: str) -> bool:

@@ -36,7 +36,7 @@ from dynamo.replication.forward import Forwarding
 from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum, WriteQuorum, read_quorum, write_quorum
 from dynamo.replication.read import QuorumRead
-from dynamo.replication.read_repair import Reconciled, Resolve
+from dynamo.replication.read_repair import Resolve
 from dynamo.replication.scan import QuorumScan, ScanPage
 from dynamo.replication.sources import Sources
 from dynamo.replication.write import Acks, Handoff, QuorumWrite
@@ -80,22 +80,26 @@ class Coordinator:
 
     def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
         """A quorum read."""
+        preference = self._chooser.preference
         try:
             bucket = self._buckets.for_reading(command.bucket)
             quorum = read_quorum(bucket, command)
-            partition = self._chooser.preference.partition(command.bucket, command.key)
+            partition = preference.partition(command.bucket, command.key)
+            is_lone = quorum.needed == 1 and self._node in preference.primaries(partition, bucket.n)
+            # A replica that needs no other one has what it needs, whoever else is alive.
+            asks_all = is_lone and self._samples()
+            if is_lone and not asks_all and command.context is None:
+                outcome = self._read_here(command, partition, bucket)
+                if outcome is not None:
+                    done(outcome)
+                    return
             chosen = self._chooser.choose(partition, bucket.n, fallbacks=quorum.sloppy)
             chosen.check(quorum.needed, quorum.primaries, sloppy=quorum.sloppy)
         except DynamoError as error:
             done(error)
             return
         live = chosen.live
-        ask_all = self._randomness.random() < self._read_all_share and len(live) > 1
-        if quorum.needed == 1 and not ask_all and command.context is None and live and live[0] == self._node:
-            outcome = self._read_here(command, _resolver(bucket))
-            if outcome is not None:
-                done(outcome)
-                return
+        asks_all = (asks_all if is_lone else self._samples()) and len(live) > 1
         if len(live) > quorum.needed:
             live = self.nearest_first(live)
         machine = QuorumRead(
@@ -103,12 +107,16 @@ class Coordinator:
             quorum,
             _resolver(bucket),
             deadline,
-            ask_all=ask_all,
+            ask_all=asks_all,
             context=command.context,
             forgettable=self._is_forgettable(command),
             hedging=self._hedging,
         )
         self._driver.run(machine, deadline, trace, done, lambda: self._account_read(machine))
+
+    def _samples(self) -> bool:
+        """Whether this read is one of those that ask all replicas."""
+        return self._randomness.random() < self._read_all_share
 
     def repair(self, bucket: str, key: bytes, peer: str, deadline: float, done: ReadDone) -> None:
         """Bring this node and a peer to the same version of a key: a read of both that repairs before it ends."""
@@ -245,17 +253,17 @@ class Coordinator:
         machine = QuorumScan(chosen.live, message, needed, _resolver(bucket), deadline)
         self._driver.run(machine, deadline, trace, done)
 
-    def _read_here(self, command: ReadCommand, resolve: Resolve) -> ReadOutcome | None:
+    def _read_here(self, command: ReadCommand, partition: int, bucket: BucketProperties) -> ReadOutcome | None:
         """What the machine would decide from this node's answer alone; None if that is damaged, or not to be had.
 
-        One answer leaves nothing to wait for, to merge or to repair, and the machine would cost a sixth of the request.
+        One answer leaves nothing to wait for or to repair, and the machine would cost a sixth of the request. Nor is it
+        decoded here: whoever has shown the same bytes before need not look into them.
         """
-        answers = Reconciled(resolve)
         try:
-            answers.add(self._node, self._replica.fetch(command.bucket, command.key))
+            data = self._replica.fetch(command.bucket, command.key, partition=partition)
         except (CorruptValue, NotReady):
             return None
-        return ReadOutcome(answers.record if answers.data else None, 1)
+        return ReadOutcome(None, 1, 0, data, _resolver(bucket))
 
     def nearest_first(self, live: tuple[str, ...]) -> tuple[str, ...]:
         """By how fast they answered lately; this node, which needs no asking, first. Equals keep their order."""

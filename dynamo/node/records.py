@@ -75,12 +75,14 @@ class Records:
         """Bytes that wait for the disk."""
         return self._storage.queued_bytes()
 
-    def read(self, bucket: str, key: bytes) -> bytes:
-        """The durable record in byte form, its checksum verified; empty if there is none.
+    def read(self, bucket: str, key: bytes, partition: int | None = None) -> bytes:
+        """The durable record in byte form, its checksum verified; empty if there is none. `partition` if it is known.
 
         Raises CorruptValue if it is damaged, or was and is not repaired yet.
         """
-        stored = record_key(self._preference.partition(bucket, key), bucket, key)
+        if partition is None:
+            partition = self._preference.partition(bucket, key)
+        stored = record_key(partition, bucket, key)
         if self.quarantine.open:
             self.quarantine.check(stored)
         return self.quarantine.verified(stored, self._storage.read(Keyspace.RECORDS, stored) or b"")

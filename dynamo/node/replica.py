@@ -90,12 +90,14 @@ class Replica:
                 limit=self._queue_bytes_max,
             )
 
-    def fetch(self, bucket: str, key: bytes, *, for_repair: bool = False) -> bytes:
-        """The durable record in byte form; empty if there is none. Raises CorruptValue for a damaged one.
+    def fetch(self, bucket: str, key: bytes, *, for_repair: bool = False, partition: int | None = None) -> bytes:
+        """The durable record in byte form; empty if there is none. `partition` if it is known.
+
+        Raises CorruptValue for a damaged one.
 
         Raises NotReady if there is none and this node does not know yet whether there should be, unless `for_repair`.
         """
-        data = self._records.read(bucket, key)
+        data = self._records.read(bucket, key, partition)
         if not data and self._rebuilding and not for_repair:
             self._rebuilding.check(self._records.partition(bucket, key))
         return data

@@ -5,12 +5,13 @@ A command is what is forwarded when the node asked is no replica of the key; an 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
 
 from dynamo.versioning.clock import Clock
-from dynamo.versioning.record import Record
+from dynamo.versioning.record import Record, decode
 
 
 class Consistency(StrEnum):
@@ -60,13 +61,28 @@ class WriteCommand(msgspec.Struct, gc=False, kw_only=True, array_like=True):
 
 
 class ReadOutcome(msgspec.Struct, gc=False):
-    """What a read found. `record` is None if no replica that answered has ever heard of the key."""
+    """What a read found."""
 
-    record: Record | None
+    found: Record | None
     replicas: int
     """How many replicas the answer was merged from."""
     repaired: int = 0
     """How many replicas were brought up to date before the answer."""
+    data: bytes = b""
+    """The record in byte form, its checksum verified, where that is at hand."""
+    resolve: Callable[[Record, Record], Record] | None = None
+    """How the record of `data` is reconciled, where that was not done."""
+
+    @property
+    def record(self) -> Record | None:
+        """None if no replica that answered has ever heard of the key.
+
+        Read by this node alone, it is decoded when it is asked for. Raises CorruptValue.
+        """
+        if self.found is None and self.data:
+            record = decode(self.data)
+            self.found = record if self.resolve is None else self.resolve(record, record)
+        return self.found
 
 
 class WriteOutcome(msgspec.Struct, gc=False, array_like=True):

@@ -6,6 +6,8 @@ count itself: pending, met or impossible.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from dynamo.errors import InvalidParameter
@@ -49,10 +51,26 @@ class WriteQuorum(msgspec.Struct, frozen=True, gc=False):
 
 def read_quorum(bucket: BucketProperties, command: ReadCommand | ListCommand) -> ReadQuorum:
     """Raises InvalidParameter where the words contradict each other or n."""
-    wanted = _effective(command.consistency, command.r, bucket.r, bucket.n, "r")
     pr = getattr(command, "pr", None)
-    primaries = resolve_quorum(_default(bucket.pr, bucket.n) if pr is None else pr, bucket.n, "pr", smallest=0)
-    return ReadQuorum(bucket.n, max(wanted, primaries), primaries, _sloppy(bucket, command))
+    sloppy = _sloppy(bucket, command)
+    return _read_quorum(bucket.n, bucket.r, bucket.pr, command.consistency, command.r, pr, sloppy=sloppy)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _read_quorum(
+    n: int,
+    r_default: int | str,
+    pr_default: int | str,
+    consistency: Consistency | None,
+    r: int | str | None,
+    pr: int | str | None,
+    *,
+    sloppy: bool,
+) -> ReadQuorum:
+    """Programs use few different words, and each read asks for their meaning."""
+    wanted = _effective(consistency, r, r_default, n, "r")
+    primaries = resolve_quorum(_default(pr_default, n) if pr is None else pr, n, "pr", smallest=0)
+    return ReadQuorum(n, max(wanted, primaries), primaries, sloppy)
 
 
 def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum:

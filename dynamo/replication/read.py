@@ -332,7 +332,8 @@ class QuorumRead:
         record = self._chosen or (self._answers.record if self._answers.data else None)
         if self._extra and self._pending and self._extra not in self._pending:
             self.hedge = "won"
-        finished = self._finish(ReadOutcome(record, len(self._answers), self._repaired))
+        data = self._repairing or self._answers.data
+        finished = self._finish(ReadOutcome(record, len(self._answers), self._repaired, data))
         return finished + self._repair_later()
 
     def _too_late(self) -> DynamoError:
