@@ -34,7 +34,7 @@ from dynamo.layout.register import ABSENT, Register, encode
 from dynamo.protocol.commands import Action, ChangeOutcome
 from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Message
-from dynamo.protocol.paxos import Accept, Accepted, Learn, Prepare, Promised, Rejected
+from dynamo.protocol.paxos import Accept, Accepted, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot
 
 RESEND_S = 0.3
@@ -86,7 +86,7 @@ class Proposer:
 
     `deadline` is the earliest of the changes' deadlines or earlier; a change that has time left after a round that ran
     out of it may be given to another Proposer as it is: it knows what was sent of it. `draw` gives numbers from 0 to 1.
-    Learn is sent by this machine, before it finishes: a round that follows at once would overtake it.
+    What was chosen the replicas are told by whoever runs this machine (`Round.chosen`).
     """
 
     __slots__ = (
@@ -296,8 +296,7 @@ class Proposer:
         self._round.chosen = self._ballot
         if self._next != ZERO and not self._refused:
             self._round.lead = Lead(self._next, self._register, message.stores)
-        learn = Learn(self._bucket, self._key, self._ballot)
-        return [*(Send(peer, learn) for peer in self._peers), *self._finish(self._round.results)]
+        return self._finish(self._round.results)
 
     # -- refusals and failures -------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ chain, so merging them keeps the later one, and repair that knows nothing of Pax
 
 from __future__ import annotations
 
-from dynamo.layout.register import Register
+from dynamo.layout.register import Face
 from dynamo.versioning.hybrid_time import stamp
 from dynamo.versioning.record import Record, Sibling
 
@@ -15,7 +15,7 @@ CHOSEN = "~"
 """Actor of all versions that were agreed on."""
 
 
-def as_record(register: Register) -> Record:
+def as_record(register: Face) -> Record:
     """The record that shows this register; an empty one for a key that was never written."""
     version = register.version
     if version == 0:

@@ -16,7 +16,7 @@ from dynamo.daemons.audit_pace import PAGE, PAGE_PAUSE_S
 from dynamo.daemons.daemon import pause
 from dynamo.errors import CorruptValue
 from dynamo.layout import ballot, register
-from dynamo.layout.keyspaces import Keyspace, split_record_key, successor
+from dynamo.layout.keyspaces import Keyspace, successor
 from dynamo.node.chosen import version_of
 from dynamo.node.node import Node
 from dynamo.repair.faults import state_fault
@@ -47,7 +47,7 @@ class StatesAudit:
         if fault:
             self._report(stored, data, fault)
         elif self._is_behind(stored, data):
-            self._node.acceptors.not_learnt(stored)
+            self._node.unlearned.add(stored)
 
     def _report(self, stored: bytes, data: bytes, fault: str) -> None:
         self._book.found += 1
@@ -67,11 +67,10 @@ class StatesAudit:
     def _is_behind(self, stored: bytes, data: bytes) -> bool:
         """Whether the key's record, as it is on disk, shows less than the state holds."""
         accepted = register.decode(ballot.decode(data).value or b"")
-        if stored in self._node.acceptors.unlearned or not accepted.version:
+        if stored in self._node.unlearned or not accepted.version:
             return False
         try:
-            _, bucket, key = split_record_key(stored)
-            return accepted.version > version_of(self._node.records.base(bucket, key).record)
+            return accepted.version > version_of(self._node.records.base_at(stored).record)
         except CorruptValue:
             return True
 

@@ -42,12 +42,13 @@ class Settler:
 
     async def run_once(self) -> None:
         """Look up what has waited for long enough. A key that cannot be settled now waits again."""
-        unlearned, now = self._node.acceptors.unlearned, self._node.clock.monotonic()
-        due = [stored for stored, since in unlearned.items() if since + AGE_S <= now]
-        for stored in due[:ROUND_MAX]:
-            since = unlearned.pop(stored, None)
-            if since is not None and not await self._settle(stored):
-                self._node.acceptors.not_learnt(stored)
+        unlearned = self._node.unlearned
+        for stored in unlearned.since(self._node.clock.monotonic() - AGE_S)[:ROUND_MAX]:
+            if stored not in unlearned:
+                continue
+            unlearned.drop(stored)
+            if not await self._settle(stored):
+                unlearned.add(stored)
 
     async def _settle(self, stored: bytes) -> bool:
         """Whether nothing more is to be done for the key."""

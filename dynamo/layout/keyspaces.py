@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from xxhash import xxh3_64_intdigest
+
 
 class Keyspace(Enum):
     """Ordered maps from bytes to bytes; the value is the name on disk."""
@@ -47,6 +49,11 @@ def split_record_key(stored: bytes) -> tuple[int, str, bytes]:
     return int.from_bytes(stored[:2], "big"), bucket.decode(), key
 
 
+def place_of(stored: bytes) -> int:
+    """`ring.token.key_hash` of the key under a record key: that hashes what comes behind the partition."""
+    return xxh3_64_intdigest(stored[2:])
+
+
 def bucket_range(partition: int, bucket: str) -> tuple[bytes, bytes]:
     """First key, and the first key beyond, of a bucket's records or digests in one partition."""
     head = partition.to_bytes(2, "big") + bucket.encode()
@@ -63,6 +70,11 @@ def partition_range(partition: int) -> tuple[bytes, bytes | None]:
 def digest_key(partition: int, bucket: str, leaf: int) -> bytes:
     """Key of a Merkle leaf."""
     return partition.to_bytes(2, "big") + bucket.encode() + b"\0" + leaf.to_bytes(2, "big")
+
+
+def digest_key_of(stored: bytes, leaf: int) -> bytes:
+    """Key of the Merkle leaf of that number beside a record key: in the same partition and bucket."""
+    return stored[: stored.index(b"\0", 2) + 1] + leaf.to_bytes(2, "big")
 
 
 def split_digest_key(stored: bytes) -> tuple[int, str, int]:

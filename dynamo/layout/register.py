@@ -30,8 +30,8 @@ class Done(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Whether that version is a deletion."""
 
 
-class Register(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The state of one key. The state of a key that was never written is `ABSENT`."""
+class Face(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What clients see of the state of one key."""
 
     version: int = 0
     value: bytes | None = None
@@ -42,6 +42,11 @@ class Register(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Of the ballot that made this version: about milliseconds since 1970."""
     request: bytes = b""
     """Which request made this version."""
+
+
+class Register(Face, array_like=True, frozen=True, gc=False):
+    """The state of one key. The state of a key that was never written is `ABSENT`."""
+
     done: tuple[Done, ...] = ()
     """Decided requests, oldest first."""
     dropped: int = 0
@@ -64,6 +69,7 @@ def is_unwritten(register: Register) -> bool:
 
 
 _decoder = msgspec.msgpack.Decoder(Register)
+_face_decoder = msgspec.msgpack.Decoder(Face)
 
 
 def encode(register: Register) -> bytes:
@@ -74,3 +80,11 @@ def encode(register: Register) -> bytes:
 def decode(data: bytes) -> Register:
     """The register of a byte form; of none (empty), ABSENT. Raises CorruptValue."""
     return unseal(data, _decoder, FORMAT, "register") if data else ABSENT
+
+
+def face(data: bytes) -> Face:
+    """Only what clients see: the entries of requests, of which there may be hundreds, are not decoded.
+
+    Raises CorruptValue.
+    """
+    return unseal(data, _face_decoder, FORMAT, "register")

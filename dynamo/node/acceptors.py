@@ -6,8 +6,7 @@ Three rules are kept here, and the safety of every linearizable key rests on the
 - A state that is damaged reads as nothing to nobody. This node does not vote on such a key, and the others go on.
 - This node votes only where it knows what it has promised before (`node/franchise.py`).
 
-What was chosen enters the key's ordinary record, where weaker reads, listings, read repair and anti-entropy find it: no
-byte gets there that was not chosen, and nothing is decided by it.
+What is chosen of all this others find out, and say (`node/learning.py`).
 
 Source: research note, sections 1.2 to 1.5.
 """
@@ -18,20 +17,18 @@ from collections.abc import Callable
 
 from dynamo.consensus import acceptor
 from dynamo.consensus.forgetting import floor_after
-from dynamo.consensus.record import as_record
 from dynamo.errors import DynamoError
 from dynamo.layout import ballot as states
-from dynamo.layout import register as registers
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import Floor
 from dynamo.layout.keyspaces import Keyspace, split_record_key
-from dynamo.node.chosen import version_of
 from dynamo.node.floors import Floors
 from dynamo.node.franchise import Franchise
-from dynamo.node.records import Records, typed
+from dynamo.node.records import typed
 from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
-from dynamo.ports import Change, Clock, Respond, Storage
+from dynamo.node.unlearned import Unlearned
+from dynamo.ports import Change, Respond, Storage
 from dynamo.protocol.codec import refusal
 from dynamo.protocol.paxos import (
     Accept,
@@ -40,18 +37,12 @@ from dynamo.protocol.paxos import (
     Forgotten,
     Inspect,
     Inspected,
-    Learn,
-    Learned,
     Prepare,
     Promised,
     Rejected,
 )
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.ballot import ZERO
-from dynamo.versioning.record import encode
-
-UNLEARNED_MAX = 16384
-"""Keys that are remembered to have been accepted and not learnt; the auditor finds those that were forgotten."""
 
 
 class Acceptors:
@@ -64,23 +55,19 @@ class Acceptors:
         self,
         franchise: Franchise,
         storage: Storage,
-        records: Records,
         replica: Replica,
         ages: StoreAgeBook,
         floors: Floors,
-        clock: Clock,
+        unlearned: Unlearned,
         metrics: Metrics,
     ) -> None:
         self._franchise = franchise
         self._storage = storage
-        self._records = records
         self._replica = replica
         self._ages = ages
         self._floors = floors
-        self._clock = clock
+        self._unlearned = unlearned
         self._metrics = metrics
-        self.unlearned: dict[bytes, float] = {}
-        """Stored keys of what was accepted and not learnt, and since when (monotonic), oldest first."""
 
     def handlers(self) -> dict[type, Callable[..., None]]:
         """Who handles which message."""
@@ -88,7 +75,6 @@ class Acceptors:
             Prepare: self.prepare,
             Accept: self.accept,
             Inspect: self.inspect,
-            Learn: self.learn,
             ForgetKey: self.forget,
         }
 
@@ -114,7 +100,7 @@ class Acceptors:
             self._reject("accept", message.ballot, state, floor, respond)
             return
         if accepted is not state:
-            self.not_learnt(stored)
+            self._unlearned.add(stored, message.ballot, message.register)
         self._keep(stored, state, accepted, Accepted(message.ballot), respond)
 
     def inspect(self, message: Inspect, deadline: float, trace: str, respond: Respond) -> None:
@@ -124,33 +110,6 @@ class Acceptors:
         accepted, register = acceptor.shown(states.decode(data) if data else None, floor)
         is_known = accepted != ZERO and accepted == message.known
         respond(Inspected(accepted, b"" if is_known else register, self._ages.stores))
-
-    def learn(self, message: Learn, deadline: float, trace: str, respond: Respond) -> None:
-        """Show what was accepted in this ballot to readers of records; answer with Learned."""
-        stored, _ = self._begin(message.bucket, message.key)
-        state = self._state(stored)
-        if state is None or state.value is None or state.accepted != message.ballot:
-            respond(Learned())
-            return
-        self.unlearned.pop(stored, None)
-        register = registers.decode(state.value)
-        if registers.is_unwritten(register):
-            respond(Learned())  # the tombstone of before says the same
-            return
-        base = self._records.base(message.bucket, message.key)
-        if register.version <= version_of(base.record):
-            respond(Learned())
-            return
-        record = as_record(register)
-        doubt = self._records.quarantine.open.get(stored)
-
-        def settled(error: DynamoError | None) -> None:
-            self._note(error)
-            if error is None and doubt is not None:
-                self._records.quarantine.replaced(doubt)
-            respond(Learned() if error is None else refusal(error))
-
-        self._records.replace_unsynced(base, record, encode(record), settled)
 
     def forget(self, message: ForgetKey, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Forgotten once nothing of the key is left on disk, or it is clear that it must stay."""
@@ -162,7 +121,7 @@ class Acceptors:
             partition, _, _ = split_record_key(stored)
             # In one batch: without the floor, whatever was promised and decided would be open again.
             changes = ((Keyspace.BALLOTS, stored, None), self._floors.raised(partition, after))
-            self.unlearned.pop(stored, None)
+            self._unlearned.drop(stored)
             self._metrics.forgotten_keys.value += 1
         gone = state is None or after is not None
 
@@ -171,13 +130,6 @@ class Acceptors:
             respond(Forgotten(gone) if error is None else refusal(error))
 
         self._storage.write(changes, True, typed(settled))
-
-    def not_learnt(self, stored: bytes) -> None:
-        """What this key's state holds may be chosen without its record showing it (`daemons/settler.py`)."""
-        self.unlearned.pop(stored, None)
-        self.unlearned[stored] = self._clock.monotonic()
-        if len(self.unlearned) > UNLEARNED_MAX:
-            del self.unlearned[next(iter(self.unlearned))]
 
     # --- inside
 

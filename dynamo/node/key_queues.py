@@ -23,6 +23,7 @@ from dynamo.node.driver import Driver
 from dynamo.node.leads import Leads, Place
 from dynamo.node.round_pace import RoundPace
 from dynamo.node.store_ages import StoreAgeBook
+from dynamo.node.tidings import Tidings
 from dynamo.node.wakeups import Wakeup
 from dynamo.ports import Randomness
 from dynamo.protocol.commands import ChangeOutcome
@@ -72,12 +73,14 @@ class KeyQueues:
         ballots: Ballots,
         ages: StoreAgeBook,
         randomness: Randomness,
+        tidings: Tidings,
         metrics: Metrics,
     ) -> None:
         self._driver = driver
         self._ballots = ballots
         self._ages = ages
         self._randomness = randomness
+        self._tidings = tidings
         self._metrics = metrics
         self._queues: dict[Place, _Queue] = {}
         self._leads = Leads()
@@ -109,6 +112,7 @@ class KeyQueues:
             del self._queues[place]
             return
         queue.busy = True
+        self._tidings.before_round(place)
         bucket, key, primaries = place
         lead = self._leads.take(place, self._ages.stores)
         deadline = min(waiting.change.deadline for waiting in folded)
@@ -132,6 +136,8 @@ class KeyQueues:
             self._count(outcome, now_ended - now, led=lead is not None)
             if outcome.lead is not None:
                 self._leads.keep(place, outcome.lead)
+            if outcome.chosen != ZERO:
+                self._tidings.add(place, outcome.chosen)
             self._settle(queue, folded, outcome.results, over=now_ended >= deadline)
             queue.busy = False
             self._begin(place, queue)

@@ -29,6 +29,7 @@ from dynamo.node.franchise import Franchise
 from dynamo.node.hint_book import HintBook
 from dynamo.node.hint_desk import HintDesk
 from dynamo.node.key_queues import ChangeDone, KeyQueues
+from dynamo.node.learning import Learning
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
 from dynamo.node.probing import Probing, detector_of
@@ -42,7 +43,9 @@ from dynamo.node.replica import Replica
 from dynamo.node.replica_answers import ReplicaAnswers
 from dynamo.node.stand_in import StandIn
 from dynamo.node.store_ages import StoreAgeBook
+from dynamo.node.tidings import Tidings
 from dynamo.node.trees import Trees
+from dynamo.node.unlearned import Unlearned
 from dynamo.node.voting import Voting
 from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
@@ -164,29 +167,25 @@ class Node:
             **ReplicaAnswers(self.replica, self.hints, self.metrics).handlers(),
             **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
             **self.acceptors.handlers(),
+            **self.learning.handlers(),
         }
 
     def _make_linearizable(self) -> None:
-        """Both sides of Paxos: the acceptor, and what proposes."""
+        """Both sides of Paxos: the acceptor, and what proposes; and how it is known what was chosen."""
         self.voting = Voting(self.id, self.preference, self.buckets, self.store_ages, self.storage)
         self.ballots = Ballots(self.id, self.clock, self.identity)
         self.floors = Floors(self.storage)
-        self.key_queues = KeyQueues(self._driver, self.ballots, self.store_ages, self.randomness, self.metrics)
-        self._proposals = self._make_proposals()
-        self.acceptors = self._make_acceptors()
-
-    def _make_acceptors(self) -> Acceptors:
-        franchise = Franchise(self.id, self.preference, self.buckets, self.voting)
-        return Acceptors(
-            franchise,
-            self.storage,
-            self.records,
-            self.replica,
-            self.store_ages,
-            self.floors,
-            self.clock,
-            self.metrics,
+        self.unlearned = Unlearned(self.clock)
+        self.tidings = Tidings(self.preference, self.clock, self.wakeups, self.send)
+        self.key_queues = KeyQueues(
+            self._driver, self.ballots, self.store_ages, self.randomness, self.tidings, self.metrics
         )
+        self._proposals = self._make_proposals()
+        franchise = Franchise(self.id, self.preference, self.buckets, self.voting)
+        self.acceptors = Acceptors(
+            franchise, self.storage, self.replica, self.store_ages, self.floors, self.unlearned, self.metrics
+        )
+        self.learning = Learning(franchise, self.storage, self.records, self.replica, self.unlearned)
 
     def _make_proposals(self) -> Proposals:
         return Proposals(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from dynamo.config import Config
 from dynamo.errors import CorruptValue, DynamoError
+from dynamo.layout.keyspaces import split_record_key
 from dynamo.node.buckets import BucketBook
 from dynamo.node.hint_book import HintBook
 from dynamo.node.records import Base, Records
@@ -150,10 +151,11 @@ class Reaping:
         return dead_for_ms(record, self._clock.wall_ms()) >= self._age_min_ms
 
     def _is_primary(self, base: Base) -> bool:
-        properties = self._buckets.last(base.bucket)
+        partition, bucket, _ = split_record_key(base.stored_key)
+        properties = self._buckets.last(bucket)
         if properties is None:
             return True  # what this node does not know of the bucket must not make its silence a yes
-        return self._node in self._preference.primaries(base.partition, properties.n)
+        return self._node in self._preference.primaries(partition, properties.n)
 
     def _remove(self, key: DeadKey, done: Callable[[bool], None]) -> None:
         try:

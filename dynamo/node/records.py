@@ -6,15 +6,16 @@ and by the simulation). No byte leaves this file that has not passed its checksu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dynamo.errors import CorruptValue, DynamoError, StorageRefused
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
 from dynamo.layout.keyspaces import (
     Keyspace,
     bucket_range,
-    digest_key,
+    digest_key_of,
     partition_range,
+    place_of,
     record_key,
     split_record_key,
     successor,
@@ -22,7 +23,6 @@ from dynamo.layout.keyspaces import (
 from dynamo.node.quarantine import Quarantine
 from dynamo.ports import Change, Storage
 from dynamo.ring.preference_list import PreferenceLists
-from dynamo.ring.token import key_hash
 from dynamo.versioning.record import Record, decode, digest, encode
 from dynamo.versioning.siblings import EMPTY
 
@@ -37,12 +37,9 @@ Done = Callable[[DynamoError | None], None]
 class Base:
     """What a write starts from: the newest state of a key, durable or queued."""
 
-    __slots__ = ("bucket", "data", "key", "partition", "record", "stored_key")
+    __slots__ = ("data", "record", "stored_key")
 
-    def __init__(self, bucket: str, key: bytes, partition: int, stored_key: bytes, data: bytes) -> None:
-        self.bucket = bucket
-        self.key = key
-        self.partition = partition
+    def __init__(self, stored_key: bytes, data: bytes) -> None:
         self.stored_key = stored_key
         self.data = data
         self.record = decode(data) if data else EMPTY
@@ -96,15 +93,17 @@ class Records:
 
         Raises CorruptValue if its page cannot be read.
         """
-        partition = self._preference.partition(bucket, key)
-        stored = record_key(partition, bucket, key)
+        return self.base_at(record_key(self._preference.partition(bucket, key), bucket, key))
+
+    def base_at(self, stored: bytes) -> Base:
+        """The same of a stored key."""
         data = self._storage.latest(Keyspace.RECORDS, stored) or b""
         try:
-            return Base(bucket, key, partition, stored, data)
+            return Base(stored, data)
         except CorruptValue as problem:
             if not self.quarantine.found(stored, data, problem.detail):
                 raise
-        return Base(bucket, key, partition, stored, b"")
+        return Base(stored, b"")
 
     def base_to_mint(self, bucket: str, key: bytes, *, sole: bool) -> Base:
         """The same for a write that begins here.
@@ -123,29 +122,40 @@ class Records:
 
     def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
         """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
-        self._storage.write(self._changes(base, record, data), durable or self._sync, typed(done))
+        stored = base.stored_key
+        stored_leaf, leaf = self._leaf(base, record, {})
+        changes = ((Keyspace.RECORDS, stored, data), (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)))
+        self._storage.write(changes, durable or self._sync, typed(done))
 
-    def replace_unsynced(self, base: Base, record: Record, data: bytes, done: Done) -> None:
-        """The same for what another keyspace has on disk already: nobody waits for a sync of its own."""
-        self._storage.write(self._changes(base, record, data), False, typed(done))
+    def replace_all_unsynced(self, changed: Iterable[tuple[Base, Record]], done: Done) -> None:
+        """The same for several keys at once, and for what another keyspace has on disk already: nobody waits for a sync
+        of its own. No key may be in it twice.
+        """
+        changes: list[Change] = []
+        leaves: dict[bytes, int] = {}
+        for base, record in changed:
+            changes.append((Keyspace.RECORDS, base.stored_key, encode(record)))
+            stored_leaf, leaf = self._leaf(base, record, leaves)
+            leaves[stored_leaf] = leaf
+        changes += ((Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)) for stored_leaf, leaf in leaves.items())
+        self._storage.write(changes, False, typed(done))
 
-    def _changes(self, base: Base, record: Record, data: bytes) -> tuple[Change, ...]:
-        place = key_hash(base.bucket, base.key)
-        stored_leaf = digest_key(base.partition, base.bucket, leaf_of(place))
-        leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
+    def _leaf(self, base: Base, record: Record, leaves: dict[bytes, int]) -> tuple[bytes, int]:
+        """Key and value of the leaf once `record` has taken the place of `base`; `leaves` are newer than the store."""
+        place = place_of(base.stored_key)
+        stored_leaf = digest_key_of(base.stored_key, leaf_of(place))
+        leaf = leaves.get(stored_leaf)
+        if leaf is None:
+            leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
         if base.data:
             leaf ^= contribution(place, digest(base.record))
-        leaf ^= contribution(place, digest(record))
-        return (
-            (Keyspace.RECORDS, base.stored_key, data),
-            (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)),
-        )
+        return stored_leaf, leaf ^ contribution(place, digest(record))
 
     def remove(self, base: Base, done: Done) -> None:
         """Forget a record, with its part of the leaf, durably. What may be forgotten: `repair/tombstones.py`."""
         assert base.data, "there is something to forget"
-        place = key_hash(base.bucket, base.key)
-        stored_leaf = digest_key(base.partition, base.bucket, leaf_of(place))
+        place = place_of(base.stored_key)
+        stored_leaf = digest_key_of(base.stored_key, leaf_of(place))
         leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
         leaf ^= contribution(place, digest(base.record))
         changes = ((Keyspace.RECORDS, base.stored_key, None), (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)))

@@ -1,7 +1,7 @@
 """Every message between nodes, one class each: the peer protocol on one page, but for Paxos (`protocol/paxos.py`).
 
 Requests and replies are told apart by their envelope, not by class. Tags and field order are the wire format
-(`array_like`): append fields, never reorder, never reuse a tag (28 to 42 are Paxos). Golden bytes:
+(`array_like`): append fields, never reorder, never reuse a tag (28 to 42 and 44 are Paxos). Golden bytes:
 `tests/unit/protocol/test_codec.py`.
 """
 
@@ -24,6 +24,7 @@ from dynamo.protocol.paxos import (
     Inspected,
     Learn,
     Learned,
+    LearnMany,
     Prepare,
     Promised,
     Rejected,
@@ -328,4 +329,5 @@ Message = (
     | ForgetKey
     | Forgotten
     | TellStores
+    | LearnMany
 )

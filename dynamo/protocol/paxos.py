@@ -4,6 +4,7 @@
     Accept  -> Accepted | Rejected      phase 2: this register
     Inspect -> Inspected                a read that needs no ballot
     Learn   -> Learned                  it is chosen; only weaker reads depend on it
+    LearnMany -> Learned                the same of several keys
 
 Tags go on where `protocol/messages.py` ends; the rules of that file hold here.
 """
@@ -102,6 +103,13 @@ class Learn(msgspec.Struct, tag=35, array_like=True, gc=False):
 
 class Learned(msgspec.Struct, tag=36, array_like=True, gc=False):
     """I have taken note, or had accepted something else."""
+
+
+class LearnMany(msgspec.Struct, tag=44, array_like=True, gc=False):
+    """The same of several keys. Answered by Learned, also where some of them could not be shown."""
+
+    chosen: list[tuple[bytes, Ballot]]
+    """Stored keys (`layout/keyspaces.py`), each once, and the ballot in which what they hold was chosen."""
 
 
 class ForwardChange(msgspec.Struct, tag=37, array_like=True, gc=False):

@@ -18,7 +18,6 @@ from dynamo.consensus.proposer import Phase, Proposer
 from dynamo.consensus.tally import majority_of
 from dynamo.errors import CorruptValue
 from dynamo.layout.ballot import AcceptorState
-from dynamo.layout.keyspaces import split_record_key
 from dynamo.layout.register import encode
 from dynamo.node import proposals
 from dynamo.node.acceptors import Acceptors
@@ -185,14 +184,12 @@ def a_damaged_state_reads_as_nothing() -> Taken:
 
 def what_is_accepted_is_shown_as_chosen() -> Taken:
     """Not in the table: weaker reads see what nobody has agreed on yet."""
-    keep = Acceptors._keep
+    dispatch = Node._dispatch
 
-    def keeping(
-        self: Acceptors, stored: bytes, old: Any, new: AcceptorState, answer: Message, respond: Respond
-    ) -> None:
-        keep(self, stored, old, new, answer, respond)
-        if isinstance(answer, Accepted):
-            _, bucket, key = split_record_key(stored)
-            self.learn(Learn(bucket, key, answer.ballot), 0.0, "", lambda _: None)
+    def dispatching(self: Node, message: Message, deadline: float, trace: str, respond: Respond) -> None:
+        dispatch(self, message, deadline, trace, respond)
+        if isinstance(message, Accept):
+            learn = Learn(message.bucket, message.key, message.ballot)
+            dispatch(self, learn, deadline, trace, lambda _: None)
 
-    return patch.object(Acceptors, "_keep", keeping)
+    return patch.object(Node, "_dispatch", dispatching)

@@ -21,6 +21,8 @@ async def world() -> StrictWorld:
         outcomes = world.begin("node1", world.make(key, value=b"v"))
         await settle()
         assert outcomes[0].applied
+    world.tell()
+    await settle()
     return world
 
 
@@ -39,7 +41,7 @@ async def test_sound_states_are_counted_and_left_alone(world):
     assert world.storage["node1"].durable[BALLOTS] == before
     assert world["node1"].audit.found == 0
     assert world["node1"].audit.checked == len(KEYS) * 2 + 1, "states, records, and the bucket's properties"
-    assert world["node1"].acceptors.unlearned == {}
+    assert world["node1"].unlearned.since(world.clock.now) == []
 
 
 async def test_a_damaged_state_is_reported_and_never_removed(world):
@@ -61,7 +63,7 @@ async def test_what_was_accepted_and_never_learnt_is_found(world):
     del records[world.stored_key(KEYS[1])]
     records[world.stored_key(KEYS[3])] = b"damaged"
     await audited(world)
-    assert sorted(world["node1"].acceptors.unlearned) == sorted(map(world.stored_key, (KEYS[1], KEYS[3])))
+    assert sorted(world["node1"].unlearned.since(world.clock.now)) == sorted(map(world.stored_key, (KEYS[1], KEYS[3])))
 
 
 async def test_learning_ends_the_doubt_of_a_damaged_record(world):

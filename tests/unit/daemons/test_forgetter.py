@@ -34,6 +34,7 @@ class Graves:
     async def change(self, action: Action = Action.SET, **more) -> Outcome:
         outcomes = self.world.begin(self.order[0], self.world.make(KEY, action, **more))
         await until(self.world, lambda: bool(outcomes))
+        self.world.tell()
         await settle()
         return outcomes[0]
 
@@ -232,7 +233,7 @@ async def test_nothing_is_learnt_of_a_forgotten_key() -> None:
     await graves.walk()
     state = graves.world.state(name, KEY)
     graves.world.storage[name].durable[Keyspace.RECORDS].clear()
-    graves.world[name].acceptors.learn(Learn(BUCKET, KEY, state.accepted), 0.0, "", lambda _: None)
+    graves.world[name].learning.learn(Learn(BUCKET, KEY, state.accepted), 0.0, "", lambda _: None)
     await settle()
     assert graves.world.storage[name].durable[Keyspace.RECORDS] == {}
     assert before

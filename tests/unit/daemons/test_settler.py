@@ -5,7 +5,7 @@ import pytest
 from dynamo.daemons import settler
 from dynamo.daemons.settler import Settler
 from dynamo.protocol.commands import Consistency
-from dynamo.protocol.paxos import Accept, Inspect, Learn
+from dynamo.protocol.paxos import Accept, Inspect, Learn, LearnMany
 from tests.unit.daemons.rounds import settle, worked_off
 from tests.unit.node.strict_world import BUCKET, StrictWorld
 
@@ -22,12 +22,14 @@ async def world() -> StrictWorld:
 async def changed(world: StrictWorld, value: bytes) -> None:
     """A change whose coordinator tells nobody that it was chosen."""
     for node in world.network.nodes.values():
-        node._handlers[Learn] = _deaf
+        node._handlers[LearnMany] = _deaf
     outcomes = world.begin(world.order(KEY)[0], world.make(KEY, value=value))
     await settle()
     assert outcomes[0].applied
+    world.tell()
+    await settle()
     for node in world.network.nodes.values():
-        node._handlers[Learn] = node.acceptors.learn
+        node._handlers[LearnMany] = node.learning.learn_many
 
 
 def _deaf(*_: object) -> None:
@@ -57,7 +59,7 @@ async def test_what_nobody_was_told_is_learnt(world):
     assert shown(world) == [[], [], []]
     await round_of(world, world.order(KEY)[1])
     assert shown(world) == [[b"v"]] * 3
-    assert [world[name].acceptors.unlearned for name in world.network.nodes] == [{}, {}, {}]
+    assert [len(world[name].unlearned) for name in world.network.nodes] == [0, 0, 0]
     world.network.sent.clear()
     await round_of(world, world.order(KEY)[0])
     assert world.sent(Inspect, Learn, Accept) == []
@@ -92,10 +94,10 @@ async def test_what_cannot_be_settled_now_waits(world):
     first, second, third = world.order(KEY)
     world.network.down = {second, third}
     await round_of(world, first)
-    assert list(world[first].acceptors.unlearned) == [world.stored_key(KEY)]
+    assert world[first].unlearned.since(world.clock.now) == [world.stored_key(KEY)]
     world.network.down = set()
     await round_of(world, first)
-    assert world[first].acceptors.unlearned == {}
+    assert len(world[first].unlearned) == 0
 
 
 async def test_what_is_young_is_left_to_its_coordinator(world):

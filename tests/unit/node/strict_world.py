@@ -14,7 +14,7 @@ from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.codec import refused_error
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condition
 from dynamo.protocol.messages import Message, Refused
-from dynamo.protocol.paxos import Accept, ForwardChange, Inspect, Learn, Prepare
+from dynamo.protocol.paxos import Accept, ForwardChange, Inspect, LearnMany, Prepare
 from tests.unit.node.world import MemoryStorage, World
 
 BUCKET = "lin"
@@ -101,8 +101,11 @@ class StrictWorld(World):
         return outcomes[0]
 
     def change(self, at: str, command: ChangeCommand, timeout_s: float = 2.0) -> Outcome:
-        """A change, worked off until its outcome is there."""
-        return self.finish(self.begin(at, command, timeout_s), timeout_s + 1)
+        """A change, worked off until its outcome is there, and the replicas have heard of it."""
+        outcome = self.finish(self.begin(at, command, timeout_s), timeout_s + 1)
+        self.tell()
+        self.agenda.run()
+        return outcome
 
     def here(self, at: str, command: ChangeCommand) -> list[Outcome]:
         """A change that this node carries out itself, as one that was handed to it."""
@@ -133,6 +136,11 @@ class StrictWorld(World):
         assert isinstance(outcome, ChangeOutcome), outcome
         return register_of(outcome.register)
 
+    def tell(self) -> None:
+        """Every node tells what it has chosen, without waiting for more."""
+        for node in self.network.nodes.values():
+            node.tidings.tell()
+
     # --- what lies where
 
     def stored_key(self, key: bytes) -> bytes:
@@ -158,7 +166,9 @@ class StrictWorld(World):
 
     def trips(self) -> list[str]:
         """Names of all Paxos messages sent since the last call, in order, repeats to several nodes once."""
-        names = [type(m).__name__ for _, _, m in self.network.sent if isinstance(m, (Prepare, Accept, Inspect, Learn))]
+        names = [
+            type(m).__name__ for _, _, m in self.network.sent if isinstance(m, (Prepare, Accept, Inspect, LearnMany))
+        ]
         self.network.sent.clear()
         return [name for at, name in enumerate(names) if at == 0 or names[at - 1] != name]
 

@@ -11,9 +11,8 @@ from dynamo.node.floors import floor_key
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.codec import refused_error
 from dynamo.protocol.messages import Message, Refused, StoreAge
-from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
+from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot
-from dynamo.versioning.record import decode
 from tests.unit.node.strict_world import BUCKET, StrictWorld
 
 KEY = b"k"
@@ -120,26 +119,6 @@ def test_a_look_promises_nothing_and_spares_what_is_known(world):
     assert world.ask("node1", inspect()) == Inspected(LOW, VALUE, stores)
     assert world.ask("node1", inspect(LOW)) == Inspected(LOW, b"", stores)
     assert world.state("node1", KEY).promised == LOW
-
-
-def test_what_is_chosen_enters_the_record(world):
-    """Only in the ballot that was accepted, once, with its leaf, and never backwards."""
-    world.ask("node1", accept(LOW))
-    assert isinstance(world.ask("node1", Learn(BUCKET, KEY, MIDDLE)), Learned)
-    assert world.records("node1") == {}
-    world.ask("node1", Learn(BUCKET, KEY, LOW))
-    shown = decode(world["node1"].replica.fetch(BUCKET, KEY))
-    assert (shown.clock, shown.siblings[0].value) == ({"~": 1}, b"v")
-    before = dict(world.storage["node1"].durable[Keyspace.DIGESTS])
-    world.ask("node1", Learn(BUCKET, KEY, LOW))
-    assert world.storage["node1"].durable[Keyspace.DIGESTS] == before
-
-
-def test_an_identity_of_nothing_leaves_no_record(world):
-    """A read that had to settle a key which was never written accepts version 0: there is nothing to show."""
-    world.ask("node1", accept(LOW, register.encode(Register())))
-    assert isinstance(world.ask("node1", Learn(BUCKET, KEY, LOW)), Learned)
-    assert world.records("node1") == {}
 
 
 @pytest.mark.parametrize("message", [prepare(HIGH), accept(HIGH), inspect()], ids=["prepare", "accept", "inspect"])

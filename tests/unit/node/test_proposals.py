@@ -60,9 +60,9 @@ def test_the_fewest_round_trips(world):
     """Two for a first change, one while this node keeps the lead; a read is one question to a majority."""
     first = world.order(KEY)[0]
     world.set(first, KEY, b"a")
-    assert world.trips() == ["Prepare", "Accept", "Learn"]
+    assert world.trips() == ["Prepare", "Accept", "LearnMany"]
     world.set(first, KEY, b"b")
-    assert world.trips() == ["Accept", "Learn"]
+    assert world.trips() == ["Accept", "LearnMany"]
     world.look(first, KEY)
     known = world.state(first, KEY).accepted
     assert world.sent(Inspect, Accept, Prepare) == [(first, world.order(KEY)[1], Inspect(BUCKET, KEY, known))]

@@ -42,7 +42,7 @@ from dynamo.protocol.messages import (
     TellStores,
     TreeHashes,
 )
-from tests.unit.protocol.golden_paxos import PAXOS
+from tests.unit.protocol.golden_paxos import LATER, PAXOS
 
 NEWS = MemberState("node2", 1, 7, "node1")
 DEAD = DeadKey("carts", b"k", 255)
@@ -124,6 +124,7 @@ MESSAGES: list[tuple[Message, str]] = [
     (ReapVotes([True, False], AGE), f"93 1b 92 c3 c2 {AGE_BYTES}"),
     *PAXOS,
     (TellStores([[AGE]]), f"92 2b 91 91 {AGE_BYTES}"),
+    *LATER,
 ]
 
 OLDER: list[tuple[Message, str]] = [

@@ -17,6 +17,7 @@ from dynamo.protocol.paxos import (
     Inspected,
     Learn,
     Learned,
+    LearnMany,
     Prepare,
     Promised,
     Rejected,
@@ -64,3 +65,8 @@ PAXOS: list[tuple[Message, str]] = [
     (ForgetKey("locks", b"k", LOWER), "94 29 a56c6f636b73c4016b9308a76e6f6465327e6103"),
     (Forgotten(True), "92 2a c3"),
 ]
+
+LATER: list[tuple[Message, str]] = [
+    (LearnMany([(b"\0\7locks\0k", BALLOT)]), "92 2c 9192c40900076c6f636b73006b9309a76e6f6465317e6202"),
+]
+"""Tags behind the last of `golden.py`."""
