@@ -55,12 +55,10 @@ def padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def fill(buffer: bytearray, changes: Changes | None, *, epoch: int, sequence: int, synced: int) -> None:
-    """Make `buffer` one frame: of these changes, or a seal. Its old content does not matter."""
-    del buffer[HEAD_BYTES:]
-    if changes is None:
-        buffer[:] = bytes(HEAD_BYTES)
-    else:
+def encoded(changes: Changes | None, *, epoch: int, sequence: int, synced: int) -> bytearray:
+    """A frame of these changes, or a seal."""
+    buffer = bytearray(HEAD_BYTES)
+    if changes is not None:
         _encoder.encode_into(changes, buffer, HEAD_BYTES)
     size, kind = len(buffer), SEAL if changes is None else CHANGES
     _HEAD.pack_into(buffer, 0, _MAGIC, size - HEAD_BYTES, 0, sequence, synced, kind)
@@ -68,6 +66,7 @@ def fill(buffer: bytearray, changes: Changes | None, *, epoch: int, sequence: in
         digest = xxh3_64_intdigest(view[_DIGESTED_FROM:], epoch)
     _HEAD.pack_into(buffer, 0, _MAGIC, size - HEAD_BYTES, digest, sequence, synced, kind)
     buffer.extend(bytes(padded(size) - size))
+    return buffer
 
 
 def at(data: memoryview, place: int, epoch: int) -> Frame | None:

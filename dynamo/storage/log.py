@@ -71,7 +71,6 @@ class Log:
         """Called, in the writer's thread, when the next segment should be made."""
         self.written_bytes = 0
         self._synced = applied
-        self._buffer = bytearray()
         self._wanted = False
         self._use(name, 1, self._open(name))
 
@@ -89,15 +88,16 @@ class Log:
 
     def commit(self, changes: Changes) -> None:
         """Append a group. Raises OSError; then nothing of it is in the log, once `excused` has said so."""
-        size = self._fill(changes)
-        if self._offset + size + BLOCK > self._prepared:
+        data = self._framed(changes)
+        if self._offset + len(data) + BLOCK > self._prepared:
             if self.spares:
                 self._switch()
-                size = self._fill(changes)
+                data = self._framed(changes)
             elif not self._wanted:
                 self._wanted = True
                 self.want_spare()
-        write_all(self._handle, memoryview(self._buffer), self._offset)
+        write_all(self._handle, memoryview(data), self._offset)
+        size = len(data)
         self._offset += size
         self.written_bytes += size
         self.sequence += 1
@@ -130,17 +130,15 @@ class Log:
             "node"
         )
 
-    def _fill(self, changes: Changes | None) -> int:
-        frame.fill(self._buffer, changes, epoch=self._epoch, sequence=self.sequence + 1, synced=self._synced)
-        return len(self._buffer)
+    def _framed(self, changes: Changes | None) -> bytearray:
+        return frame.encoded(changes, epoch=self._epoch, sequence=self.sequence + 1, synced=self._synced)
 
     def _switch(self) -> None:
         name, number = self.spares.popleft(), self._number + 1
         handle = self._open(name)
         try:
             write_all(handle, memoryview(header_block(Header(self.id, number))), 0)
-            self._fill(None)
-            write_all(self._handle, memoryview(self._buffer), self._offset)
+            write_all(self._handle, memoryview(self._framed(None)), self._offset)
             if self.lazy:
                 os.fdatasync(handle)
                 os.fdatasync(self._handle)

@@ -21,9 +21,7 @@ CONTENT = st.dictionaries(
 
 
 def framed(changes: Changes | None, sequence: int = 7, synced: int = 6, epoch: int = EPOCH) -> bytes:
-    buffer = bytearray(b"left over from before" * 1000)
-    frame.fill(buffer, changes, epoch=epoch, sequence=sequence, synced=synced)
-    return bytes(buffer)
+    return bytes(frame.encoded(changes, epoch=epoch, sequence=sequence, synced=synced))
 
 
 def test_the_format_is_pinned():

@@ -11,6 +11,7 @@ from dynamo.errors import StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import frame, segment
 from dynamo.storage.frame import BLOCK
+from dynamo.storage.group import Changes
 from dynamo.storage.segment import Folder, Header, epoch, header_block, header_of
 
 HEADER = Header(0x0123456789ABCDEF, 5)
@@ -80,10 +81,10 @@ def test_a_file_that_finds_no_room_is_taken_away(folder, monkeypatch):
 
 def test_only_segments_of_the_log_are_read(folder):
     """Those of another log, and files that are none, lie there and mean nothing."""
-    buffer = bytearray()
     for log, number in ((1, 1), (1, 2), (2, 1)):
-        frame.fill(buffer, {Keyspace.META: {b"k": b"v"}}, epoch=epoch(log, number), sequence=number, synced=0)
-        folder.make(header_block(Header(log, number)) + buffer, 4 * BLOCK)
+        changes: Changes = {Keyspace.META: {b"k": b"v"}}
+        group = frame.encoded(changes, epoch=epoch(log, number), sequence=number, synced=0)
+        folder.make(header_block(Header(log, number)) + group, 4 * BLOCK)
     folder.make(b"", BLOCK)
     (folder.path / "notes.txt").write_text("of an operator")
     (folder.path / "copy of 1.log").write_bytes(folder.file("1.log").read_bytes())
