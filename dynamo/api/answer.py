@@ -113,7 +113,7 @@ class Answer:
     __slots__ = ("close", "fields", "fixed", "payload", "status")
 
     def __init__(
-        self, status: int, fields: dict[str, str], body: bytes = b"", *, close: bool = False, fixed: bytes = b""
+        self, status: int, fields: dict[str, str], body: bytes = b"", fixed: bytes = b"", *, close: bool = False
     ) -> None:
         self.status = status
         self.fields = fields
@@ -157,15 +157,15 @@ class Answer:
         """Status line and fields for a client of HTTP/1.`minor`, and the empty line. Raises ValueError for a field that
         would break out of its line.
         """
-        start = _STATUS_LINES[self.status] + lines_of(self.fields) + self.fixed + date_line(int(time.time()))
+        fields = lines_of(self.fields) if self.fields else b""
         end = b"\r\n"
         if self.close:
             end = b"Connection: close\r\n\r\n"
         elif minor == 0:
             end = b"Connection: keep-alive\r\n\r\n"
-        if self.status in _BODILESS:
-            return start + end
-        return b"%bContent-Length: %d\r\n%b" % (start, len(self.payload), end)
+        if self.status not in _BODILESS:
+            end = b"Content-Length: %d\r\n%b" % (len(self.payload), end)
+        return b"%b%b%b%b%b" % (_STATUS_LINES[self.status], fields, self.fixed, date_line(int(time.time())), end)
 
     async def _drain(self, request: Request, size_bytes: int) -> None:
         try:

@@ -36,7 +36,8 @@ from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, R
 from dynamo.node.admission import shed_reason
 from dynamo.protocol.http_fields import REQUEST_ID
 from dynamo.telemetry.logs import Log
-from dynamo.telemetry.trace import request_id
+from dynamo.telemetry.metrics import OPS
+from dynamo.telemetry.trace import mint, request_id
 
 journal = Log("api")
 
@@ -72,6 +73,9 @@ class App:
 
     def __init__(self, node: Node, routes: list[Route]) -> None:
         self._node = node
+        self._metrics = node.metrics
+        limits = node.config.limits
+        self._bodies_max = dict.fromkeys(OPS, limits.value_bytes_max) | {"cas": limits.object_bytes_max}
         self._routes = routes
         self._exact = {route.template: route for route in routes if "{" not in route.template}
         self._buckets = {_collection(r): r for r in routes if r.template.endswith("/{bucket}")}
@@ -91,19 +95,17 @@ class App:
         """The answer to a request. Raises nothing."""
         trace = _trace(request)
         arrived = cast("Arrival", request.protocol).begin()
+        path, _, query = request.raw_path.partition("?")
+        call = Call(request, trace, path, query, arrived)
         try:
-            path, _, query = request.raw_path.partition("?")
             if not path.startswith("/"):
-                path = _origin_form(path)
-            call = Call(request, trace, path, query, arrived)
+                call.path = _origin_form(path)
             route = self._match(call)
             handler = route.handlers.get(request.method)
             if handler is None:
                 raise _not_allowed(route, request.method)
         except (DynamoError, Refusal) as error:
-            answer = _refused(error, trace, request.method)
-            answer.close = self._node.admission.draining
-            return answer
+            return self._finished(_refused(error, call))
         return await self._answered(call, handler, route.ops.get(request.method))
 
     def hot(self, request: PlainRequest, arrived: float) -> Carrying | None:
@@ -115,20 +117,41 @@ class App:
         route = self._keys.get(parts[2])
         if route is None or request.method not in route.hot:
             return None
-        call = Call(request, _trace(request), path, query, arrived)
-        call.bucket_segment, call.key_segment = parts[3], parts[4]
+        trace = _trace(request) if request.block.is_named else mint()
+        call = Call(request, trace, path, query, arrived, parts[3], parts[4])
         return self._answered(call, route.handlers[request.method], route.ops[request.method])
 
     async def _answered(self, call: Call, handler: Handler, op: str | None) -> Answer:
-        """What the handler makes of a request, be that an error. Raises nothing."""
-        method = call.request.method
+        """What the handler makes of a request, be that an error. Raises nothing.
+
+        A client's request runs under admission, and is counted once, whatever becomes of it.
+        """
+        body_bytes = 0
+        if op is not None:
+            if call.request.body_exists:
+                body_bytes = announced_bytes(call.request, self._bodies_max[op])
+            refused = self._node.admission.enter(body_bytes, call.started)
+            if refused is not None:
+                self._metrics.shed_requests[shed_reason(refused)].value += 1
+                return self._finished(_refused(refused, call))
+        outcome = "error"
         try:
-            answer = await (handler(call) if op is None else self._counted(call, handler, op))
+            answer = await handler(call)
+            outcome = "ok"
         except (DynamoError, Refusal) as error:
-            answer = _refused(error, call.trace, method)
+            outcome = outcome_of(error.error if isinstance(error, Refusal) else error)
+            answer = _refused(error, call)
         except Exception as error:  # noqa: BLE001  # whatever went wrong, the client gets an answer and we a line
-            journal.bug("request failed", error, request_id=call.trace, method=method)
-            answer = _refused(_bug(), call.trace, method)
+            journal.bug("request failed", error, request_id=call.trace, method=call.request.method)
+            answer = _refused(Internal("this is a bug; the node's log has more under this id"), call)
+        finally:
+            if op is not None:
+                self._node.admission.leave(body_bytes)
+                self._metrics.requests[op, call.level].finished(outcome, call.elapsed_s())
+        return self._finished(answer)
+
+    def _finished(self, answer: Answer) -> Answer:
+        """An answer as this node gives it now."""
         if self._node.admission.draining:
             answer.close = True
         return answer
@@ -148,30 +171,6 @@ class App:
         if route is None:
             raise RouteNotFound("there is no such resource; GET /openapi.json lists what there is")
         return route
-
-    async def _counted(self, call: Call, handler: Handler, op: str) -> Answer:
-        """Run a client's request under admission, and count it once, whatever becomes of it."""
-        node = self._node
-        limits = node.config.limits
-        body_bytes = announced_bytes(call.request, limits.object_bytes_max if op == "cas" else limits.value_bytes_max)
-        refused = node.admission.enter(body_bytes, call.started)
-        if refused is not None:
-            node.metrics.shed_requests[shed_reason(refused)].value += 1
-            raise refused
-        outcome = "error"
-        try:
-            answer = await handler(call)
-            outcome = "ok"
-        except DynamoError as error:
-            outcome = outcome_of(error)
-            raise
-        except Refusal as refusal:
-            outcome = outcome_of(refusal.error)
-            raise
-        finally:
-            node.admission.leave(body_bytes)
-            node.metrics.requests[op, call.level].finished(outcome, call.elapsed_s())
-        return answer
 
 
 def client_app(node: Node) -> App:
@@ -237,14 +236,11 @@ def _not_allowed(route: Route, method: str) -> Refusal:
     return Refusal(MethodNotAllowed(f"{method[:32]} is not possible here; {text} are", allow=allowed), {"Allow": text})
 
 
-def _refused(error: DynamoError | Refusal, trace: str, method: str) -> Answer:
+def _refused(error: DynamoError | Refusal, call: Call) -> Answer:
+    method = call.request.method
     if isinstance(error, Refusal):
-        return problem(error.error, trace, method, error.fields)
-    return problem(error, trace, method)
-
-
-def _bug() -> Internal:
-    return Internal("this is a bug; the node's log has more under this id")
+        return problem(error.error, call.trace, method, error.fields)
+    return problem(error, call.trace, method)
 
 
 def _collection(route: Route) -> str:

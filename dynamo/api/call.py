@@ -30,13 +30,22 @@ class Call:
         "waits_known",
     )
 
-    def __init__(self, request: Request, trace: str, path: str, query: str, arrived: float = 0.0) -> None:
+    def __init__(
+        self,
+        request: Request,
+        trace: str,
+        path: str,
+        query: str,
+        arrived: float = 0.0,
+        bucket_segment: str = "",
+        key_segment: str = "",
+    ) -> None:
         self.request = request
         self.trace = trace
         self.path = path
         self.query = query
-        self.bucket_segment = ""
-        self.key_segment = ""
+        self.bucket_segment = bucket_segment
+        self.key_segment = key_segment
         self.level = "none"
         """The consistency that the metrics count this request under, as soon as it is known."""
         self.waits_known = arrived > 0

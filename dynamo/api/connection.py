@@ -20,7 +20,7 @@ from dynamo.api.answer import COPY_BYTES_MAX, Answer, Outbox
 from dynamo.api.cooling import Cooling
 from dynamo.api.early_refusal import EarlyRefusal
 from dynamo.api.gate import Gate
-from dynamo.api.hot_path import Course, HotHandler
+from dynamo.api.hot_path import HotHandler, carry_on
 from dynamo.api.plain import PlainRequest, plain
 from dynamo.api.problems import problem
 from dynamo.config import LimitsSection
@@ -38,6 +38,7 @@ INSIDE = (
     "_loop",
     "_messages",
     "_next_keepalive_close_time",
+    "_paused",
     "_process_keepalive",
     "_request_in_progress",
     "_upgraded",
@@ -156,10 +157,16 @@ class Connection(web.RequestHandler):
         if request is None:
             self._missing = _LOST
             return False
-        self._missing = max(request.size_bytes - len(data), _LOST)
-        if self._missing or not self._is_between():
+        missing = request.size_bytes - len(data)
+        if missing:
+            self._missing = max(missing, _LOST)
             return False
-        if self._may_answer():
+        if self._messages or self._request_in_progress or self._upgraded or self._close or self._force_close:
+            return False
+        # Nothing of this connection is under way, or waits, or may not be followed by another request. Does aiohttp
+        # wait for one, and does the client take its answers?
+        waiter = self._waiter
+        if waiter is not None and not (waiter.done() or self._paused or self.transport is None):
             if early.admission.is_full:
                 if self._refused(early, request):
                     return True
@@ -173,15 +180,6 @@ class Connection(web.RequestHandler):
             self._is_arriving = True
             early.admission.arriving += 1
             self._arrived = time.monotonic()
-
-    def _is_between(self) -> bool:
-        """Whether no request of this connection is under way, or waits, or may not be followed by another."""
-        return not (self._messages or self._request_in_progress or self._upgraded or self._close or self._force_close)
-
-    def _may_answer(self) -> bool:
-        """Whether aiohttp waits for a request, and the client takes its answers."""
-        waiter = self._waiter
-        return waiter is not None and not (waiter.done() or self.writing_paused or self.transport is None)
 
     def _refused(self, early: EarlyRefusal, request: PlainRequest) -> bool:
         """Answer a whole request at once, if it is one that can be refused like this."""
@@ -207,7 +205,7 @@ class Connection(web.RequestHandler):
         carrying = hot(request, self.outbox.turn())
         if carrying is None:
             return False
-        if not Course(self, request, carrying).go_on():
+        if not carry_on(self, request, carrying):
             self._open()
         return True
 
@@ -218,7 +216,7 @@ class Connection(web.RequestHandler):
             self._end()
             return
         ends = answer.close or self._close or self._force_close
-        if ends or self.writing_paused or len(answer.payload) >= COPY_BYTES_MAX:
+        if ends or self._paused or len(answer.payload) >= COPY_BYTES_MAX:
             self._open()
             self._finishing = self._loop.create_task(self._finish(request, answer))
             return
@@ -229,7 +227,8 @@ class Connection(web.RequestHandler):
             return
         self._stay()
         self.outbox.put(transport, data)
-        self._end()
+        if self._is_open:
+            self._end()
 
     def failed(self, problem: BaseException) -> None:
         """There is no answer, which is a bug: the connection ends."""

@@ -20,6 +20,7 @@ FACES_MAX = 32_768
 """Some 800 bytes each."""
 RECORD_BYTES_MAX = 16_384
 PATH_CHARACTERS_MAX = 600
+_REQUEST_ID = f"{REQUEST_ID}: ".encode()
 _HEAD_BYTES = 9
 """Format and checksum: what a record's byte form begins with."""
 _encoder = msgspec.msgpack.Encoder(order="sorted")
@@ -46,7 +47,8 @@ class Face:
 
     def answer(self, trace: str, data: bytes) -> Answer:
         """The answer to a read that found `data`."""
-        return Answer(200, {REQUEST_ID: trace}, data[self._start : self._end], fixed=self._fixed)
+        fixed = b"%b%b%b" % (_REQUEST_ID, trace.encode(), self._fixed)
+        return Answer(200, {}, data[self._start : self._end], fixed)
 
 
 class Faces:
@@ -72,7 +74,7 @@ class Faces:
         place = _place_of_value(record, data)
         if place is not None:
             fields = {name: text for name, text in answer.fields.items() if name != REQUEST_ID}
-            self._keep(path, Face(bucket, ring, key, data, place, lines_of(fields)))
+            self._keep(path, Face(bucket, ring, key, data, place, b"\r\n" + lines_of(fields)))
 
     def _keep(self, path: str, face: Face) -> None:
         if len(self._young) >= FACES_MAX // 2:

@@ -36,29 +36,23 @@ class Asker(Protocol):
         """There will be none."""
 
 
-class Course:
-    """One request that is being carried out."""
-
-    __slots__ = ("_asker", "_carrying", "_request")
-
-    def __init__(self, asker: Asker, request: PlainRequest, carrying: Carrying) -> None:
-        self._asker = asker
-        self._request = request
-        self._carrying = carrying
-
-    def go_on(self) -> bool:
-        """Until the answer is there, or there is something to wait for: then False, and this is called again."""
-        outer, driving.by_hand = driving.by_hand, True
-        try:
-            waits_for = self._carrying.send(None)
-        except StopIteration as end:
-            self._asker.answered(self._request, end.value)
-            return True
-        except Exception as problem:  # noqa: BLE001  # whatever a handler could not make an answer of
-            self._asker.failed(problem)
-            return True
-        finally:
-            driving.by_hand = outer
+def carry_on(asker: Asker, request: PlainRequest, carrying: Carrying) -> bool:
+    """Drive a handler until its answer is there, or there is something to wait for: then False, and it will be driven
+    on from there.
+    """
+    outer, driving.by_hand = driving.by_hand, True
+    try:
+        waits_for = carrying.send(None)
+    except StopIteration as end:
+        answer = end.value
+    except Exception as problem:  # noqa: BLE001  # whatever a handler could not make an answer of
+        asker.failed(problem)
+        return True
+    else:
         assert isinstance(waits_for, Pending), "handlers of hot routes wait for the node, and for nothing else"
-        waits_for.on_settled = self.go_on
+        waits_for.on_settled = lambda: carry_on(asker, request, carrying)
         return False
+    finally:
+        driving.by_hand = outer
+    asker.answered(request, answer)
+    return True

@@ -28,7 +28,7 @@ HEAD_BYTES_MAX = 4096
 _BLOCKS_MAX = 1024
 _FIELDS_MAX = 4096
 _NAMES_MAX = 100
-_METHODS = {b"GET": "GET", b"HEAD": "HEAD", b"PUT": "PUT", b"POST": "POST", b"DELETE": "DELETE"}
+_METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"})
 _LINE = re.compile(rb"((?!connection)[!#$%&'*+.^_`|~0-9a-z-]+|connection(?=:\ *keep-alive$)):([\t -~]*)", re.IGNORECASE)
 _LENGTH = re.compile(rb" *[0-9]{1,12}")
 _OTHERWISE = ("transfer-encoding", "expect", "upgrade", "proxy-", "sec-")
@@ -38,10 +38,12 @@ _OTHERWISE = ("transfer-encoding", "expect", "upgrade", "proxy-", "sec-")
 class Block:
     """The header fields of a plain request."""
 
-    __slots__ = ("body_bytes", "content_length", "headers", "is_distinct")
+    __slots__ = ("body_bytes", "content_length", "headers", "is_distinct", "is_named")
 
     def __init__(self, headers: CIMultiDictProxy[str], content_length: int | None, *, is_distinct: bool) -> None:
         self.headers = headers
+        self.is_named = "request-id" in headers or "traceparent" in headers
+        """Whether the client may have named the request."""
         self.content_length = content_length
         self.body_bytes = content_length or 0
         self.is_distinct = is_distinct
@@ -90,7 +92,7 @@ def _field(line: bytes) -> tuple[tuple[str, str], str] | None:
 class PlainRequest:
     """One plain request: of a `web.BaseRequest` what handlers use (`api/request.py`), and how long it is."""
 
-    __slots__ = ("block", "body", "head_bytes", "headers", "method", "protocol", "raw_path")
+    __slots__ = ("block", "body", "headers", "method", "protocol", "raw_path", "size_bytes")
 
     keep_alive = True
     version = HttpVersion11
@@ -100,17 +102,13 @@ class PlainRequest:
         self.raw_path = raw_path
         self.block = block
         self.headers = block.headers
-        self.head_bytes = head_bytes
+        self.size_bytes = head_bytes + block.body_bytes
+        """Of the whole request, body included, be that here yet or not."""
 
     def arrive(self, protocol: RequestHandler, data: bytes) -> None:
         """It is whole: `data`, which came on that connection."""
         self.protocol = protocol
-        self.body = data[self.head_bytes :]
-
-    @property
-    def size_bytes(self) -> int:
-        """Of the whole request, body included, be that here yet or not."""
-        return self.head_bytes + self.block.body_bytes
+        self.body = data[-self.block.body_bytes :] if self.block.body_bytes else b""
 
     @property
     def body_exists(self) -> bool:
@@ -151,12 +149,11 @@ def plain(data: bytes) -> PlainRequest | None:
     block = block_of(data[first:end])
     if block is None:
         return None
-    words = data[:first].split(b" ")
-    if len(words) != 3 or words[2] != b"HTTP/1.1":
+    try:
+        method, raw_path, version = data[:first].decode("ascii").split(" ")
+    except ValueError:
         return None
-    method = _METHODS.get(words[0])
-    raw_path = words[1].decode("latin-1")
-    if method is None or not raw_path or not (raw_path.isascii() and raw_path.isprintable()):
+    if version != "HTTP/1.1" or method not in _METHODS or not raw_path or not raw_path.isprintable():
         return None
     return PlainRequest(method, raw_path, block, end + 4)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import NamedTuple
 
 from multidict import istr
 from xxhash import xxh3_128_digest
@@ -15,7 +16,7 @@ from dynamo.api.desk import Desk
 from dynamo.api.facade import Node
 from dynamo.api.faces import Faces
 from dynamo.api.problems import Refusal
-from dynamo.api.registers import Registers, reads_weaker
+from dynamo.api.registers import LEVEL, Registers, reads_weaker
 from dynamo.api.representation import Shown, one_value, several_values
 from dynamo.errors import DynamoError, KeyNotFound, PreconditionFailed, SiblingsPresent
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -33,9 +34,23 @@ from dynamo.protocol.http_fields import (
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.versioning.record import Record, decode
 
+PLANS_MAX = 1024
 _ACCEPT = istr("Accept")
+_CONTEXT = istr(CONTEXT)
 _IF_MATCH = istr("If-Match")
 _IF_NONE_MATCH = istr("If-None-Match")
+
+
+class _Plan(NamedTuple):
+    """What reads of a bucket with one and the same query are about."""
+
+    properties: BucketProperties
+    options: parameters.ReadOptions
+    level: str
+    """The word that they are counted under."""
+    timeout_s: float
+    is_settled: bool
+    """Whether they ask what a linearizable key holds now."""
 
 
 class Records(Desk):
@@ -45,26 +60,32 @@ class Records(Desk):
         super().__init__(node)
         self._registers = registers
         self._read_levels: dict[tuple[object, ...], str] = {}
+        self._plans: dict[tuple[str, str], _Plan] = {}
         self._faces = Faces()
+        self._count_values = node.metrics.read_siblings.observe
 
     async def get(self, call: Call) -> Answer:
         """GET and HEAD."""
+        properties = self._node.buckets.known(call.bucket_segment)
+        bucket = wire.bucket_of(call.bucket_segment) if properties is None else call.bucket_segment
+        properties = properties or self.bucket(bucket)
         face = self._faces.get(call.path)
-        bucket = wire.bucket_of(call.bucket_segment)
         key = wire.key_of(call.key_segment) if face is None else face.key
-        options = parameters.read_options(call.query)
-        properties = self.bucket(bucket)
-        if properties.mode is Mode.LINEARIZABLE and not reads_weaker(options):
-            return self._shown(call, await self._registers.read(call, bucket, key, options), options.siblings)
-        outcome = await self._read(call, properties, bucket, key, options)
+        plan = self._plan(properties, bucket, call.query)
+        if plan.is_settled:
+            shown = await self._registers.read(call, bucket, key, plan.options)
+            return self._shown(call, shown, plan.options.siblings)
+        pending = self._begin(call, plan, bucket, key)
+        outcome = pending.outcome() if pending.settled else await pending.wait()
         ring, data = self._node.ring, outcome.data
         if face is not None and face.shows(properties, ring, data) and not _has_conditions(call):
-            self._node.metrics.read_siblings.observe(1)
+            if properties.mode is not Mode.LINEARIZABLE:
+                self._count_values(1)
             return face.answer(call.trace, data)
         shown = Shown(bucket, key, outcome.record, now_ms())
         if properties.mode is not Mode.LINEARIZABLE:
-            self._node.metrics.read_siblings.observe(len(shown.live))
-        answer = self._shown(call, shown, options.siblings)
+            self._count_values(len(shown.live))
+        answer = self._shown(call, shown, plan.options.siblings)
         if answer.status == 200 and data and shown.record is not None:
             self._faces.keep(call.path, properties, ring, key, shown.record, data, answer)
         return answer
@@ -127,18 +148,30 @@ class Records(Desk):
         self._node.write(command, deadline, trace, pending.done)
         return await pending.wait()
 
-    async def _read(
-        self, call: Call, properties: BucketProperties, bucket: str, key: bytes, options: parameters.ReadOptions
-    ) -> ReadOutcome:
-        call.level = self.read_level(bucket, options)
-        command = read_command(options, bucket, key)
-        context = wire.context_of(call.request, bucket, key)
-        if context is not None:
+    def _plan(self, properties: BucketProperties, bucket: str, query: str) -> _Plan:
+        """What the reads of a bucket with that query are about. Raises InvalidParameter."""
+        plan = self._plans.get((bucket, query))
+        if plan is None or plan.properties is not properties:
+            options = parameters.read_options(query)
+            is_settled = properties.mode is Mode.LINEARIZABLE and not reads_weaker(options)
+            level = LEVEL if is_settled else self.read_level(bucket, options)
+            plan = _Plan(properties, options, level, self.timeout_s(options.timeout_s), is_settled)
+            if len(self._plans) >= PLANS_MAX:
+                self._plans.clear()
+            self._plans[bucket, query] = plan
+        return plan
+
+    def _begin(self, call: Call, plan: _Plan, bucket: str, key: bytes) -> Pending[ReadOutcome]:
+        """Begin a quorum read. Raises BadContext, Overloaded."""
+        call.level = plan.level
+        command = read_command(plan.options, bucket, key)
+        if _CONTEXT in call.request.headers:
+            context = wire.context_of(call.request, bucket, key)
+            assert context is not None, "its field is there"
             command.context, command.context_hybrid = context.clock, context.hybrid
-        deadline = self.deadline(call, self.timeout_s(options.timeout_s))
         pending: Pending[ReadOutcome] = Pending()
-        self._node.read(command, deadline, call.trace, pending.done)
-        return pending.outcome() if pending.settled else await pending.wait()
+        self._node.read(command, self.deadline(call, plan.timeout_s), call.trace, pending.done)
+        return pending
 
     async def _store(self, call: Call, bucket: str, key: bytes) -> Answer:
         options = parameters.write_options(call.query)

@@ -31,6 +31,7 @@ WINDOW_S = 0.1
 LIMIT_MIN = 96
 """So many are always let in: fewer could not keep disk and peers busy, and one hiccup must not shut the door."""
 _SHRINK_MIN = 0.5
+_TIME_MIN_S = 0.001
 _GROWTH = 1.15
 RETRY_AFTER_S = (1, 2, 3)
 """Told to refused clients in turn, so that they do not come back together."""
@@ -60,7 +61,8 @@ class AdaptiveLimit:
         self._wait_sum_s += wait_s
         self._share_sum += wait_s / time_s
         self._count += 1
-        self._peak = max(self._peak, inflight)
+        if inflight > self._peak:  # noqa: PLR1730  # a call less for each request
+            self._peak = inflight
 
     def _judge(self) -> None:
         share = self._share_sum / self._count if self._count else 0.0
@@ -125,7 +127,10 @@ class Admission:
 
         All in monotonic seconds. Nothing was done then.
         """
-        self._limit.waited(now - started, max(deadline - started, 0.001), self.inflight + self.arriving, now)
+        time_s = deadline - started
+        if time_s < _TIME_MIN_S:  # noqa: PLR1730  # a call less for each request
+            time_s = _TIME_MIN_S
+        self._limit.waited(now - started, time_s, self.inflight + self.arriving, now)
         if now + TURNS * self._limit.delay_s < deadline:
             return None
         text = "the request's time was over, or as good as over, before work began; nothing was done"
@@ -142,7 +147,7 @@ class Admission:
             return stalled
         if self.inflight >= self._limit.value:
             return self.refusal()
-        refused = self.reserve(body_bytes)
+        refused = self.reserve(body_bytes) if body_bytes else None
         if refused is None:
             self.inflight += 1
         return refused
@@ -158,7 +163,8 @@ class Admission:
         """A request that was let in, with so large a body, has its outcome."""
         assert self.inflight > 0, "every request leaves once"
         self.inflight -= 1
-        self.free(body_bytes)
+        if body_bytes:
+            self.free(body_bytes)
         if self.inflight == 0:
             self._on_idle()
 

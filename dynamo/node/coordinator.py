@@ -77,17 +77,18 @@ class Coordinator:
         )
         self._randomness = randomness
         self._metrics = metrics
+        self._last_quorums: dict[str, tuple[BucketProperties, tuple[object, ...], ReadQuorum]] = {}
 
     def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
         """A quorum read."""
         preference = self._chooser.preference
         try:
             bucket = self._buckets.for_reading(command.bucket)
-            quorum = read_quorum(bucket, command)
+            quorum = self._read_quorum(bucket, command)
             partition = preference.partition(command.bucket, command.key)
             is_lone = quorum.needed == 1 and self._node in preference.primaries(partition, bucket.n)
             # A replica that needs no other one has what it needs, whoever else is alive.
-            asks_all = is_lone and self._samples()
+            asks_all = is_lone and self._samples() and bucket.n > 1
             if is_lone and not asks_all and command.context is None:
                 outcome = self._read_here(command, partition, bucket)
                 if outcome is not None:
@@ -113,6 +114,17 @@ class Coordinator:
             hedging=self._hedging,
         )
         self._driver.run(machine, deadline, trace, done, lambda: self._account_read(machine))
+
+    def _read_quorum(self, bucket: BucketProperties, command: ReadCommand) -> ReadQuorum:
+        """The one that the last read of the bucket had, if it was asked for in the same words. Raises as there."""
+        words = (command.consistency, command.r, command.pr, command.sloppy)
+        known = self._last_quorums.get(bucket.name)
+        if known is not None and known[0] is bucket and known[1] == words:
+            return known[2]
+        quorum = read_quorum(bucket, command)
+        if self._buckets.knows(bucket.name):
+            self._last_quorums[bucket.name] = (bucket, words, quorum)
+        return quorum
 
     def _samples(self) -> bool:
         """Whether this read is one of those that ask all replicas."""

@@ -23,7 +23,7 @@ from dynamo.layout.keyspaces import (
 from dynamo.node.quarantine import Quarantine
 from dynamo.ports import Change, Storage
 from dynamo.ring.preference_list import PreferenceLists
-from dynamo.versioning.record import Record, decode, digest, encode
+from dynamo.versioning.record import Record, decode, digest, encode, is_sound
 from dynamo.versioning.siblings import EMPTY
 
 _CHUNK = 64
@@ -82,7 +82,10 @@ class Records:
         stored = record_key(partition, bucket, key)
         if self.quarantine.open:
             self.quarantine.check(stored)
-        return self.quarantine.verified(stored, self._storage.read(Keyspace.RECORDS, stored) or b"")
+        data = self._storage.read(Keyspace.RECORDS, stored)
+        if data is None:
+            return b""
+        return data if is_sound(data) else self.quarantine.verified(stored, data)
 
     def has_votes(self, base: Base) -> bool:
         """Whether this node has an acceptor's state of the key, or will have."""

@@ -51,9 +51,9 @@ class WriteQuorum(msgspec.Struct, frozen=True, gc=False):
 
 def read_quorum(bucket: BucketProperties, command: ReadCommand | ListCommand) -> ReadQuorum:
     """Raises InvalidParameter where the words contradict each other or n."""
-    pr = getattr(command, "pr", None)
+    pr = command.pr if type(command) is ReadCommand else None
     sloppy = _sloppy(bucket, command)
-    return _read_quorum(bucket.n, bucket.r, bucket.pr, command.consistency, command.r, pr, sloppy=sloppy)
+    return _read_quorum(bucket.n, bucket.r, bucket.pr, command.consistency, command.r, pr, sloppy)
 
 
 @lru_cache(maxsize=1024, typed=True)
@@ -64,8 +64,7 @@ def _read_quorum(
     consistency: Consistency | None,
     r: int | str | None,
     pr: int | str | None,
-    *,
-    sloppy: bool,
+    sloppy: bool,  # noqa: FBT001  # positional, as keys of the cache are made of it
 ) -> ReadQuorum:
     """Programs use few different words, and each read asks for their meaning."""
     wanted = _effective(consistency, r, r_default, n, "r")
