@@ -246,6 +246,7 @@ class Connection(web.RequestHandler):
         except ConnectionError:
             self.force_close()
         if answer.close or self._close or self._force_close:
+            self.outbox.flush()
             self.force_close()
         else:
             self._stay()

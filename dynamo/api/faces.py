@@ -72,9 +72,13 @@ class Faces:
         if len(data) > RECORD_BYTES_MAX or len(path) > PATH_CHARACTERS_MAX:
             return
         place = _place_of_value(record, data)
-        if place is not None:
-            fields = {name: text for name, text in answer.fields.items() if name != REQUEST_ID}
-            self._keep(path, Face(bucket, ring, key, data, place, b"\r\n" + lines_of(fields)))
+        if place is None:
+            return
+        try:
+            lines = lines_of({name: text for name, text in answer.fields.items() if name != REQUEST_ID})
+        except ValueError:
+            return  # nor will the answer itself be written, which its connection is told
+        self._keep(path, Face(bucket, ring, key, data, place, b"\r\n" + lines))
 
     def _keep(self, path: str, face: Face) -> None:
         if len(self._young) >= FACES_MAX // 2:

@@ -237,7 +237,8 @@ class FakeNode:
 
     def _read(self, command: ReadCommand) -> ReadOutcome:
         quorum = read_quorum(self._bucket(command.bucket), command)
-        return ReadOutcome(self.records.get((command.bucket, command.key)), quorum.needed)
+        record = self.records.get((command.bucket, command.key))
+        return ReadOutcome(record, quorum.needed, 0, b"" if record is None else encode(record))
 
     def _write(self, command: WriteCommand) -> WriteOutcome:
         bucket = self._bucket(command.bucket)

@@ -7,16 +7,11 @@ from unittest import mock
 import msgspec
 import pytest
 from aiohttp import ClientSession
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from dynamo.api.app import client_app
-from dynamo.api.connection import HEADERS_MAX, LINE_BYTES_MAX
 from dynamo.api.early_refusal import EarlyRefusal
 from dynamo.api.listener import serve_listener
-from dynamo.api.plain import plain, request_bytes
+from dynamo.api.plain import request_bytes
 from dynamo.node.admission import Admission
 from dynamo.telemetry.exposition import Cell
 from tests.api.fake_node import FakeNode
@@ -229,77 +224,6 @@ async def test_a_refused_connection_lives_on():
             await asyncio.sleep(0.05)  # time itself is what is tested
         assert listener._web_server.connections.__len__() == 1
     await listener.stop(1.0)
-
-
-# The parser itself as the judge.
-
-_FRAGMENTS = st.sampled_from(
-    [
-        *(b"Host: x", b"Content-Length: 3", b"content-length:3", b"Content-Length: 0", b"Content-Length: 03"),
-        *(
-            b"Content-Length : 3",
-            b"Content-Length: 3, 3",
-            b"Content-Length: -3",
-            b"Content-Length:",
-            b"X-Content-Length: 9",
-        ),
-        *(b"Transfer-Encoding: chunked", b"Transfer-Encoding : chunked", b"Expect: 100-continue", b"Upgrade: h2c"),
-        *(b"Connection: close", b"Connection: keep-alive", b"Connection: keep-alive, close", b"Connection: upgrade"),
-        *(b" folded: 1", b"\tfolded", b"X: \x80", b"X: a\rb", b"X: a\nContent-Length: 3", b"X\x00: 1", b": none", b"X"),
-        *(b"Content-Length: 3\n", b"Accept: */*", b"X: \x7f", b"Proxy-Connection: close", b"Content-Length: 3 "),
-    ]
-)
-_TARGETS = st.sampled_from([b"/v1/kv/b/k", b"/v1/kv/b/k?r=2", b"/", b"*", b"http://x/v1", b"/a b", b"/\xff", b""])
-_METHODS = st.sampled_from([b"GET", b"PUT", b"HEAD", b"DELETE", b"POST", b"get", b"CONNECT", b"PRI", b"M-SEARCH"])
-_VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b""])
-_ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"])
-
-
-@st.composite
-def _streams(draw: st.DrawFn) -> bytes:
-    end = draw(_ENDS)
-    host = draw(st.sampled_from([[], [b"Host: x"], [b"Host: x"], [b"Host: x"]]))
-    lines = [
-        b" ".join((draw(_METHODS), draw(_TARGETS), draw(_VERSIONS))),
-        *host,
-        *draw(st.lists(_FRAGMENTS, max_size=4)),
-    ]
-    return draw(st.sampled_from([b"", b"", b"\r\n"])) + end.join(lines) + end + end + draw(st.binary(max_size=6))
-
-
-@given(_streams())
-@example(b"GET / HTTP/1.1\r\nHost: x\r\nX: a\nContent-Length: 3\r\n\r\nabc")
-@example(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc")
-def test_an_opinion_is_the_parsers_own(data: bytes):
-    """Wherever this side names a length, the parser sees one whole request of exactly that length, or an error."""
-    size = request_bytes(data)
-    if size == 0:
-        return
-    whole = data.ljust(size, b"v")[:size]
-    loop = asyncio.new_event_loop()
-    try:
-        parser = HttpRequestParser(
-            mock.Mock(),
-            loop,
-            2**16,
-            max_line_size=LINE_BYTES_MAX,
-            max_headers=HEADERS_MAX,
-            max_field_size=LINE_BYTES_MAX,
-            auto_decompress=False,
-        )
-        try:
-            messages, upgraded, _ = parser.feed_data(whole)
-        except HttpProcessingError:
-            # The connection ends, which is beyond doubt; but it is not refused as overload.
-            assert EarlyRefusal(Admission(1), Cell()).answer(plain(whole)) is None
-            return
-        assert len(messages) == 1
-        assert not upgraded
-        assert not messages[0][0].should_close
-        assert messages[0][1].is_eof(), "the body is whole"
-        assert len(parser.feed_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[0]) == 1, "and the next request begins there"
-    finally:
-        loop.close()
 
 
 @pytest.mark.parametrize("pieces", EARLY.values(), ids=EARLY)
