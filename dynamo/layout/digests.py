@@ -9,11 +9,14 @@ replicas compare (`repair/merkle.py`).
 
 from __future__ import annotations
 
+from struct import Struct
+
 from xxhash import xxh3_64_intdigest
 
 LEAVES = 1024
 """Leaves per bucket and partition. Part of the disk format."""
 EMPTY_LEAF = 0
+_pack_pair = Struct(">QQ").pack
 
 
 def leaf_of(key_hash: int) -> int:
@@ -23,7 +26,7 @@ def leaf_of(key_hash: int) -> int:
 
 def contribution(key_hash: int, version_digest: int) -> int:
     """What one record adds to its leaf."""
-    return xxh3_64_intdigest(key_hash.to_bytes(8, "big") + version_digest.to_bytes(8, "big"))
+    return xxh3_64_intdigest(_pack_pair(key_hash, version_digest))
 
 
 def encode_leaf(leaf: int) -> bytes | None:

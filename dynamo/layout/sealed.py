@@ -10,6 +10,7 @@ from xxhash import xxh3_64_digest
 from dynamo.errors import CorruptValue
 
 _HEADER_BYTES = 9
+_VERSIONS = [bytes([version]) for version in range(256)]
 _encoder = msgspec.msgpack.Encoder(order="sorted")
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 def seal(body: object, version: int) -> bytes:
     """The byte form of a msgspec struct under a format version (1 to 255)."""
     data = _encoder.encode(body)
-    return bytes([version]) + xxh3_64_digest(data) + data
+    return _VERSIONS[version] + xxh3_64_digest(data) + data
 
 
 def unseal(data: bytes, decoder: msgspec.msgpack.Decoder[T], version: int, what: str) -> T:

@@ -17,19 +17,19 @@ from collections.abc import Callable
 
 from dynamo.consensus import acceptor
 from dynamo.consensus.forgetting import floor_after
-from dynamo.errors import DynamoError
 from dynamo.layout import ballot as states
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import Floor
 from dynamo.layout.keyspaces import Keyspace, split_record_key
 from dynamo.node.floors import Floors
 from dynamo.node.franchise import Franchise
-from dynamo.node.records import typed
+from dynamo.node.records import as_ours
 from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.unlearned import Unlearned
 from dynamo.ports import Change, Respond, Storage
 from dynamo.protocol.codec import refusal
+from dynamo.protocol.messages import Refused
 from dynamo.protocol.paxos import (
     Accept,
     Accepted,
@@ -125,11 +125,10 @@ class Acceptors:
             self._metrics.forgotten_keys.value += 1
         gone = state is None or after is not None
 
-        def settled(error: DynamoError | None) -> None:
-            self._note(error)
-            respond(Forgotten(gone) if error is None else refusal(error))
+        def settled(error: Exception | None) -> None:
+            respond(Forgotten(gone) if error is None else self._failed(error))
 
-        self._storage.write(changes, True, typed(settled))
+        self._storage.write(changes, True, settled)
 
     # --- inside
 
@@ -153,18 +152,22 @@ class Acceptors:
     ) -> None:
         """Answer once the state is on disk; one that was there before may still be on its way to it."""
 
-        def settled(error: DynamoError | None) -> None:
-            self._note(error)
+        def settled(error: Exception | None) -> None:
+            if error is not None:
+                respond(self._failed(error))
+                return
             # Of now: what is said from here on may not be in what a node was told that lost its disk meanwhile.
             answer.stores = self._ages.stores
-            respond(answer if error is None else refusal(error))
+            respond(answer)
 
         changes = () if new is old else ((Keyspace.BALLOTS, stored, states.encode(new)),)
-        self._storage.write(changes, True, typed(settled))  # the port's order
+        self._storage.write(changes, True, settled)  # the port's order
 
-    def _note(self, error: DynamoError | None) -> None:
-        if error is not None:
-            self._replica.lost_batch(error)
+    def _failed(self, error: Exception) -> Refused:
+        """The answer where the store has failed."""
+        problem = as_ours(error)
+        self._replica.lost_batch(problem)
+        return refusal(problem)
 
     def _reject(
         self, phase: str, asked: tuple[int, str, int], state: AcceptorState | None, floor: Floor, respond: Respond

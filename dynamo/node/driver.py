@@ -91,11 +91,11 @@ class Run(Generic[Result]):
             if type(effect) is Send:
                 self._send(effect)
             elif type(effect) is WakeAt:
-                if not self._machine.drained:
+                if not (self._finished and self._machine.drained):
                     self._wakeup.append(self._driver.wakeups.at(effect.when, self._wake))
             elif type(effect) is Finish:
                 self._finish(effect.outcome)
-        if self._machine.drained:
+        if self._finished and self._machine.drained:
             self._release()
 
     def _send(self, effect: Send) -> None:

@@ -51,6 +51,7 @@ class _Waiting:
         self.done = done
         self.in_round = False
         self.wakeup: Wakeup | None = None
+        """At its deadline, if it has to wait for its turn; a round looks at the time by itself."""
 
 
 class _Queue:
@@ -99,20 +100,21 @@ class KeyQueues:
             self._metrics.shed_requests["key-queue"].value += 1
             raise _too_many()
         waiting = _Waiting(change, trace, done)
-        waiting.wakeup = self._driver.wakeups.at(change.deadline, lambda: self._expire(place, waiting))
         queue.waiting.append(waiting)
-        if not queue.busy:
+        if queue.busy:
+            waiting.wakeup = self._driver.wakeups.at(change.deadline, lambda: self._expire(place, waiting))
+        else:
             self._begin(place, queue)
 
     def _begin(self, place: Place, queue: _Queue) -> None:
         """The next round of the key, if anything waits for it."""
-        now = self._driver.clock.monotonic()
+        now = self._driver.clock.monotonic() if queue.waiting else 0.0
         folded = self._next(queue, now)
         if not folded:
             del self._queues[place]
             return
         queue.busy = True
-        self._tidings.before_round(place)
+        self._tidings.before_round(place, now)
         bucket, key, primaries = place
         lead = self._leads.take(place, self._ages.stores)
         deadline = min(waiting.change.deadline for waiting in folded)
@@ -137,8 +139,8 @@ class KeyQueues:
             if outcome.lead is not None:
                 self._leads.keep(place, outcome.lead)
             if outcome.chosen != ZERO:
-                self._tidings.add(place, outcome.chosen)
-            self._settle(queue, folded, outcome.results, over=now_ended >= deadline)
+                self._tidings.add(place, outcome.chosen, now_ended)
+            self._settle(queue, folded, outcome.results, now_ended, over=now_ended >= deadline)
             queue.busy = False
             self._begin(place, queue)
 
@@ -156,9 +158,8 @@ class KeyQueues:
                 folded.append(waiting)
         return folded
 
-    def _settle(self, queue: _Queue, folded: list[_Waiting], results: list[Result], *, over: bool) -> None:
+    def _settle(self, queue: _Queue, folded: list[_Waiting], results: list[Result], now: float, *, over: bool) -> None:
         """Answer the changes of a round that has ended, but those that have time for another one."""
-        now = self._driver.clock.monotonic()
         again: list[_Waiting] = []
         for waiting, result in zip(folded, results, strict=True):
             waiting.in_round = False
@@ -166,7 +167,8 @@ class KeyQueues:
                 again.append(waiting)
             else:
                 self._finish(waiting, result)
-        queue.waiting.extendleft(reversed(again))
+        if again:
+            queue.waiting.extendleft(reversed(again))
 
     def _expire(self, place: Place, waiting: _Waiting) -> None:
         """Its time is over. If it is in a round, that ends now."""

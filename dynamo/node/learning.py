@@ -79,10 +79,9 @@ class Learning:
 
     def _newer(self, stored: bytes, ballot: Ballot) -> tuple[Base, Record] | None:
         """The record of what was accepted in this ballot, if it was, and if the store shows something older."""
-        data = self._unlearned.register(stored, ballot) or self._accepted(stored, ballot)
+        data = self._unlearned.take(stored, ballot) or self._accepted(stored, ballot)
         if not data:
             return None
-        self._unlearned.drop(stored)
         face = registers.face(data)
         if face.value is None and registers.is_unwritten(registers.decode(data)):
             return None  # the tombstone of before says the same
@@ -95,7 +94,10 @@ class Learning:
         _, stored = self._franchise.check(bucket, key)
         data = self._storage.latest(Keyspace.BALLOTS, stored)
         state = states.decode(data) if data else None
-        return b"" if state is None or state.accepted != ballot else state.value or b""
+        if state is None or state.accepted != ballot or state.value is None:
+            return b""
+        self._unlearned.drop(stored)
+        return state.value
 
     def _show(self, newer: _Newer, respond: Respond) -> None:
         if not newer:

@@ -334,9 +334,9 @@ class Node:
             topology = msgspec.to_builtins(self.ring) if epoch < self.ring.epoch else None
             text = f"node {self.id} is at topology epoch {self.ring.epoch}, the sender at {epoch}"
             respond(refusal(WrongEpoch(text, epoch=self.ring.epoch, topology=topology)))
-        elif isinstance(message, Probe):
+        elif type(message) is Probe:
             self.probing.on_probe(peer, message, respond)
-        elif isinstance(message, ProbeFor):
+        elif type(message) is ProbeFor:
             self.probing.on_probe_for(peer, message, deadline, respond)
         else:
             self._dispatch(message, deadline, trace, respond)

@@ -145,13 +145,16 @@ class Proposals:
 
     def _check_size(self, command: ChangeCommand) -> None:
         """Raises ValueTooLarge. A register must fit in a frame, as every record does."""
-        meta = sum(len(name) + len(value) for name, value in command.meta.items())
-        size_bytes, most = len(command.value) + meta + OVERHEAD_BYTES, self._object_bytes_max
+        size_bytes, most = len(command.value) + OVERHEAD_BYTES, self._object_bytes_max
+        if command.meta:
+            size_bytes += sum(len(name) + len(value) for name, value in command.meta.items())
         if size_bytes > most:
             raise ValueTooLarge(f"the key would take {size_bytes} bytes, {most} are allowed", limit=most)
 
     def _before_us(self, chosen: Chosen) -> tuple[str, ...]:
         """Live primaries that come before this node, in preference order; all of them if it is none."""
+        if chosen.primaries[0] == self._driver.node:
+            return ()
         now = self._driver.clock.monotonic()
         able = (n for n in chosen.primaries if n in chosen.live and self._avoided.get(n, now) <= now)
         return tuple(takewhile(lambda node: node != self._driver.node, able))

@@ -220,12 +220,14 @@ def _after_prefix(prefix: bytes) -> bytes:
 
 
 def typed(done: Done) -> Callable[[Exception | None], None]:
-    """`done` for the Storage port: whatever failed there is an error of ours."""
+    """`done` for the Storage port."""
 
     def on_done(error: Exception | None) -> None:
-        if error is None or isinstance(error, DynamoError):
-            done(error)
-        else:
-            done(StorageRefused(f"the store failed: {error}"))
+        done(None if error is None else as_ours(error))
 
     return on_done
+
+
+def as_ours(error: Exception) -> DynamoError:
+    """Whatever failed in the store is an error of ours."""
+    return error if isinstance(error, DynamoError) else StorageRefused(f"the store failed: {error}")

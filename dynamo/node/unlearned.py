@@ -43,13 +43,15 @@ class Unlearned:
 
     def add(self, stored: bytes, ballot: Ballot = ZERO, register: bytes = b"") -> None:
         """The key's state holds this register since now, or (without one) nobody knows for how long."""
-        self.drop(stored)
-        if self._bytes + len(register) > BYTES_MAX:
-            register = b""
-        self._keys[stored] = _Accepted(self._clock.monotonic(), ballot, register)
-        self._bytes += len(register)
-        if len(self._keys) > COUNT_MAX:
-            self.drop(next(iter(self._keys)))
+        keys, size_bytes = self._keys, len(register)
+        if stored in keys:
+            self.drop(stored)
+        elif len(keys) >= COUNT_MAX:
+            self.drop(next(iter(keys)))
+        if self._bytes + size_bytes > BYTES_MAX:
+            register, size_bytes = b"", 0
+        keys[stored] = _Accepted(self._clock.monotonic(), ballot, register)
+        self._bytes += size_bytes
 
     def drop(self, stored: bytes) -> None:
         """There is nothing to be learnt of the key any more, or somebody is about to find out."""
@@ -57,10 +59,14 @@ class Unlearned:
         if accepted is not None:
             self._bytes -= len(accepted.register)
 
-    def register(self, stored: bytes, ballot: Ballot) -> bytes:
-        """What was accepted in this ballot, if it is at hand; else empty."""
+    def take(self, stored: bytes, ballot: Ballot) -> bytes:
+        """What was accepted in this ballot, which then waits no longer; empty, and all as it was, if not at hand."""
         accepted = self._keys.get(stored)
-        return accepted.register if accepted is not None and accepted.ballot == ballot else b""
+        if accepted is None or accepted.ballot != ballot or not accepted.register:
+            return b""
+        del self._keys[stored]
+        self._bytes -= len(accepted.register)
+        return accepted.register
 
     def since(self, until: float) -> list[bytes]:
         """Keys that have waited since then (monotonic seconds) or longer, oldest first."""

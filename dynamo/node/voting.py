@@ -92,7 +92,7 @@ class Voting:
 
     def check(self, partition: int, n: int) -> None:
         """Raises NotReady where this node may not vote."""
-        if not self.may_vote(partition, n):
+        if partition in self._left and not self.may_vote(partition, n):
             raise NotReady("this replica lost its disk and does not know yet what it may have promised or accepted")
 
     def check_all(self, partition: int) -> None:

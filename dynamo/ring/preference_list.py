@@ -9,7 +9,7 @@ Paper: DeCandia et al. 2007, section 4.6.
 from __future__ import annotations
 
 from dynamo.ring.ring import Ring
-from dynamo.ring.token import partition_of, token
+from dynamo.ring.token import shift_of, token
 
 
 class PreferenceLists:
@@ -18,14 +18,14 @@ class PreferenceLists:
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
         self._walks = [_walk(ring, partition) for partition in range(ring.partitions)]
-        self._count = len(self._walks)
+        self._shift = shift_of(ring.partitions)
         self._zones = {m.id: m.zone or m.id for m in ring.members}
         self._tables: dict[int, list[tuple[str, ...]]] = {}
         self._fallbacks: dict[int, list[tuple[str, ...]]] = {}
 
     def partition(self, bucket: str, key: bytes) -> int:
         """The partition of a key."""
-        return partition_of(token(bucket, key), self._count)
+        return token(bucket, key) >> self._shift
 
     def walk(self, partition: int) -> tuple[str, ...]:
         """All nodes that own anything, in the order in which they come after a partition."""

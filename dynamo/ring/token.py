@@ -25,7 +25,12 @@ def token(bucket: str, key: bytes) -> int:
 
 def partition_of(place: int, partitions: int) -> int:
     """The partition, 0 to partitions - 1, that holds a token. `partitions` is a power of two."""
-    return place >> (TOKEN_BITS + 1 - partitions.bit_length())
+    return place >> shift_of(partitions)
+
+
+def shift_of(partitions: int) -> int:
+    """By how many bits a token is shifted to find its partition: those are its uppermost bits."""
+    return TOKEN_BITS + 1 - partitions.bit_length()
 
 
 def key_hash(bucket: str, key: bytes) -> int:

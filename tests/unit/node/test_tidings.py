@@ -3,9 +3,9 @@
 import pytest
 
 from dynamo.node import tidings
-from dynamo.node.tidings import LINGER_S
+from dynamo.node.tidings import GATHER_S, LINGER_S
 from dynamo.protocol.commands import Consistency
-from dynamo.protocol.paxos import Accept, LearnMany
+from dynamo.protocol.paxos import Accept, LearnMany, Prepare
 from tests.unit.node.strict_world import BUCKET, StrictWorld
 
 KEYS = [b"k%d" % number for number in range(6)]
@@ -31,7 +31,7 @@ def shown(world: StrictWorld, *keys: bytes) -> list[list[bytes | None]]:
 def test_everybody_is_told_soon(world):
     """At the latest when LINGER_S have passed since the first; later ones with it."""
     begin(world, KEYS[0])
-    world.pass_time(LINGER_S * 0.6, step=LINGER_S * 0.6)
+    world.pass_time(LINGER_S * 0.4, step=LINGER_S * 0.4)
     begin(world, KEYS[1])
     assert shown(world, *KEYS[:2]) == [[], []]
     world.pass_time(LINGER_S * 0.6, step=LINGER_S * 0.6)
@@ -40,6 +40,18 @@ def test_everybody_is_told_soon(world):
     begin(world, KEYS[2])
     world.pass_time(LINGER_S, step=LINGER_S)
     assert shown(world, KEYS[2]) == [[KEYS[2]]]
+
+
+def test_who_has_waited_for_a_while_goes_with_the_next_round():
+    """In the same frame: before its Accept, at the same instant."""
+    world = StrictWorld()
+    begin(world, KEYS[0], KEYS[1])
+    world.pass_time(GATHER_S, step=GATHER_S)
+    world.network.sent.clear()
+    begin(world, KEYS[2])
+    kinds = [type(message) for _, to, message in world.network.sent if to == "node2"]
+    assert kinds == [LearnMany, Prepare, Accept]
+    assert len(world["node1"].tidings) == 1
 
 
 def test_one_message_tells_a_replica_of_many_keys():

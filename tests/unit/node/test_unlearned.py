@@ -24,16 +24,14 @@ def waiting(clock) -> Unlearned:
 def test_a_register_is_at_hand_for_its_ballot_only(waiting):
     """Until it is dropped, or another one has taken its place."""
     waiting.add(b"k", ONE, b"first")
-    assert (waiting.register(b"k", ONE), waiting.register(b"k", TWO), waiting.register(b"l", ONE)) == (
-        b"first",
-        b"",
-        b"",
-    )
+    assert (waiting.take(b"k", TWO), waiting.take(b"l", ONE)) == (b"", b"")
+    assert (waiting.take(b"k", ONE), waiting.take(b"k", ONE)) == (b"first", b"")
+    waiting.add(b"k", ONE, b"first")
     waiting.add(b"k", TWO, b"second")
-    assert (waiting.register(b"k", ONE), waiting.register(b"k", TWO)) == (b"", b"second")
+    assert (waiting.take(b"k", ONE), len(waiting)) == (b"", 1)
     waiting.drop(b"k")
     waiting.drop(b"k")
-    assert (waiting.register(b"k", TWO), len(waiting)) == (b"", 0)
+    assert (waiting.take(b"k", TWO), len(waiting)) == (b"", 0)
 
 
 def test_who_waits_longest_comes_first(waiting, clock):
@@ -49,7 +47,7 @@ def test_who_waits_longest_comes_first(waiting, clock):
 def test_keys_are_bounded(waiting, monkeypatch):
     """The oldest goes."""
     monkeypatch.setattr(unlearned, "COUNT_MAX", 2)
-    for key in (b"a", b"b", b"c"):
+    for key in (b"a", b"b", b"b", b"c"):
         waiting.add(key)
     assert (len(waiting), b"a" in waiting, b"c" in waiting) == (2, False, True)
 
@@ -59,9 +57,11 @@ def test_registers_are_bounded(waiting, monkeypatch):
     monkeypatch.setattr(unlearned, "BYTES_MAX", 10)
     waiting.add(b"a", ONE, b"12345678")
     waiting.add(b"b", ONE, b"123")
-    assert (waiting.register(b"b", ONE), b"b" in waiting) == (b"", True)
+    assert (waiting.take(b"b", ONE), b"b" in waiting) == (b"", True)
     waiting.drop(b"a")
     waiting.add(b"b", ONE, b"1234567890")
-    assert waiting.register(b"b", ONE) == b"1234567890"
     waiting.add(b"c", ONE, b"1")
-    assert waiting.register(b"c", ONE) == b""
+    assert waiting.take(b"c", ONE) == b""
+    assert waiting.take(b"b", ONE) == b"1234567890"
+    waiting.add(b"c", ONE, b"1")
+    assert waiting.take(b"c", ONE) == b"1"
