@@ -153,9 +153,9 @@ class Proposer:
         self._register = ABSENT
         """What it asks to be accepted."""
         self._message: Prepare | Accept | None = None
-        self._promises: Tally[Promised] = Tally(self._needed)
-        self._accepts: Tally[Accepted] = Tally(self._needed)
-        self._refused: dict[str, None] = {}
+        self._promises: Tally[Promised]
+        self._accepts: Tally[Accepted]
+        self._refused: dict[str, None]
         """Who refused this ballot."""
         self._failed: dict[str, PeerError] = {}
         """Who gave no answer in this phase."""

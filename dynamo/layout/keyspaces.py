@@ -73,7 +73,7 @@ def digest_key(partition: int, bucket: str, leaf: int) -> bytes:
 
 
 def digest_key_of(stored: bytes, leaf: int) -> bytes:
-    """Key of the Merkle leaf of that number beside a record key: in the same partition and bucket."""
+    """Key of the Merkle leaf of that number in the partition and bucket of a record key."""
     return stored[: stored.index(b"\0", 2) + 1] + leaf.to_bytes(2, "big")
 
 

@@ -57,7 +57,7 @@ class Driver:
 class Run(Generic[Result]):
     """One machine being run; the `Receiver` of all that it sends."""
 
-    __slots__ = ("_deadline", "_done", "_drained", "_driver", "_finished", "_machine", "_trace", "_wakeup")
+    __slots__ = ("_deadline", "_done", "_drained", "_driver", "_finished", "_is_over", "_machine", "_trace", "_wakeup")
 
     def __init__(
         self,
@@ -75,6 +75,8 @@ class Run(Generic[Result]):
         self._done = done
         self._drained = drained
         self._finished = False
+        self._is_over = False
+        """Finished and drained."""
         self._wakeup: list[Wakeup] = []
 
     def on_reply(self, peer: str, message: Message) -> None:
@@ -95,7 +97,7 @@ class Run(Generic[Result]):
                     self._wakeup.append(self._driver.wakeups.at(effect.when, self._wake))
             elif type(effect) is Finish:
                 self._finish(effect.outcome)
-        if self._finished and self._machine.drained:
+        if self._finished and not self._is_over and self._machine.drained:
             self._release()
 
     def _send(self, effect: Send) -> None:
@@ -125,6 +127,7 @@ class Run(Generic[Result]):
             self._finish(Internal("a request passed its deadline without an outcome"))
 
     def _release(self) -> None:
+        self._is_over = True
         for wakeup in self._wakeup:
             wakeup.cancel()
         self._wakeup = []

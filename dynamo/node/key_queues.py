@@ -108,7 +108,7 @@ class KeyQueues:
 
     def _begin(self, place: Place, queue: _Queue) -> None:
         """The next round of the key, if anything waits for it."""
-        now = self._driver.clock.monotonic() if queue.waiting else 0.0
+        now = self._driver.clock.monotonic()
         folded = self._next(queue, now)
         if not folded:
             del self._queues[place]
@@ -142,7 +142,10 @@ class KeyQueues:
                 self._tidings.add(place, outcome.chosen, now_ended)
             self._settle(queue, folded, outcome.results, now_ended, over=now_ended >= deadline)
             queue.busy = False
-            self._begin(place, queue)
+            if queue.waiting:
+                self._begin(place, queue)
+            else:
+                del self._queues[place]
 
         self._driver.run(machine, deadline, folded[0].trace, ended)
 

@@ -21,8 +21,8 @@ class Leads:
     """One per node."""
 
     def __init__(self) -> None:
-        self._kept: dict[Place, Lead] = {}
-        """Oldest first."""
+        self._kept: dict[Place, tuple[Lead, int]] = {}
+        """Oldest first; each with its weight in bytes."""
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -30,20 +30,21 @@ class Leads:
 
     def take(self, place: Place, stores: int) -> Lead | None:
         """The lead for a key, if there is one and it was given by the stores that this node knows now."""
-        lead = self._kept.pop(place, None)
-        if lead is None:
+        kept = self._kept.pop(place, None)
+        if kept is None:
             return None
-        self._bytes -= _weight(place, lead)
+        lead, weight = kept
+        self._bytes -= weight
         return lead if lead.stores == stores else None
 
     def keep(self, place: Place, lead: Lead) -> None:
         """A round of this key has just left it. Those that are too many go, oldest first."""
         assert place not in self._kept, "one round at a time for a key, which took the lead that there was"
-        self._kept[place] = lead
-        self._bytes += _weight(place, lead)
+        weight = _weight(place, lead)
+        self._kept[place] = (lead, weight)
+        self._bytes += weight
         while len(self._kept) > COUNT_MAX or self._bytes > BYTES_MAX:
-            oldest = next(iter(self._kept))
-            self._bytes -= _weight(oldest, self._kept.pop(oldest))
+            self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
 
 
 def _weight(place: Place, lead: Lead) -> int:

@@ -92,14 +92,14 @@ class Proposals:
         try:
             place, chosen = self._place(command.bucket, command.key)
             self._check_size(command)
+            others = () if forwarded else self._before_us(chosen)
+            if not others:
+                self._queues.add(place, Change(command, deadline), trace, done)
         except DynamoError as error:
             done(error)
-            return
-        others = () if forwarded else self._before_us(chosen)
-        if others:
-            self._forward(command, place, others, deadline, trace, done)
         else:
-            self._queue(place, Change(command, deadline), trace, done)
+            if others:
+                self._forward(command, place, others, deadline, trace, done)
 
     def read(self, bucket: str, key: bytes, deadline: float, trace: str, done: ChangeDone) -> None:
         """What the key holds at one instant of this call. Changes nothing."""

@@ -62,4 +62,4 @@ def short_of(clock: Clock, dots: Iterable[Dot]) -> Clock:
 
 def canonical(clock: Clock) -> list[tuple[Actor, int]]:
     """The clock as pairs in actor order: the only form that is ever hashed or written."""
-    return sorted(clock.items())
+    return sorted(clock.items()) if len(clock) > 1 else [*clock.items()]

@@ -125,7 +125,11 @@ def decode(data: bytes) -> Record:
 
 def digest(record: Record) -> int:
     """64-bit hash of the versions held: clock, dots, which are tombstones. Equal on all replicas that agree."""
-    dots = [(s.actor, s.counter, s.value is None) for s in record.siblings]
+    if len(record.siblings) == 1:
+        (only,) = record.siblings
+        dots = [(only.actor, only.counter, only.value is None)]
+    else:
+        dots = [(s.actor, s.counter, s.value is None) for s in record.siblings]
     return xxh3_64_intdigest(_encoder.encode((canonical(record.clock), dots)))
 
 

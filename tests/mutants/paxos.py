@@ -74,7 +74,8 @@ def a_ballot_in_doubt_stays() -> Taken:
         return finish(self, results)
 
     def taking(self: Leads, place: Place, _: int) -> Lead | None:
-        return self._kept.pop(place, None)
+        kept = self._kept.pop(place, None)
+        return None if kept is None else kept[0]
 
     @contextmanager
     def taken() -> Iterator[None]:
