@@ -50,14 +50,26 @@ class Meter:
 
 
 def process_s(pid: int) -> float:
-    """Processor time that a process has used, its ended threads included."""
+    """Processor time that a process has used, with its ended threads and its children, running and ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         raise ProcessLookupError(f"process {pid} is gone") from None
-    # The name stands in brackets and may hold spaces; user and system time are fields 14 and 15 of the line.
+    # The name stands in brackets and may hold spaces. Fields 14 to 17 of the line: user and system time, and those of
+    # children that were waited for.
     fields = text.rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    return sum(map(int, fields[11:15])) / TICKS_PER_S + sum(map(_child_s, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
+def _child_s(pid: int) -> float:
+    try:
+        return process_s(pid)
+    except ProcessLookupError:
+        return 0.0
 
 
 def machine_s() -> float:

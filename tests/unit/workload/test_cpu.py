@@ -24,6 +24,24 @@ def test_the_time_of_another_process_is_seen():
     assert 0.15 <= before.servers_s + used.servers_s < 1
 
 
+def test_the_time_of_children_is_the_servers():
+    """A node has a process that works for it: one that runs counts, and one that has ended."""
+    script = (
+        "import subprocess, sys\n"
+        f"spin = [sys.executable, '-c', {SPIN!r}]\n"
+        "subprocess.run(spin, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)\n"
+        "child = subprocess.Popen(spin, stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "child.stdout.readline(), print('spun', flush=True), sys.stdin.read(), child.communicate()\n"
+    )
+    server = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout.readline() == "spun\n"
+        used = Meter([server.pid]).read().servers_s
+    finally:
+        server.communicate()
+    assert 0.35 <= used < 2
+
+
 def test_the_clients_own_time_is_seen():
     """By the interpreter's clock, not in ticks."""
     meter = Meter([])
