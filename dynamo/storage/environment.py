@@ -211,12 +211,16 @@ class Environment:
         if self.lazy:
             self.sync()
 
+    def shut(self) -> None:
+        """Give up the files, and keep the directory. No call may follow."""
+        self._snapshot.abort()
+        self._lmdb.close()
+        os.close(self._probe_fd)
+
     def close(self) -> None:
         """Give up the files and the directory. No call may follow but this one."""
         if self.directory.locked:
-            self._snapshot.abort()
-            self._lmdb.close()
-            os.close(self._probe_fd)
+            self.shut()
             self.directory.release()
 
 

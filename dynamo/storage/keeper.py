@@ -18,7 +18,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
 
-import dynamo
 from dynamo.errors import DynamoError, StorageFull, StorageRefused
 from dynamo.storage.checkpoint import Answer, Job, changes_of, failure_of, receive, send
 from dynamo.storage.environment import Environment
@@ -38,9 +37,8 @@ class Child:
     """A running `checkpoint_child`. Raises OSError if it cannot be started."""
 
     def __init__(self, store: Path, map_bytes: int) -> None:
-        assert dynamo.__file__ is not None
         # It must find the very same program, and nothing in whatever folder the node was started from.
-        environment = os.environ | {"PYTHONPATH": str(Path(dynamo.__file__).parents[1])}
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this program
             [sys.executable, "-P", "-m", "dynamo.storage.checkpoint_child", str(store), str(map_bytes)],
             stdin=subprocess.PIPE,

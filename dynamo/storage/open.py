@@ -104,5 +104,5 @@ def _looked_at(directory: DataDirectory, folder: Folder, map_bytes: int, *, lazy
     try:
         return environment, recovery.look(environment, folder)
     except BaseException:
-        environment.close()
+        environment.shut()
         raise

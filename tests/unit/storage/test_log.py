@@ -134,12 +134,12 @@ def failing_writes(monkeypatch, code: int, taken: int) -> None:
     monkeypatch.setattr(os, "pwrite", pwrite)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
-@pytest.mark.parametrize("taken", [0, 40, 3000, BLOCK, 6000])
+@pytest.mark.parametrize(
+    ("code", "taken"),
+    [(errno.EROFS, 0), (errno.EDQUOT, 3000), (errno.EFBIG, 3000), *((errno.ENOSPC, n) for n in (0, 40, BLOCK, 6000))],
+)
 def test_what_did_not_fit_is_not_there_later(log, monkeypatch, code, taken):
     """However much of it was written: also when only zeros are missing. The next group takes its place."""
-    if code == errno.EROFS and taken:
-        pytest.skip("a read-only disk takes nothing")
     log.commit(change(0))
     failing_writes(monkeypatch, code, taken)
     with pytest.raises(OSError, match=r".") as problem:

@@ -20,11 +20,11 @@ from dynamo.storage.open import open_store
 RECORDS = Keyspace.RECORDS
 
 
-def config_of(tmp_path: Path, durability: str = "sync") -> Config:
+def config_of(tmp_path: Path, durability: str = "sync", engine: str = "log") -> Config:
     return Config(
         node=NodeSection(id="node1", data_dir=str(tmp_path / "data")),
         cluster=ClusterSection(name="c"),
-        storage=StorageSection(durability=durability, map_size_bytes=2**26),
+        storage=StorageSection(durability=durability, engine=engine, map_size_bytes=2**26),
     )
 
 
@@ -45,10 +45,11 @@ async def put(storage: LmdbStorage, key: bytes, value: bytes = b"v") -> None:
     assert await done is None
 
 
+@pytest.mark.parametrize("engine", ["log", "lmdb"])
 @pytest.mark.parametrize("durability", ["sync", "async"])
-async def test_a_clean_restart_goes_on(tmp_path, durability):
+async def test_a_clean_restart_goes_on(tmp_path, durability, engine):
     """Data, incarnation and counter."""
-    config = config_of(tmp_path, durability)
+    config = config_of(tmp_path, durability, engine)
     storage, identity = opened(config)
     await put(storage, b"k")
     incarnation = identity.incarnation
@@ -57,6 +58,71 @@ async def test_a_clean_restart_goes_on(tmp_path, durability):
     storage, identity = opened(config)
     assert storage.read(RECORDS, b"k") == b"v"
     assert (identity.incarnation, identity.counter) == (incarnation, 17)
+    await storage.close()
+
+
+def killed(data: Path) -> None:
+    """A copy of a running node's data takes their place: what `kill -9` would have left."""
+    shutil.copytree(data, data.with_name("killed"))
+
+
+async def test_the_engines_take_over_from_each_other(tmp_path):
+    """After a clean stop and after a kill, in every mode: nothing acknowledged is lost, only a kill is a new actor."""
+    written: list[bytes] = []
+    actors = set()
+    for turn, (engine, durability) in enumerate(
+        [("log", "sync"), ("lmdb", "async"), ("log", "async"), ("lmdb", "sync")] * 2
+    ):
+        config = config_of(tmp_path, durability, engine)
+        storage, identity = opened(config)
+        actors.add(identity.incarnation)
+        assert [key for key, _ in storage.scan(RECORDS, b"", None, 99)] == written
+        written.append(b"%d" % turn)
+        await put(storage, written[-1])
+        crashes = turn in (2, 3, 4)
+        if crashes:
+            killed(tmp_path / "data")
+        identity.close(turn)
+        await storage.close()
+        if crashes:
+            shutil.rmtree(tmp_path / "data")
+            (tmp_path / "killed").rename(tmp_path / "data")
+    assert len(actors) == 1 + 3
+
+
+async def test_a_version_without_a_log_must_not_open_what_lies_in_one(tmp_path):
+    """The identity file says so, in words that such a version refuses, as long as there may be something in a log."""
+    file = tmp_path / "data" / "identity.toml"
+    for engine in ("log", "lmdb"):
+        storage, identity = opened(config_of(tmp_path, engine=engine))
+        await put(storage, b"k")
+        assert ('engine = "lmdb-0.9+log-1"' in file.read_text()) == (engine == "log")
+        identity.close(1)
+        await storage.close()
+        assert 'engine = "lmdb-0.9"' in file.read_text()
+
+
+async def test_a_clean_file_with_a_store_that_has_a_log_is_another_time(tmp_path):
+    """The identity file is from a clean stop, the store a copy from before, made while the node ran: whatever its log
+    comes to, it is not what was there at the stop.
+    """
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    await put(storage, b"k")
+    shutil.copytree(tmp_path / "data" / "store", tmp_path / "copy")
+    await put(storage, b"l")
+    incarnation = identity.incarnation
+    identity.close(2)
+    await storage.close()
+    shutil.rmtree(tmp_path / "data" / "store")
+    shutil.copytree(tmp_path / "copy", tmp_path / "data" / "store")
+    with pytest.raises(StorageRefused, match="put back from a copy"):
+        opened(config)
+    file = tmp_path / "data" / "identity.toml"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("store_version")]
+    file.write_text("\n".join([*lines, "store_version = 1"]))
+    storage, identity = opened(config)
+    assert identity.incarnation != incarnation
     await storage.close()
 
 

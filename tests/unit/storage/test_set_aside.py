@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import msgspec
 import pytest
 
@@ -45,6 +47,28 @@ async def test_a_damaged_store_is_set_aside(tmp_path, damage):
     assert (identity.incarnation != former, identity.counter) == (True, 0)
     (moved,) = (tmp_path / "data").glob("store.damaged-*")
     assert (moved / "data.mdb").read_bytes() == whole
+    identity.close(1)
+    await storage.close()
+
+
+async def test_a_store_is_set_aside_with_its_log(tmp_path):
+    """If it is the log that is damaged, too: both are one store."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    await put(storage, b"k", b"v")
+    shutil.copytree(tmp_path / "data" / "store", tmp_path / "killed")
+    identity.close(1)
+    await storage.close()
+    shutil.rmtree(tmp_path / "data" / "store")
+    (tmp_path / "killed").rename(tmp_path / "data" / "store")
+    for file in (tmp_path / "data" / "store" / "log").iterdir():
+        file.write_bytes(b"\xff" * 9000)
+    with pytest.raises(StorageRefused, match="its log is missing"):
+        opened(config)
+    storage, identity = opened(setting_aside(config))
+    assert storage.scan(Keyspace.RECORDS, b"", None, 9) == []
+    (moved,) = (tmp_path / "data").glob("store.damaged-*")
+    assert {file.read_bytes() for file in (moved / "log").iterdir()} == {b"\xff" * 9000}
     identity.close(1)
     await storage.close()
 
