@@ -18,6 +18,7 @@ from dynamo.storage.applying import MARK_TREE, apply, open_trees
 from dynamo.storage.checkpoint import Answer, Job, answer_of, changes_of, receive, send
 from dynamo.storage.environment import engine
 from dynamo.storage.segment import Folder
+from dynamo.storage.set_aside import suspect
 
 
 class Checkpointer:
@@ -38,6 +39,8 @@ class Checkpointer:
 
     def failure(self, problem: Exception) -> DynamoError:
         """What that means."""
+        if isinstance(problem, judging.DAMAGE):
+            suspect(self._store, str(problem))
         excuse = judging.excused(problem, self._store.parent, self._lost_writes)
         return excuse or judging.given_up(problem, self._store.parent)
 

@@ -7,6 +7,7 @@ drops the lock with the process, hence nothing is left to clean up after a crash
     lock            locked while a node runs; holds its process id
     identity.toml   who the node is        (identity.py)
     store/          the LMDB environment   (environment.py)
+    store/log/      the log in front of it (segment.py)
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class Environment:
         self.refresh()
         if not self._suspect:
             self._suspect = True
-            suspect(self.directory, str(problem))
+            suspect(self.directory.store, str(problem))
             log.error(
                 "a page of the store is damaged",
                 keyspace=space.value,
@@ -187,7 +187,7 @@ class Environment:
     def given_up(self, problem: Exception) -> StorageRefused:
         """What every later write is answered after an error that is not excused."""
         if isinstance(problem, DAMAGE):
-            suspect(self.directory, str(problem))
+            suspect(self.directory.store, str(problem))
         return judging.given_up(problem, self.directory.path)
 
     def lost_writes(self) -> bool:

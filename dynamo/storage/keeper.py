@@ -23,6 +23,7 @@ from dynamo.storage.checkpoint import Answer, Job, changes_of, failure_of, recei
 from dynamo.storage.environment import Environment
 from dynamo.storage.log import Log
 from dynamo.storage.segment import SEGMENT_BYTES
+from dynamo.storage.set_aside import suspect
 from dynamo.telemetry import logs
 
 journal = logs.Log("storage")
@@ -161,6 +162,8 @@ class Keeper:
                 return failure
             ends.append(self._let_go())
             journal.warning("the checkpoint process ended in the middle of its work", code=ends[-1])
+        # As a page does that cannot be read from the device.
+        suspect(self._environment.directory.store, f"the checkpoint process ended with {ends}")
         return StorageRefused(f"the process that takes the log into LMDB ended {ATTEMPTS} times, with {ends}")
 
     def _here(self, job: Job) -> DynamoError | None:

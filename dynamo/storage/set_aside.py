@@ -4,7 +4,7 @@ Moving keeps every byte: the folder gets a name with the time, beside the new on
 person. The node then takes a new incarnation, as after any loss, and is filled by the others. Only what is known to be
 damage is moved: a disk that is full, read-only or not readable at all holds a store that may be sound.
 
-    store/                     the LMDB environment
+    store/                     the LMDB environment, and in store/log/ the log in front of it
     store/suspect              a page could not be read while the node ran: the next start reads all of them
     store.damaged-YYYY...Z/    one that was set aside
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from dynamo.storage.directory import DataDirectory, sync_directory
@@ -39,10 +40,10 @@ def opened(directory: DataDirectory, on_damage: str, attempt: Callable[[], Opene
     return attempt()
 
 
-def suspect(directory: DataDirectory, reason: str) -> None:
+def suspect(store: Path, reason: str) -> None:
     """Have the next start read every page. Best effort: the disk is no friend any more."""
     try:
-        (directory.store / SUSPECT).write_text(reason + "\n", encoding="utf-8")
+        (store / SUSPECT).write_text(reason + "\n", encoding="utf-8")
     except OSError as problem:
         log.debug("the next start will not know that a page is damaged", problem=str(problem))
 

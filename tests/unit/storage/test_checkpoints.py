@@ -176,6 +176,7 @@ def test_a_child_that_ends_every_time_is_the_end(rig, monkeypatch):
     assert isinstance(later.error, StorageRefused)
     assert len(rig.fatal) == 1
     assert len(rig.storage.scan(RECORDS, b"", None, 10)) == 5
+    assert (rig.path / "store" / "suspect").exists(), "the next start reads every page"
     monkeypatch.undo()
     rig.reopen()
     assert len(rig.storage.scan(RECORDS, b"", None, 10)) == 5
@@ -329,3 +330,22 @@ def test_a_later_log_follows_where_the_last_one_ended(rig):
     assert rig.log.id != first.id
     assert rig.log.sequence == 3
     rig.environment.advance(no_changes(), Mark(rig.log.id, 3), Mark(rig.log.id, 3))
+
+
+def test_a_checkpoint_that_meets_a_damaged_page_is_the_end(rig):
+    """As a commit does without a log: what is on that page cannot be known, and the next start reads every page."""
+    put(rig, *numbered(900))
+    rig.storage.settle()
+    rig.close()
+    file = rig.path / "store" / "data.mdb"
+    pages = bytearray(file.read_bytes())
+    at = pages.rindex(b"value 450") // 4096 * 4096
+    pages[at + 10 : at + 12] = b"\xff\xff"
+    file.write_bytes(pages)
+    again = LogRig(rig.path)
+    put(again, *[(RECORDS, key, b"another") for _, key, _ in numbered(900)])
+    again.storage._freeze()
+    until(again, lambda: bool(again.fatal))
+    assert (rig.path / "store" / "suspect").exists()
+    assert again.storage.read(RECORDS, b"450") == b"another"
+    again.close()

@@ -11,7 +11,6 @@ from dynamo.config import Config, StorageSection
 from dynamo.errors import StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import set_aside
-from dynamo.storage.directory import DataDirectory
 from tests.unit.storage.test_open import config_of, opened, put
 
 
@@ -102,9 +101,7 @@ async def test_a_suspect_store_is_read_whole_at_the_next_start(tmp_path):
     """It passes if it is sound, and is not asked again; it is refused, or set aside, if not."""
     config = config_of(tmp_path)
     await filled(config)
-    directory = DataDirectory(tmp_path / "data")
-    set_aside.suspect(directory, "a page was not found")
-    directory.release()
+    set_aside.suspect(tmp_path / "data" / "store", "a page was not found")
     note = tmp_path / "data" / "store" / set_aside.SUSPECT
     assert note.exists()
     storage, identity = opened(config)
