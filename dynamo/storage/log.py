@@ -115,8 +115,8 @@ class Log:
         if (number not in NO_ROOM and number != errno.EROFS) or self.lost_writes():
             return None
         try:
-            if number != errno.EROFS and os.fstat(self._handle).st_size > self._offset:
-                write_all(self._handle, memoryview(bytes(HEAD_BYTES)), self._offset)
+            if number != errno.EROFS:
+                self._spoil()
         except OSError:
             return None
         if number == errno.EROFS:
@@ -129,6 +129,11 @@ class Log:
             f"the log in {self.folder.path} cannot be written any more ({problem!r}): check the disk, then restart the "
             "node"
         )
+
+    def _spoil(self) -> None:
+        """Make sure that no frame begins behind the last group. Raises OSError."""
+        if os.fstat(self._handle).st_size > self._offset:
+            write_all(self._handle, memoryview(bytes(HEAD_BYTES)), self._offset)
 
     def _framed(self, changes: Changes | None) -> bytearray:
         return frame.encoded(changes, epoch=self._epoch, sequence=self.sequence + 1, synced=self._synced)

@@ -120,6 +120,22 @@ def test_files_are_used_again(log):
     assert keys(log, first) == [b"%03d" % number for number in range(20, 30)]
 
 
+def test_old_frames_in_a_file_that_is_used_again_are_none(log):
+    """They lie there until they are overwritten, sound in every byte."""
+    spare(log, 9)
+    for number in range(7):
+        log.commit(change(number))
+    spare(log, 4)
+    log.commit(change(7))
+    log.recycle(18)
+    log.spares.popleft()
+    log.commit(change(8))
+    log.commit(change(9))
+    assert log.place == Place(4, 2 * BLOCK)
+    frames = {found.number: [frame.sequence for frame in found.frames] for found in log.folder.segments(ID)}
+    assert frames[4] == [20]
+
+
 def failing_writes(monkeypatch, code: int, taken: int) -> None:
     """The next write takes some bytes, the one after it none."""
     real, calls = os.pwrite, []
