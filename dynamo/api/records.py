@@ -59,7 +59,6 @@ class Records(Desk):
     def __init__(self, node: Node, registers: Registers) -> None:
         super().__init__(node)
         self._registers = registers
-        self._read_levels: dict[tuple[object, ...], str] = {}
         self._plans: dict[tuple[str, str], _Plan] = {}
         self._faces = Faces()
         self._count_values = node.metrics.read_siblings.observe
@@ -115,26 +114,21 @@ class Records(Desk):
         if self.bucket(bucket).mode is Mode.LINEARIZABLE:
             return await self._registers.delete(call, bucket, key)
         options = parameters.write_options(call.query, parameters.DELETE)
-        call.level = self.write_level(bucket, options)
         command = write_command(options, bucket, key)
-        self._conditions(call, command)
+        properties = self.bucket(bucket)
+        call.level = write_quorum(properties, command).level
+        self._conditions(call, command, properties)
         deadline = self.deadline(call, self.timeout_s(options.timeout_s))
         outcome = await self.write(command, deadline, call.trace)
         return Answer(204, self._written(call, command, outcome, decode(outcome.record)))
 
     def read_level(self, bucket: str, options: parameters.ReadOptions) -> str:
         """The word that a read is counted under. Raises InvalidParameter, as the node would."""
-        properties = self.bucket(bucket)
-        shape = (options.consistency, options.r, options.pr, properties.r, properties.pr, properties.n)
-        level = self._read_levels.get(shape)
-        if level is None:
-            level = read_quorum(properties, read_command(options, bucket, b"")).level.value
-            self._read_levels[shape] = level
-        return level
+        return read_quorum(self.bucket(bucket), read_command(options, bucket, b"")).level
 
     def write_level(self, bucket: str, options: parameters.WriteOptions) -> str:
         """The same of a write."""
-        return write_quorum(self.bucket(bucket), write_command(options, bucket, b"")).level.value
+        return write_quorum(self.bucket(bucket), write_command(options, bucket, b"")).level
 
     async def read(self, command: ReadCommand, deadline: float, trace: str) -> ReadOutcome:
         """Raises DynamoError."""
@@ -176,10 +170,10 @@ class Records(Desk):
     async def _store(self, call: Call, bucket: str, key: bytes) -> Answer:
         options = parameters.write_options(call.query)
         properties = self.bucket(bucket)
-        call.level = self.write_level(bucket, options)
-        timeout_s = self.timeout_s(options.timeout_s)
         command = write_command(options, bucket, key)
-        self._conditions(call, command)
+        call.level = write_quorum(properties, command).level
+        timeout_s = self.timeout_s(options.timeout_s)
+        self._conditions(call, command, properties)
         command.content_type = wire.content_type_of(call.request)
         command.meta = wire.meta_of(call.request)
         command.value = await self.body(call, self.value_limit(properties))
@@ -191,9 +185,8 @@ class Records(Desk):
             return await self._returned(call, command, record, fields, deadline)
         return Answer(204, fields)
 
-    def _conditions(self, call: Call, command: WriteCommand) -> None:
+    def _conditions(self, call: Call, command: WriteCommand, properties: BucketProperties) -> None:
         """What a write's header fields say of the version it builds on, and of its identity."""
-        properties = self.bucket(command.bucket)
         wire.refuse_conditions(call.request, properties)
         context = wire.context_of(call.request, command.bucket, command.key)
         wire.require_context(properties, context)

@@ -44,6 +44,7 @@ CONTENT_ENCODING_META = ":content-encoding"
 _CONTEXT = istr(CONTEXT)
 _IDEMPOTENCY_KEY = istr(IDEMPOTENCY_KEY)
 _CONTENT_TYPE = istr("Content-Type")
+_PREFER = istr("Prefer")
 _CONTENT_ENCODING = istr("Content-Encoding")
 _META = META_PREFIX.lower()
 _CONDITIONS = (istr("If-Match"), istr("If-None-Match"), istr("If-Unmodified-Since"))
@@ -181,9 +182,9 @@ def _sendable(name: str, text: str) -> str:
 
 def return_representation(request: Request) -> bool:
     """Whether the client prefers to get the object back (RFC 7240)."""
-    return any(
-        part.split(";")[0].replace(" ", "").lower() == "return=representation"
-        for part in request.headers.get("Prefer", "").split(",")
+    wishes = request.headers.get(_PREFER)
+    return wishes is not None and any(
+        part.split(";")[0].replace(" ", "").lower() == "return=representation" for part in wishes.split(",")
     )
 
 
@@ -200,7 +201,10 @@ def refuse_large(size_bytes: int, limit: int) -> None:
 
 def require_json(request: Request) -> None:
     """Raises UnsupportedMediaType unless the body is said to be JSON, or nothing is said."""
-    kind = request.headers.get(_CONTENT_TYPE, "application/json").split(";")[0].strip().lower()
+    said = request.headers.get(_CONTENT_TYPE)
+    if said is None:
+        return
+    kind = said.split(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMediaType(f"send Content-Type: application/json, not {kind[:64]!r}")
 

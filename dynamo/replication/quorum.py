@@ -74,12 +74,26 @@ def _read_quorum(
 
 def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum:
     """Raises InvalidParameter where the words contradict each other or n."""
-    wanted = _effective(command.consistency, command.w, bucket.w, bucket.n, "w")
     pw = _default(bucket.pw, bucket.n) if command.pw is None else command.pw
     dw = _default(bucket.dw, bucket.n) if command.dw is None else command.dw
-    primaries = resolve_quorum(pw, bucket.n, "pw", smallest=0)
-    durable = resolve_quorum(dw, bucket.n, "dw", smallest=0)
-    return WriteQuorum(bucket.n, max(wanted, primaries, durable), primaries, durable, _sloppy(bucket, command))
+    sloppy = _sloppy(bucket, command)
+    return _write_quorum(bucket.n, bucket.w, command.consistency, command.w, pw, dw, sloppy)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _write_quorum(
+    n: int,
+    w_default: int | str,
+    consistency: Consistency | None,
+    w: int | str | None,
+    pw: int | str,
+    dw: int | str,
+    sloppy: bool,  # noqa: FBT001  # positional, as keys of the cache are made of it
+) -> WriteQuorum:
+    wanted = _effective(consistency, w, w_default, n, "w")
+    primaries = resolve_quorum(pw, n, "pw", smallest=0)
+    durable = resolve_quorum(dw, n, "dw", smallest=0)
+    return WriteQuorum(n, max(wanted, primaries, durable), primaries, durable, sloppy)
 
 
 def _sloppy(bucket: BucketProperties, command: ReadCommand | WriteCommand | ListCommand) -> bool:
