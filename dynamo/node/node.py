@@ -51,13 +51,7 @@ from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.codec import refusal, refused_error
-from dynamo.protocol.commands import (
-    ChangeCommand,
-    ListCommand,
-    ListOutcome,
-    ReadCommand,
-    WriteCommand,
-)
+from dynamo.protocol.commands import ChangeCommand, ListCommand, ListOutcome, ReadCommand, WriteCommand
 from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import (
     AskKeys,
@@ -227,8 +221,13 @@ class Node:
         self._running = True
 
     def drain(self, on_idle: Callable[[], None]) -> None:
-        """Take no new client requests; `on_idle` is called once those under way have ended."""
-        self.admission.drain(on_idle)
+        """Take no new client requests; `on_idle` is called once those under way have ended, and all is told of them."""
+
+        def idle() -> None:
+            self.tidings.tell()
+            on_idle()
+
+        self.admission.drain(idle)
 
     def stop(self) -> None:
         """The store has everything on disk: note a clean stop. Nothing may be written afterwards."""

@@ -8,17 +8,19 @@ from dynamo.layout.keyspaces import (
     Keyspace,
     bucket_range,
     digest_key,
+    digest_key_of,
     first_digest,
     hint_key,
     hint_range,
     partition_range,
+    place_of,
     record_key,
     split_digest_key,
     split_hint_key,
     split_record_key,
     successor,
 )
-from dynamo.ring.token import BUCKET_BYTES_MAX, KEY_BYTES_MAX
+from dynamo.ring.token import BUCKET_BYTES_MAX, KEY_BYTES_MAX, key_hash
 
 partitions = st.integers(0, 0xFFFF)
 # Names that are prefixes of each other and sort near the separator are the interesting ones.
@@ -35,6 +37,14 @@ def within(key: bytes, bounds: tuple[bytes, bytes | None]) -> bool:
 def test_a_record_key_says_where_it_belongs(place):
     """Partition, bucket and key come back, NUL bytes in the key included."""
     assert split_record_key(record_key(*place)) == place
+
+
+@given(places, st.integers(0, LEAVES - 1))
+def test_a_record_key_says_where_its_leaf_lies(place, leaf):
+    """And what the key's hash is, without bucket and key being taken apart."""
+    partition, bucket, key = place
+    assert place_of(record_key(*place)) == key_hash(bucket, key)
+    assert digest_key_of(record_key(*place), leaf) == digest_key(partition, bucket, leaf)
 
 
 @given(places, places)

@@ -1,7 +1,7 @@
 import pytest
 
 from dynamo.errors import CorruptValue
-from dynamo.layout.register import ABSENT, Done, Register, decode, encode
+from dynamo.layout.register import ABSENT, Done, Face, Register, decode, encode, face
 
 GOLDEN = Register(3, b"v", "text/plain", {"a": "b"}, 17, b"r" * 16, (Done(b"q" * 16, 5, 2, 16, True),), 1)
 GOLDEN_BYTES = bytes.fromhex(
@@ -16,10 +16,20 @@ def test_the_format_is_pinned():
     assert decode(b"") == ABSENT
 
 
+def test_the_face_is_the_register_without_its_requests():
+    """Whatever has become of it."""
+    assert face(GOLDEN_BYTES) == Face(3, b"v", "text/plain", {"a": "b"}, 17, b"r" * 16)
+    deleted = Register(version=4, counter=18, request=b"q" * 16)
+    assert face(encode(deleted)) == Face(version=4, counter=18, request=b"q" * 16)
+    assert face(encode(ABSENT)) == Face()
+
+
 def test_every_damaged_byte_is_noticed():
-    """A value that cannot be trusted is not proposed again."""
+    """A value that cannot be trusted is not proposed again, and not shown."""
     for place in range(len(GOLDEN_BYTES)):
         bad = bytearray(GOLDEN_BYTES)
         bad[place] ^= 1
         with pytest.raises(CorruptValue, match="register"):
             decode(bytes(bad))
+        with pytest.raises(CorruptValue, match="register"):
+            face(bytes(bad))

@@ -87,3 +87,13 @@ def test_a_key_is_told_before_its_next_round():
     assert [
         world.values(name, KEYS[0], bucket=BUCKET, consistency=Consistency.ONE) for name in world.network.nodes
     ] == [[KEYS[0]]] * 3
+
+
+def test_a_node_that_drains_tells_what_it_has_chosen(world):
+    """Before it says that it is idle; nothing is left for the settlers of the others."""
+    begin(world, KEYS[0])
+    told: list[int] = []
+    world["node1"].drain(lambda: told.append(len(world["node1"].tidings)))
+    world.agenda.run()
+    assert told == [0]
+    assert len(world.records("node1")) == 1
