@@ -14,6 +14,7 @@ the clocks of the keys written later.
     there     clean, earlier transaction      refuses: it was put back from an older copy, without this file
     there     clean, later transaction        takes a new incarnation
     there     clean, same transaction         goes on after its last counter
+    there     clean, with a log behind it     takes a new incarnation: something was written after that stop
 
 A file of another cluster, node, engine or format is refused. So is another assignment of partitions under the same
 epoch, or an older epoch: the data would be looked for where they are not. The file is marked unclean, on disk, before

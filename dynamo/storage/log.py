@@ -194,6 +194,8 @@ class Log:
                 removed.append(segment.name)
             else:
                 self.spares.append(segment.name)
+        # There may have been no room for the one that was asked for last.
+        self._wanted = bool(self.spares)
         return removed
 
     def size_bytes(self) -> int:

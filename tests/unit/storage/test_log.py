@@ -95,6 +95,17 @@ def test_a_segment_grows_while_there_is_no_other(log):
     assert keys(log) == [b"%03d" % number for number in range(5)]
 
 
+def test_another_segment_is_asked_for_again(log):
+    """There was no room for it. Otherwise the one in hand would grow for ever, as it is never used again."""
+    asked: list[None] = []
+    log.want_spare = lambda: asked.append(None)
+    for turn in range(3):
+        log.commit(change(turn))
+        log.commit(change(turn))
+        assert len(asked) == turn + 1
+        assert log.recycle(log.sequence) == []
+
+
 def test_a_group_larger_than_any_segment(log):
     """It lies in one all the same."""
     spare(log, 4)
