@@ -9,6 +9,8 @@ import pytest
 
 from dynamo.simulation.disk import DiskHabits, Platter, SimulatedStorage
 from dynamo.simulation.world import Life, World
+from dynamo.storage import keeper, log, log_engine
+from dynamo.storage.frame import BLOCK
 from tests.contract.lmdb_rig import LmdbRig
 from tests.contract.log_rig import LogRig
 from tests.contract.storage_contract import StorageContract
@@ -80,6 +82,23 @@ class TestLogStorageInAsyncMode(Provided, StorageContract):
     @pytest.fixture
     def new_rig(self, tmp_path_factory) -> Callable[[], LogRig]:
         return lambda: LogRig(tmp_path_factory.mktemp("store"), lazy=True)
+
+
+class TestLogStorageThatIsTakenOverAllTheTime(Provided, StorageContract):
+    """A few changes to a memtable, a few groups to a segment: most of what is read is on its way somewhere."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch) -> None:
+        monkeypatch.setattr(log_engine, "COUNT_MAX", 3)
+        monkeypatch.setattr(log_engine, "CHECKPOINT_S", 0.001)
+        monkeypatch.setattr(log, "SEGMENT_BYTES", 5 * BLOCK)
+        monkeypatch.setattr(keeper, "SEGMENT_BYTES", 5 * BLOCK)
+        # In this process, which is quicker than to start one for every store.
+        monkeypatch.setattr(keeper.Keeper, "_by_child", keeper.Keeper._here)
+
+    @pytest.fixture
+    def new_rig(self, tmp_path_factory) -> Callable[[], LogRig]:
+        return lambda: LogRig(tmp_path_factory.mktemp("store"))
 
 
 class TestSimulatedStorage(Provided, StorageContract):
