@@ -23,7 +23,7 @@ pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 30
-BUDGET_S = 7.0
+BUDGET_S = 3.5
 """Time for all rounds of a mode on a busy machine; on a quiet one they take less."""
 ROUNDS_MIN = 4
 STARTUP_S = 0.6
