@@ -72,7 +72,7 @@ class App:
     """What a listener calls with each request."""
 
     def __init__(self, node: Node, routes: list[Route]) -> None:
-        self._node = node
+        self._admission = node.admission
         self._metrics = node.metrics
         limits = node.config.limits
         self._bodies_max = dict.fromkeys(OPS, limits.value_bytes_max) | {"cas": limits.object_bytes_max}
@@ -118,7 +118,7 @@ class App:
         if route is None or request.method not in route.hot:
             return None
         trace = _trace(request) if request.block.is_named else mint()
-        call = Call(request, trace, path, query, arrived, parts[3], parts[4])
+        call = Call(request, trace, path, query, arrived, parts[3], parts[4], request.block.is_bare)
         return self._answered(call, route.handlers[request.method], route.ops[request.method])
 
     async def _answered(self, call: Call, handler: Handler, op: str | None) -> Answer:
@@ -130,7 +130,7 @@ class App:
         if op is not None:
             if call.request.body_exists:
                 body_bytes = announced_bytes(call.request, self._bodies_max[op])
-            refused = self._node.admission.enter(body_bytes, call.started)
+            refused = self._admission.enter(body_bytes, call.started)
             if refused is not None:
                 self._metrics.shed_requests[shed_reason(refused)].value += 1
                 return self._finished(_refused(refused, call))
@@ -146,13 +146,13 @@ class App:
             answer = _refused(Internal("this is a bug; the node's log has more under this id"), call)
         finally:
             if op is not None:
-                self._node.admission.leave(body_bytes)
+                self._admission.leave(body_bytes)
                 self._metrics.requests[op, call.level].finished(outcome, call.elapsed_s())
         return self._finished(answer)
 
     def _finished(self, answer: Answer) -> Answer:
         """An answer as this node gives it now."""
-        if self._node.admission.draining:
+        if self._admission.draining:
             answer.close = True
         return answer
 

@@ -20,6 +20,7 @@ class Call:
 
     __slots__ = (
         "bucket_segment",
+        "is_bare",
         "key_segment",
         "level",
         "path",
@@ -39,6 +40,7 @@ class Call:
         arrived: float = 0.0,
         bucket_segment: str = "",
         key_segment: str = "",
+        is_bare: bool = False,  # noqa: FBT001, FBT002  # positional, as all that is passed for each request
     ) -> None:
         self.request = request
         self.trace = trace
@@ -46,6 +48,8 @@ class Call:
         self.query = query
         self.bucket_segment = bucket_segment
         self.key_segment = key_segment
+        self.is_bare = is_bare
+        """Whether a read is known to have neither context nor conditions."""
         self.level = "none"
         """The consistency that the metrics count this request under, as soon as it is known."""
         self.waits_known = arrived > 0

@@ -17,6 +17,7 @@ class Desk:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._admission = node.admission
         self._limits = node.config.limits
         self._requests = node.config.requests
         self.defaults = BucketProperties(name="", mode=Mode(node.config.buckets.mode), n=node.config.default_n)
@@ -40,7 +41,7 @@ class Desk:
         """When the store has to be done with a request, in monotonic seconds. Raises Overloaded if it cannot be."""
         deadline = call.started + timeout_s
         if call.waits_known:
-            refused = self._node.admission.begin(call.started, deadline, time.monotonic())
+            refused = self._admission.begin(call.started, deadline, time.monotonic())
             if refused is not None:
                 self._node.metrics.shed_requests["deadline"].value += 1
                 raise refused
@@ -60,7 +61,7 @@ class Desk:
         body = await wire.body_of(call.request, limit, self._limits.body_timeout_s)
         if not call.waits_known:
             call.started = time.monotonic()
-            if refused := self._node.admission.stalled(call.started):  # it was let in before its body was there
+            if refused := self._admission.stalled(call.started):  # it was let in before its body was there
                 self._node.metrics.shed_requests["stalled"].value += 1
                 raise refused
         return body

@@ -33,17 +33,21 @@ _LINE = re.compile(rb"((?!connection)[!#$%&'*+.^_`|~0-9a-z-]+|connection(?=:\ *k
 _LENGTH = re.compile(rb" *[0-9]{1,12}")
 _OTHERWISE = ("transfer-encoding", "expect", "upgrade", "proxy-", "sec-")
 """Fields that may change what a request is."""
+_OF_READS = ("dynamo-context", "if-match", "if-none-match")
+"""Fields that a read of one value looks at."""
 
 
 class Block:
     """The header fields of a plain request."""
 
-    __slots__ = ("body_bytes", "content_length", "headers", "is_distinct", "is_named")
+    __slots__ = ("body_bytes", "content_length", "headers", "is_bare", "is_distinct", "is_named")
 
     def __init__(self, headers: CIMultiDictProxy[str], content_length: int | None, *, is_distinct: bool) -> None:
         self.headers = headers
         self.is_named = "request-id" in headers or "traceparent" in headers
         """Whether the client may have named the request."""
+        self.is_bare = not any(name in headers for name in _OF_READS)
+        """Whether a read has nothing to look at here."""
         self.content_length = content_length
         self.body_bytes = content_length or 0
         self.is_distinct = is_distinct

@@ -77,7 +77,7 @@ class Records(Desk):
         pending = self._begin(call, plan, bucket, key)
         outcome = pending.outcome() if pending.settled else await pending.wait()
         ring, data = self._node.ring, outcome.data
-        if face is not None and face.shows(properties, ring, data) and not _has_conditions(call):
+        if face is not None and face.shows(properties, ring, data) and (call.is_bare or not _has_conditions(call)):
             if properties.mode is not Mode.LINEARIZABLE:
                 self._count_values(1)
             return face.answer(call.trace, data)
@@ -159,7 +159,7 @@ class Records(Desk):
         """Begin a quorum read. Raises BadContext, Overloaded."""
         call.level = plan.level
         command = read_command(plan.options, bucket, key)
-        if _CONTEXT in call.request.headers:
+        if not call.is_bare and _CONTEXT in call.request.headers:
             context = wire.context_of(call.request, bucket, key)
             assert context is not None, "its field is there"
             command.context, command.context_hybrid = context.clock, context.hybrid
