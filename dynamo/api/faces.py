@@ -52,24 +52,21 @@ class Face:
 
 
 class Faces:
-    """The faces shown lately. They are kept in two halves: when the younger one is full, the older one is forgotten."""
+    """The faces shown lately. First come, first kept: going through more keys than there is room for, time and again,
+    would find nothing where the latest push out the oldest. Once as many were turned away as are kept, all are forgotten.
+    """
 
     def __init__(self) -> None:
-        self._young: dict[str, Face] = {}
-        self._old: dict[str, Face] = {}
-
-    def get(self, path: str) -> Face | None:
-        """The face that was shown last under a path."""
-        face = self._young.get(path)
-        if face is None and (face := self._old.get(path)) is not None:
-            self._keep(path, face)
-        return face
+        self._faces: dict[str, Face] = {}
+        self._turned_away = 0
+        self.get = self._faces.get
+        """The face that was shown last under a path, or None."""
 
     def keep(
         self, path: str, bucket: BucketProperties, ring: Ring, key: bytes, record: Record, data: bytes, answer: Answer
     ) -> None:
         """Remember an answer that shows the one value of `record`, whose byte form is `data`, if it is plain enough."""
-        if len(data) > RECORD_BYTES_MAX or len(path) > PATH_CHARACTERS_MAX:
+        if len(data) > RECORD_BYTES_MAX or len(path) > PATH_CHARACTERS_MAX or not self._has_room(path):
             return
         place = _place_of_value(record, data)
         if place is None:
@@ -78,12 +75,16 @@ class Faces:
             lines = lines_of({name: text for name, text in answer.fields.items() if name != REQUEST_ID})
         except ValueError:
             return  # nor will the answer itself be written, which its connection is told
-        self._keep(path, Face(bucket, ring, key, data, place, b"\r\n" + lines))
+        self._faces[path] = Face(bucket, ring, key, data, place, b"\r\n" + lines)
 
-    def _keep(self, path: str, face: Face) -> None:
-        if len(self._young) >= FACES_MAX // 2:
-            self._old, self._young = self._young, {}
-        self._young[path] = face
+    def _has_room(self, path: str) -> bool:
+        if path in self._faces or len(self._faces) < FACES_MAX:
+            return True
+        self._turned_away += 1
+        if self._turned_away > FACES_MAX:
+            self._turned_away = 0
+            self._faces.clear()
+        return not self._faces
 
 
 def _place_of_value(record: Record, data: bytes) -> tuple[int, int] | None:

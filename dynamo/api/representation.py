@@ -35,7 +35,7 @@ from dynamo.versioning.siblings import newest_only
 class Shown:
     """A record at one moment: the values that a reader sees, and the words for them."""
 
-    __slots__ = ("_bucket", "_key", "_now_ms", "is_whole", "live", "record", "version")
+    __slots__ = ("_bucket", "_key", "_now_ms", "_tag", "is_whole", "live", "record", "version")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Shown:
         self._bucket = bucket
         self._key = key
         self._now_ms = now_ms
+        self._tag = ""
         self.record = record
         if version is None and record is not None:
             version = record.clock.get(CHOSEN)
@@ -84,8 +85,10 @@ class Shown:
     def tag(self) -> str:
         """The entity tag, without quotes."""
         assert self.record is not None, "what was never written has no tag"
-        expired = sum(1 for s in self.record.siblings if s.value is not None) - len(self.live)
-        return f"{etag(self.record)}-{expired}" if expired > 0 else etag(self.record)
+        if not self._tag:
+            expired = sum([s.value is not None for s in self.record.siblings]) - len(self.live)
+            self._tag = f"{etag(self.record)}-{expired}" if expired > 0 else etag(self.record)
+        return self._tag
 
     def newest(self) -> Sibling:
         """The value that last-write-wins would keep."""

@@ -19,8 +19,8 @@ from dynamo.workload.report import Section, ratio, work_ratio
 from dynamo.workload.systems import BUCKET, BareServer, DynamoCluster
 
 BODY_BYTES = 100
-GOAL = 0.45
-"""Least share of the bare server's rate that a node should reach."""
+GOAL = 1.5
+"""The bare server's rate, so many times, is what a node should reach: it goes round what that server stands on."""
 
 
 def front(folder: Path, settings: Settings, loop: asyncio.Runner, progress: Progress) -> Section:
