@@ -17,7 +17,7 @@ from dynamo.ring.ring import Ring
 from dynamo.versioning.record import Record
 
 FACES_MAX = 32_768
-"""Some 800 bytes each."""
+"""Some 600 bytes each."""
 RECORD_BYTES_MAX = 16_384
 PATH_CHARACTERS_MAX = 600
 _REQUEST_ID = f"{REQUEST_ID}: ".encode()
@@ -53,7 +53,7 @@ class Face:
 
 class Faces:
     """The faces shown lately. First come, first kept: going through more keys than there is room for, time and again,
-    would find nothing where the latest push out the oldest. Once as many were turned away as are kept, all are forgotten.
+    would find nothing where the latest push out the oldest. Once as many were turned away as are kept, it begins anew.
     """
 
     def __init__(self) -> None:

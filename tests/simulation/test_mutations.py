@@ -145,7 +145,7 @@ def writes_are_acknowledged_before_they_are_durable():
 @mutation("not-held", "lost", "went-back", plan=power_cuts)
 def reads_show_what_is_not_on_disk():
     """The newest state instead of the durable one."""
-    return patch.object(Records, "read", lambda self, bucket, key: self.base(bucket, key).data)
+    return patch.object(Records, "read", lambda self, bucket, key, partition=None: self.base(bucket, key).data)
 
 
 @mutation("missed-write")
