@@ -42,7 +42,7 @@ _STOPPED_S = 1.0
 """A sweep this much later than planned means that this process did not run, and silence proves nothing."""
 
 
-class _Respond(msgspec.Struct):
+class _Respond(msgspec.Struct, gc=False):
     """The way back for one request."""
 
     connection: IncomingConnection
