@@ -145,7 +145,11 @@ def writes_are_acknowledged_before_they_are_durable():
 @mutation("not-held", "lost", "went-back", plan=power_cuts)
 def reads_show_what_is_not_on_disk():
     """The newest state instead of the durable one."""
-    return patch.object(Records, "read", lambda self, bucket, key, partition=None: self.base(bucket, key).data)
+    def newest(self: Records, bucket: str, key: bytes, partition: int | None = None) -> bytes:
+        assert partition in (None, self.partition(bucket, key))
+        return self.base(bucket, key).data
+
+    return patch.object(Records, "read", newest)
 
 
 @mutation("missed-write")
