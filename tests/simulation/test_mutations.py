@@ -145,6 +145,7 @@ def writes_are_acknowledged_before_they_are_durable():
 @mutation("not-held", "lost", "went-back", plan=power_cuts)
 def reads_show_what_is_not_on_disk():
     """The newest state instead of the durable one."""
+
     def newest(self: Records, bucket: str, key: bytes, partition: int | None = None) -> bytes:
         assert partition in (None, self.partition(bucket, key))
         return self.base(bucket, key).data
