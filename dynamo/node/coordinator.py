@@ -25,6 +25,7 @@ from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.chosen import RESOLVERS, check_plain
 from dynamo.node.driver import Driver, Run
+from dynamo.node.judging import Judge
 from dynamo.node.replica import Replica
 from dynamo.node.stand_in import StandIn
 from dynamo.ports import Randomness
@@ -39,6 +40,7 @@ from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import Reconciled, Resolve
 from dynamo.replication.scan import QuorumScan, ScanPage
 from dynamo.replication.sources import Sources
+from dynamo.replication.staleness import Evidence
 from dynamo.replication.write import Acks, Handoff, QuorumWrite
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.hybrid_time import wall_ms
@@ -77,6 +79,7 @@ class Coordinator:
         )
         self._randomness = randomness
         self._metrics = metrics
+        self.judge = Judge(config, driver, metrics)
 
     def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
         """A quorum read."""
@@ -90,8 +93,11 @@ class Coordinator:
             done(error)
             return
         live = chosen.live
-        ask_all = self._randomness.random() < self._read_all_share and len(live) > 1
-        if quorum.needed == 1 and not ask_all and command.context is None and live and live[0] == self._node:
+        thrown = self._randomness.random()
+        evidence = Evidence(self._driver.clock.monotonic()) if thrown < self.judge.share(bucket) else None
+        ask_all = (evidence is not None or thrown < self._read_all_share) and len(live) > 1
+        is_plain = quorum.needed == 1 and evidence is None and not ask_all and command.context is None
+        if is_plain and live and live[0] == self._node:
             outcome = self._read_here(command, _resolver(bucket))
             if outcome is not None:
                 done(outcome)
@@ -108,7 +114,16 @@ class Coordinator:
             forgettable=self._is_forgettable(command),
             hedging=self._hedging,
         )
-        self._driver.run(machine, deadline, trace, done, lambda: self._account_read(machine))
+        machine.evidence = evidence
+
+        def drained() -> None:
+            self._account_read(machine)
+            if evidence is not None:
+                self.judge.read(command, quorum.level, machine.outcome, evidence, chosen.primaries, _resolver(bucket))
+            if command.context is not None and (machine.fell_behind or isinstance(machine.outcome, ReadOutcome)):
+                self.judge.session(quorum.level, kept=not machine.fell_behind)
+
+        self._driver.run(machine, deadline, trace, done, drained)
 
     def repair(self, bucket: str, key: bytes, peer: str, deadline: float, done: ReadDone) -> None:
         """Bring this node and a peer to the same version of a key: a read of both that repairs before it ends."""
@@ -159,11 +174,13 @@ class Coordinator:
             return
         store = Store(command.bucket, command.key, minted.data, quorum.durable > 0)
         machine = QuorumWrite(self._node, chosen.primaries, store, quorum, deadline, self._handoff(chosen, target))
+        machine.ack_times = self.judge.watched(command, bucket, minted)
 
         def decided(outcome: Acks | DynamoError) -> None:
             if isinstance(outcome, DynamoError):
                 done(outcome)
                 return
+            self.judge.recent.acknowledged(minted.dot, outcome.primaries)
             if outcome.primaries < quorum.needed:
                 self._metrics.sloppy_writes.value += 1
             done(WriteOutcome(minted.data, outcome.primaries, outcome.fallbacks, self._node, minted.repeated))
@@ -289,6 +306,8 @@ class Coordinator:
         for reason in machine.hints:
             self._metrics.write_hints[reason].value += 1
         self._metrics.unkept_shares.value += machine.unkept
+        if machine.ack_times is not None:
+            self.judge.acknowledged(machine.ack_times)
 
 
 def _settling(node: str, run: Run[Acks]) -> Callable[[DynamoError | None], None]:

@@ -141,6 +141,7 @@ class Node:
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
+        self.judge = self._coordinator.judge
         self._make_linearizable()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
@@ -164,6 +165,7 @@ class Node:
             **ReplicaAnswers(self.replica, self.hints, self.metrics).handlers(),
             **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
             **self.acceptors.handlers(),
+            **self.judge.recent.handlers(),
         }
 
     def _make_linearizable(self) -> None:
@@ -173,20 +175,13 @@ class Node:
         self.floors = Floors(self.storage)
         self.key_queues = KeyQueues(self._driver, self.ballots, self.store_ages, self.randomness, self.metrics)
         self._proposals = self._make_proposals()
+        self._proposals.on_applied = self.judge.chosen
         self.acceptors = self._make_acceptors()
 
     def _make_acceptors(self) -> Acceptors:
         franchise = Franchise(self.id, self.preference, self.buckets, self.voting)
-        return Acceptors(
-            franchise,
-            self.storage,
-            self.records,
-            self.replica,
-            self.store_ages,
-            self.floors,
-            self.clock,
-            self.metrics,
-        )
+        kept = (self.storage, self.records, self.replica, self.store_ages, self.floors)
+        return Acceptors(franchise, *kept, self.clock, self.metrics)
 
     def _make_proposals(self) -> Proposals:
         return Proposals(

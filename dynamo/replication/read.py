@@ -27,6 +27,7 @@ from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum
 from dynamo.replication.read_repair import Reconciled, Resolve
 from dynamo.replication.sources import Sources
+from dynamo.replication.staleness import Evidence
 from dynamo.versioning.clock import Clock, descends
 from dynamo.versioning.record import Record
 
@@ -57,6 +58,8 @@ class QuorumRead:
         "_repaired",
         "_repairing",
         "_sources",
+        "evidence",
+        "fell_behind",
         "hedge",
         "mismatched",
         "outcome",
@@ -93,6 +96,10 @@ class QuorumRead:
         """Primaries whose copy is damaged."""
         self._behind = False
         """Whether a quorum has answered that had not seen the context."""
+        self.fell_behind = False
+        """Whether one ever had not."""
+        self.evidence: Evidence | None = None
+        """All answers as they come, if the read is to be judged."""
         self._repairing = b""
         self._chosen: Record | None = None
         self._repaired = 0
@@ -131,6 +138,8 @@ class QuorumRead:
             self._answers.add(peer, message.record)
         except CorruptValue as problem:
             return self._on_damage(peer, problem, now)
+        if self.evidence is not None:
+            self.evidence.arrived(peer, message.record, now)
         return self._on_answer(peer, now)
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
@@ -240,7 +249,7 @@ class QuorumRead:
         if self._context is not None and not descends(self._answers.record.clock, self._context):
             if self._forgettable and self._all_show_nothing():
                 return self._answer()
-            self._behind = True
+            self._behind = self.fell_behind = True
             return self._ask_further(now)
         self._behind = False
         stale = self._answers.stale()

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from dynamo.telemetry.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, Cell, wants_open_metrics
 from dynamo.telemetry.series import Catalogue, HintSeries, PaxosSeries, PeerSeries, RequestSeries
+from dynamo.telemetry.staleness_series import StalenessSeries
 
 OPS = ("get", "put", "delete", "list", "cas")
 """A resolve counts as the compare-and-set that it asks about."""
@@ -79,6 +80,7 @@ class Metrics:
         self._make_repair()
         self._make_paxos()
         self._make_rejoin()
+        self.staleness = StalenessSeries(self._catalogue, peers)
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)

@@ -15,7 +15,7 @@ PEERS = [f"node{i}" for i in range(2, 8)]
 # Rules of the Prometheus project that a reviewer would have to remember.
 UNITS = (
     *("seconds", "bytes", "keys", "total", "info", "up", "size", "siblings", "requests", "hints", "partitions"),
-    *("trips", "changes"),
+    *("trips", "changes", "versions", "ratio"),
     # What has no unit: one of three words, as a number; a degree.
     *("state", "score"),
 )

@@ -1,0 +1,217 @@
+"""Are the verdicts true? Reads that the nodes judge, beside what an onlooker knows who sees every acknowledgement.
+
+The onlooker's rule is the definition itself: a read is stale if its answer does not cover some write that was
+acknowledged before the read began. All of it happens on one clock, the world's, which no node can see. Clients of one
+cluster work on a few keys at one level each for reads and writes; a read is judged by the node that coordinates it,
+as in earnest, from what it hears of others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from dynamo.errors import DynamoError
+from dynamo.protocol.bucket import BucketProperties, Mode
+from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
+from dynamo.simulation.cluster import Cluster, Shape
+from dynamo.simulation.disk import DiskHabits
+from dynamo.simulation.network import Weather
+from dynamo.simulation.world import World
+from dynamo.telemetry.staleness_series import VERDICTS
+from dynamo.versioning.clock import Clock, Dot, covers
+from dynamo.versioning.record import decode
+
+BUCKET = "watched"
+TIMEOUT_S = 2.0
+SETTLE_S = 3.0
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: who reads and writes how, and on what network."""
+
+    r: int = 1
+    w: int = 1
+    nodes: int = 3
+    mode: str = "siblings"
+    sample: float = 1.0
+    keys: int = 3
+    writers: int = 2
+    readers: int = 3
+    operations: int = 60
+    """A client's."""
+    pause_s: float = 0.02
+    """Mean pause between two operations of one client."""
+    aware_share: float = 0.5
+    """Writes that say what they have seen."""
+    weather: Weather = msgspec.field(default_factory=Weather)
+    write_delay_s: float = 0.0
+    """Extra one-way delay to one node, which changes with each second."""
+    sync_s: float = 0.001
+    drop_s: float = 0.0
+    """Mean of seconds between two moments in which a node is cut off from all others for a while."""
+
+
+class Truth(msgspec.Struct):
+    """What the onlooker saw, and what the nodes counted."""
+
+    reads: int = 0
+    """Reads that were answered."""
+    stale: int = 0
+    counted: dict[str, int] = {}
+    """By verdict, over all nodes."""
+    whatif_stale: list[int] = []
+    """At one reply, at two, ...; over all nodes."""
+    failed_writes: int = 0
+
+    @property
+    def judged(self) -> int:
+        """Reads of which it was found out whether they were stale."""
+        return sum(self.counted.values()) - self.counted["unresolved"]
+
+
+class _Seen(msgspec.Struct):
+    """One write that was acknowledged: its dot, and when."""
+
+    dot: Dot
+    at: float
+
+
+class Onlooker:
+    """Knows everything that was acknowledged."""
+
+    def __init__(self) -> None:
+        self._acknowledged: dict[bytes, list[_Seen]] = {}
+
+    def acknowledged(self, key: bytes, dot: Dot, at: float) -> None:
+        """A client was told that its write is kept."""
+        self._acknowledged.setdefault(key, []).append(_Seen(dot, at))
+
+    def is_stale(self, key: bytes, began_at: float, clock: Clock) -> bool:
+        """Whether an answer with this clock misses what was acknowledged before the read began."""
+        return any(seen.at < began_at and not covers(clock, seen.dot) for seen in self._acknowledged.get(key, []))
+
+
+def watch(seed: int, setting: Setting) -> Truth:
+    """Run one seed."""
+    world = World(seed)
+    shape = Shape(nodes=setting.nodes, read_all_share=0.0)
+    cluster = Cluster(world, shape, Weather(), DiskHabits(sync_s=setting.sync_s))
+    run = _Watching(world, cluster, setting)
+    world.run(run.run())
+    assert world.unhandled == [], world.unhandled
+    return run.truth
+
+
+class _Watching:
+    """The parts of one run."""
+
+    def __init__(self, world: World, cluster: Cluster, setting: Setting) -> None:
+        self.truth = Truth()
+        self._world = world
+        self._cluster = cluster
+        self._setting = setting
+        self._onlooker = Onlooker()
+        self._values = 0
+
+    async def run(self) -> None:
+        setting, world = self._setting, self._world
+        self._cluster.start_all()
+        await world.sleep(SETTLE_S)
+        maker = self._cluster.running[self._cluster.ids[0]]
+        properties = BucketProperties(
+            name=BUCKET, mode=Mode(setting.mode), sloppy=False, staleness_sample=setting.sample
+        )
+        await maker.node.put_bucket(properties, maker.clock.monotonic() + TIMEOUT_S)
+        await world.sleep(SETTLE_S)
+        self._cluster.network.weather = setting.weather
+        troubles = [world.loop.create_task(self._slow_down()), world.loop.create_task(self._cut_off())]
+        writers = [self._write(world.stream("writer", number)) for number in range(setting.writers)]
+        readers = [self._read(world.stream("reader", number)) for number in range(setting.readers)]
+        await asyncio.gather(*writers, *readers)
+        for trouble in troubles:
+            trouble.cancel()
+        self._cluster.network.mend_all()
+        await world.sleep(2 * TIMEOUT_S)
+        self._count()
+
+    async def _write(self, dice: Random) -> None:
+        seen: dict[bytes, Clock] = {}
+        for _ in range(self._setting.operations):
+            await self._world.sleep(dice.expovariate(1 / self._setting.pause_s))
+            key = self._key(dice)
+            self._values += 1
+            request = dice.randbytes(16)
+            aware = dice.random() < self._setting.aware_share
+            command = WriteCommand(
+                bucket=BUCKET,
+                key=key,
+                value=b"v%d" % self._values,
+                request=request,
+                context=seen.get(key) if aware else None,
+                w=self._setting.w,
+                dw=self._setting.w,
+            )
+            outcome = await self._asked(dice, lambda node, at, done, c=command: node.write(c, at, "", done))
+            if isinstance(outcome, WriteOutcome):
+                record = decode(outcome.record)
+                seen[key] = record.clock
+                dot = next(sibling.dot for sibling in record.siblings if sibling.request == request)
+                self._onlooker.acknowledged(key, dot, self._world.now())
+            else:
+                self.truth.failed_writes += 1
+
+    async def _read(self, dice: Random) -> None:
+        for _ in range(self._setting.operations):
+            await self._world.sleep(dice.expovariate(1 / self._setting.pause_s))
+            key, began_at = self._key(dice), self._world.now()
+            command = ReadCommand(bucket=BUCKET, key=key, r=self._setting.r)
+            outcome = await self._asked(dice, lambda node, at, done, c=command: node.read(c, at, "", done))
+            if isinstance(outcome, ReadOutcome):
+                clock = {} if outcome.record is None else outcome.record.clock
+                self.truth.reads += 1
+                self.truth.stale += self._onlooker.is_stale(key, began_at, clock)
+
+    async def _asked(self, dice: Random, ask: Callable[..., None]) -> ReadOutcome | WriteOutcome | DynamoError:
+        running = self._cluster.running[dice.choice(self._cluster.ids)]
+        answer: asyncio.Future[ReadOutcome | WriteOutcome | DynamoError] = self._world.loop.create_future()
+        ask(running.node, running.clock.monotonic() + TIMEOUT_S, answer.set_result)
+        return await answer
+
+    def _key(self, dice: Random) -> bytes:
+        return b"k%d" % dice.randrange(self._setting.keys)
+
+    async def _slow_down(self) -> None:
+        """One node after the other hears of everything late."""
+        dice, delays = self._world.stream("slow"), self._cluster.network.delays
+        while self._setting.write_delay_s:
+            slow = dice.choice(self._cluster.ids)
+            for other in self._cluster.ids:
+                delays[other, slow] = self._setting.write_delay_s * dice.uniform(0.5, 1.5)
+            await self._world.sleep(1.0)
+            delays.clear()
+
+    async def _cut_off(self) -> None:
+        dice, network = self._world.stream("cut"), self._cluster.network
+        while self._setting.drop_s:
+            await self._world.sleep(dice.expovariate(1 / self._setting.drop_s))
+            lonely = dice.choice(self._cluster.ids)
+            for other in self._cluster.ids:
+                if other != lonely:
+                    network.cut(lonely, other)
+                    network.cut(other, lonely)
+            await self._world.sleep(dice.uniform(0.1, 1.0))
+            network.mend_all()
+
+    def _count(self) -> None:
+        series = [running.node.metrics.staleness for running in self._cluster.running.values()]
+        self.truth.counted = {
+            verdict: sum(int(level.verdicts[verdict].value) for each in series for level in each.levels.values())
+            for verdict in VERDICTS
+        }
+        self.truth.whatif_stale = [
+            sum(int(each.whatif[number]["stale"].value) for each in series) for number in range(self._setting.nodes)
+        ]
