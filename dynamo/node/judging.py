@@ -8,6 +8,8 @@ read beyond that is counted as unresolved, and so is one whose replies or answer
 
 from __future__ import annotations
 
+import msgspec
+
 from dynamo.config import Config
 from dynamo.errors import CorruptValue, DynamoError
 from dynamo.node.driver import Driver
@@ -23,6 +25,18 @@ from dynamo.telemetry.metrics import Metrics
 
 ANSWER_S = 1.0
 """How long a coordinator may take to say what it acknowledged."""
+
+
+class JudgeStatus(msgspec.Struct, frozen=True):
+    """What an operator is shown."""
+
+    enabled: bool
+    sample: float
+    """Share of the reads that is judged where a bucket says nothing."""
+    waiting: int
+    """Judged reads that wait for a coordinator's answer."""
+    acks_remembered: int
+    """Writes of which this node can say whether and when it acknowledged them."""
 
 
 class Judge:
@@ -54,6 +68,10 @@ class Judge:
         self.enabled = on
         if not on:
             self.recent.clear()
+
+    def status(self) -> JudgeStatus:
+        """How it stands."""
+        return JudgeStatus(self.enabled, self._share, self._waiting, len(self.recent))
 
     def share(self, bucket: BucketProperties) -> float:
         """Which share of a bucket's requests is looked at."""

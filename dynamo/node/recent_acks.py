@@ -108,8 +108,12 @@ class RecentAcks:
             return
         self._order.append(dot)
         oldest_at = entry.begun_at - self._age_max_s
-        while len(self._order) > self._entries_max or self._entries[self._order[0]].begun_at < oldest_at:
+        while self._order and self._is_over(oldest_at):
             del self._entries[self._order.popleft()]
+
+    def _is_over(self, oldest_at: float) -> bool:
+        """Whether the oldest entry has to go."""
+        return len(self._order) > self._entries_max or self._entries[self._order[0]].begun_at < oldest_at
 
 
 def _place(bucket: str, key: bytes) -> int:

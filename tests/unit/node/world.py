@@ -25,6 +25,7 @@ from dynamo.config import (
     NodeSection,
     RequestsSection,
     StorageSection,
+    TelemetrySection,
     TombstonesSection,
 )
 from dynamo.errors import DynamoError, StorageFull
@@ -269,6 +270,7 @@ def config_of(
     audit: AuditSection | None = None,
     hints: HintsSection | None = None,
     tombstones: TombstonesSection | None = None,
+    telemetry: TelemetrySection | None = None,
     durability: str = "sync",
 ) -> Config:
     """A configuration of node1, node2, ... that samples no reads, unless it is told to."""
@@ -284,6 +286,7 @@ def config_of(
         audit=audit or AuditSection(),
         hints=hints or HintsSection(),
         tombstones=tombstones or TombstonesSection(),
+        telemetry=telemetry or TelemetrySection(),
     )
 
 
