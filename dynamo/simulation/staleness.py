@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import sqrt
 from random import Random
 
 import msgspec
@@ -28,6 +29,8 @@ from dynamo.versioning.record import decode
 BUCKET = "watched"
 TIMEOUT_S = 2.0
 SETTLE_S = 3.0
+Z = 1.96
+"""Of a normal distribution, 95 % lies within so many standard deviations."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +51,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     aware_share: float = 0.5
     """Writes that say what they have seen."""
     weather: Weather = msgspec.field(default_factory=Weather)
-    write_delay_s: float = 0.0
-    """Extra one-way delay to one node, which changes with each second."""
+    slow_s: float = 0.0
+    """Extra one-way delay of what one node hears, another one each second; 0 for none."""
     sync_s: float = 0.001
-    drop_s: float = 0.0
-    """Mean of seconds between two moments in which a node is cut off from all others for a while."""
+    cut_s: float = 0.0
+    """Mean of seconds until another node is cut off from all others for a while; 0 for never."""
 
 
 class Truth(msgspec.Struct):
@@ -67,6 +70,24 @@ class Truth(msgspec.Struct):
     """At one reply, at two, ...; over all nodes."""
     failed_writes: int = 0
 
+    def add(self, other: Truth) -> None:
+        """Sum up."""
+        self.reads += other.reads
+        self.stale += other.stale
+        self.failed_writes += other.failed_writes
+        self.counted = {verdict: self.counted[verdict] + other.counted[verdict] for verdict in VERDICTS}
+        self.whatif_stale = [mine + theirs for mine, theirs in zip(self.whatif_stale, other.whatif_stale, strict=True)]
+
+    @property
+    def share(self) -> float:
+        """What the onlooker found."""
+        return self.stale / self.reads if self.reads else 0.0
+
+    @property
+    def measured(self) -> tuple[float, float]:
+        """Between which shares the truth lies, as far as the nodes can tell."""
+        return interval(self.counted["stale"], self.judged)
+
     @property
     def judged(self) -> int:
         """Reads of which it was found out whether they were stale."""
@@ -78,6 +99,125 @@ class _Seen(msgspec.Struct):
 
     dot: Dot
     at: float
+
+
+def interval(hits: int, tries: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (Wilson 1927): it holds near 0, where the usual one has no width."""
+    if not tries:
+        return 0.0, 1.0
+    share, z2 = hits / tries, Z * Z
+    middle = share + z2 / (2 * tries)
+    reach = Z * sqrt(share * (1 - share) / tries + z2 / (4 * tries * tries))
+    return max(0.0, (middle - reach) / (1 + z2 / tries)), min(1.0, (middle + reach) / (1 + z2 / tries))
+
+
+def draw_strict(dice: Random) -> Setting:
+    """A setting in which no read may be stale, with all the trouble that a network can make."""
+    r, w = dice.choice(((2, 2), (2, 2), (1, 3), (3, 1)))
+    weather = Weather(
+        delay_s=dice.choice((0.0005, 0.002, 0.02)),
+        loss=dice.choice((0.0, 0.0, 0.02, 0.1)),
+        duplicate=dice.choice((0.0, 0.2)),
+        straggle=dice.choice((0.0, 0.1)),
+        straggle_s=0.2,
+        in_order=dice.random() < 0.5,
+    )
+    return Setting(
+        r=r,
+        w=w,
+        nodes=dice.choice((3, 3, 3, 5)),
+        mode=dice.choice(("siblings", "lww")),
+        keys=dice.choice((1, 3)),
+        operations=24,
+        pause_s=dice.choice((0.005, 0.02)),
+        weather=weather,
+        slow_s=dice.choice((0.0, 0.02)),
+        sync_s=dice.choice((0.0005, 0.01)),
+        cut_s=dice.choice((0.0, 0.0, 0.3)),
+    )
+
+
+def watch_all(setting: Setting, seeds: range) -> Truth:
+    """The sum over many seeds."""
+    total = Truth(counted=dict.fromkeys(VERDICTS, 0), whatif_stale=[0] * setting.nodes)
+    for seed in seeds:
+        total.add(watch(seed, setting))
+    return total
+
+
+class Row(msgspec.Struct):
+    """What came of one setting, or of many that are alike."""
+
+    name: str
+    r: int
+    """0 where it differs."""
+    w: int
+    reads: int
+    stale: int
+    """By the onlooker."""
+    counted_stale: int
+    """By the nodes."""
+    judged: int
+    unresolved: int
+    low: float
+    """The 95 % interval of the measured share."""
+    high: float
+
+
+LONG = 150
+WEAK: dict[str, Setting] = {
+    "a sample": Setting(r=1, w=1, operations=LONG, sync_s=0.01, sample=0.3),
+    "a slow node": Setting(r=1, w=1, operations=LONG, slow_s=0.02),
+    "last write wins": Setting(r=1, w=1, operations=LONG, sync_s=0.01, mode="lww"),
+    "slow disks": Setting(r=1, w=1, operations=LONG, sync_s=0.01),
+    "slow network": Setting(r=1, w=1, operations=LONG, weather=Weather(delay_s=0.01)),
+    "two of three read": Setting(r=2, w=1, operations=LONG, sync_s=0.01),
+    "two of three written": Setting(r=1, w=2, operations=LONG, sync_s=0.01),
+}
+"""Settings in which reads are stale, long enough for a share to mean something."""
+
+
+def row(work: tuple[str, range]) -> Row:
+    """One of WEAK over some seeds; or, as `strict`, what seeds draw by themselves."""
+    name, seeds = work
+    if name != "strict":
+        return _row(name, WEAK[name], watch_all(WEAK[name], seeds))
+    settings = {seed: strict_of(seed) for seed in seeds}
+    return strict_row([_row(name, setting, watch(seed, setting)) for seed, setting in settings.items()])
+
+
+def strict_of(seed: int) -> Setting:
+    """The strict setting of a seed."""
+    return draw_strict(World(seed).stream("setting"))
+
+
+def strict_row(rows: list[Row]) -> Row:
+    """The sum of many."""
+    total = Row("strict", 0, 0, 0, 0, 0, 0, 0, 0.0, 1.0)
+    for part in rows:
+        total.reads += part.reads
+        total.stale += part.stale
+        total.counted_stale += part.counted_stale
+        total.judged += part.judged
+        total.unresolved += part.unresolved
+    total.low, total.high = interval(total.counted_stale, total.judged)
+    return total
+
+
+def _row(name: str, setting: Setting, found: Truth) -> Row:
+    counted, (low, high) = found.counted, found.measured
+    return Row(
+        name,
+        setting.r,
+        setting.w,
+        found.reads,
+        found.stale,
+        counted["stale"],
+        found.judged,
+        counted["unresolved"],
+        low,
+        high,
+    )
 
 
 class Onlooker:
@@ -159,8 +299,10 @@ class _Watching:
             if isinstance(outcome, WriteOutcome):
                 record = decode(outcome.record)
                 seen[key] = record.clock
-                dot = next(sibling.dot for sibling in record.siblings if sibling.request == request)
-                self._onlooker.acknowledged(key, dot, self._world.now())
+                # A message that came twice may have been answered as a repeat, after its value was superseded.
+                dots = [sibling.dot for sibling in record.siblings if sibling.request == request]
+                for dot in dots:
+                    self._onlooker.acknowledged(key, dot, self._world.now())
             else:
                 self.truth.failed_writes += 1
 
@@ -187,17 +329,17 @@ class _Watching:
     async def _slow_down(self) -> None:
         """One node after the other hears of everything late."""
         dice, delays = self._world.stream("slow"), self._cluster.network.delays
-        while self._setting.write_delay_s:
+        while self._setting.slow_s:
             slow = dice.choice(self._cluster.ids)
             for other in self._cluster.ids:
-                delays[other, slow] = self._setting.write_delay_s * dice.uniform(0.5, 1.5)
+                delays[other, slow] = self._setting.slow_s * dice.uniform(0.5, 1.5)
             await self._world.sleep(1.0)
             delays.clear()
 
     async def _cut_off(self) -> None:
         dice, network = self._world.stream("cut"), self._cluster.network
-        while self._setting.drop_s:
-            await self._world.sleep(dice.expovariate(1 / self._setting.drop_s))
+        while self._setting.cut_s:
+            await self._world.sleep(dice.expovariate(1 / self._setting.cut_s))
             lonely = dice.choice(self._cluster.ids)
             for other in self._cluster.ids:
                 if other != lonely:
