@@ -166,13 +166,13 @@ class Row(msgspec.Struct):
 
 LONG = 150
 WEAK: dict[str, Setting] = {
-    "a sample": Setting(r=1, w=1, operations=LONG, sync_s=0.01, sample=0.3),
-    "a slow node": Setting(r=1, w=1, operations=LONG, slow_s=0.02),
-    "last write wins": Setting(r=1, w=1, operations=LONG, sync_s=0.01, mode="lww"),
-    "slow disks": Setting(r=1, w=1, operations=LONG, sync_s=0.01),
-    "slow network": Setting(r=1, w=1, operations=LONG, weather=Weather(delay_s=0.01)),
-    "two of three read": Setting(r=2, w=1, operations=LONG, sync_s=0.01),
-    "two of three written": Setting(r=1, w=2, operations=LONG, sync_s=0.01),
+    "sample": Setting(r=1, w=1, operations=LONG, sync_s=0.01, sample=0.3),
+    "slow-node": Setting(r=1, w=1, operations=LONG, slow_s=0.02),
+    "last-write-wins": Setting(r=1, w=1, operations=LONG, sync_s=0.01, mode="lww"),
+    "slow-disks": Setting(r=1, w=1, operations=LONG, sync_s=0.01),
+    "slow-network": Setting(r=1, w=1, operations=LONG, weather=Weather(delay_s=0.01)),
+    "two-read": Setting(r=2, w=1, operations=LONG, sync_s=0.01),
+    "two-written": Setting(r=1, w=2, operations=LONG, sync_s=0.01),
 }
 """Settings in which reads are stale, long enough for a share to mean something."""
 

@@ -28,6 +28,7 @@ from dynamo.replication.write import QuorumWrite
 from dynamo.simulation import disk
 from tests.mutants.mutant import Mutant, Taken
 from tests.mutants.paxos_table import PAXOS
+from tests.mutants.staleness_table import STALENESS
 
 MECHANISMS = "tests/simulation/test_mechanisms.py"
 RESURRECTION = "tests/simulation/test_resurrection.py"
@@ -196,4 +197,5 @@ MUTANTS: tuple[Mutant, ...] = (
         (f"{RESURRECTION}::test_a_disk_from_before_the_delete_is_not_let_in",),
     ),
     *PAXOS,
+    *STALENESS,
 )

@@ -62,7 +62,7 @@ def test_the_measured_share_is_the_true_one(name: str):
 
 def test_a_sample_is_a_share_of_the_reads():
     """About three of ten, of all levels."""
-    total = watch_all(WEAK["a sample"], SEEDS)
+    total = watch_all(WEAK["sample"], SEEDS)
     low, high = interval(sum(total.counted.values()), total.reads)
     assert low <= 0.3 <= high
 
@@ -103,11 +103,11 @@ def test_the_interval_is_wilsons():
 
 def test_the_command_shows_a_row_for_each_setting(monkeypatch: pytest.MonkeyPatch):
     """Strict ones together; it ends with 0 where none of them was stale."""
-    monkeypatch.setattr(staleness, "WEAK", {"slow disks": Setting(r=1, w=1, sync_s=0.01)})
+    monkeypatch.setattr(staleness, "WEAK", {"slow-disks": Setting(r=1, w=1, sync_s=0.01)})
     words = ["simulate", "staleness", "--seeds", "3", "--each", "2", "--processes", "1"]
     shown = CliRunner().invoke(root, [*words, "--json"], standalone_mode=False)
     assert shown.return_value == 0
     strict, weak = json.loads(shown.stdout)["rows"]
     assert (strict["name"], strict["stale"], strict["counted_stale"]) == ("strict", 0, 0)
-    assert (weak["name"], weak["r"], weak["counted_stale"] > 0) == ("slow disks", 1, True)
-    assert "slow disks" in CliRunner().invoke(root, words, standalone_mode=False).stdout
+    assert (weak["name"], weak["r"], weak["counted_stale"] > 0) == ("slow-disks", 1, True)
+    assert "slow-disks" in CliRunner().invoke(root, words, standalone_mode=False).stdout
