@@ -108,6 +108,7 @@ class Node:
         self.randomness = randomness
         self.peers = peers
         self.metrics = metrics
+        metrics.replication_factor.value = config.default_n
         self.identity = identity
         self.storage = storage
         self.preference = PreferenceLists(ring)
