@@ -120,6 +120,7 @@ class Records(Desk):
         context = wire.context_of(call.request, bucket, key)
         if context is not None:
             command.context, command.context_hybrid = context.clock, context.hybrid
+            command.context_wrote = context.wrote
         deadline = self.deadline(call, self.timeout_s(options.timeout_s))
         pending: Pending[ReadOutcome] = Pending()
         self._node.read(command, deadline, call.trace, pending.done)

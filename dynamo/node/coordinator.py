@@ -120,8 +120,8 @@ class Coordinator:
             self._account_read(machine)
             if evidence is not None:
                 self.judge.read(command, quorum.level, machine.outcome, evidence, chosen.primaries, _resolver(bucket))
-            if command.context is not None and (machine.fell_behind or isinstance(machine.outcome, ReadOutcome)):
-                self.judge.session(quorum.level, kept=not machine.fell_behind)
+            if command.context and (machine.fell_short is not None or isinstance(machine.outcome, ReadOutcome)):
+                self.judge.session(command, quorum.level, machine.fell_short)
 
         self._driver.run(machine, deadline, trace, done, drained)
 

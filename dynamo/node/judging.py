@@ -22,6 +22,7 @@ from dynamo.replication.read_repair import Resolve
 from dynamo.replication.remote_clock import RemoteClock
 from dynamo.replication.staleness import FRESH, NOBODY_KNOWS, Evidence, Judgement, Views, judged
 from dynamo.telemetry.metrics import Metrics
+from dynamo.versioning.clock import Clock, descends
 
 ANSWER_S = 1.0
 """How long a coordinator may take to say what it acknowledged."""
@@ -98,11 +99,16 @@ class Judge:
         if self.enabled:
             self.recent.chosen(bucket, key, version)
 
-    def session(self, level: str, *, kept: bool) -> None:
-        """A read with a context: whether its first replies would have done."""
-        if self.enabled:
-            verdict = "kept" if kept else "violated"
-            self._series.sessions[level, "monotonic_reads", verdict].value += 1
+    def session(self, command: ReadCommand, level: str, fell_short: Clock | None) -> None:
+        """A read with a context: whether its first replies would have done; if not, what they had seen."""
+        if not self.enabled or command.context is None:
+            return
+        wrote = command.context_wrote
+        others = {actor: counter for actor, counter in command.context.items() if counter > wrote.get(actor, 0)}
+        for guarantee, demanded in (("read_your_writes", wrote), ("monotonic_reads", others)):
+            if demanded:
+                kept = fell_short is None or descends(fell_short, demanded)
+                self._series.sessions[level, guarantee, "kept" if kept else "violated"].value += 1
 
     def watched(self, command: WriteCommand, bucket: BucketProperties, minted: Minted) -> list[float] | None:
         """Take note of a write that begins. If it is one of the sample: a list for the times of its acknowledgements,

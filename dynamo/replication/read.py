@@ -59,7 +59,7 @@ class QuorumRead:
         "_repairing",
         "_sources",
         "evidence",
-        "fell_behind",
+        "fell_short",
         "hedge",
         "mismatched",
         "outcome",
@@ -96,8 +96,8 @@ class QuorumRead:
         """Primaries whose copy is damaged."""
         self._behind = False
         """Whether a quorum has answered that had not seen the context."""
-        self.fell_behind = False
-        """Whether one ever had not."""
+        self.fell_short: Clock | None = None
+        """What the first quorum had seen, if that was not the context."""
         self.evidence: Evidence | None = None
         """All answers as they come, if the read is to be judged."""
         self._repairing = b""
@@ -249,7 +249,9 @@ class QuorumRead:
         if self._context is not None and not descends(self._answers.record.clock, self._context):
             if self._forgettable and self._all_show_nothing():
                 return self._answer()
-            self._behind = self.fell_behind = True
+            self._behind = True
+            if self.fell_short is None:
+                self.fell_short = self._answers.record.clock
             return self._ask_further(now)
         self._behind = False
         stale = self._answers.stale()

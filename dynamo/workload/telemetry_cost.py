@@ -38,8 +38,11 @@ def telemetry_cost(folder: Path, settings: Settings, loop: asyncio.Runner, progr
             yield
 
         fill(filling, ours.endpoints, settings, loop)
-        contenders = [Contender(ours, each) for pair in zip(judging, without, strict=True) for each in pair]
-        rows = interleaved(contenders, settings, loop, progress, switched)
+        rows = []
+        # One pair after the other: a write goes on in the nodes for a while, which would fall to the GET behind it.
+        for pair in zip(judging, without, strict=True):
+            contenders = [Contender(ours, each) for each in pair]
+            rows += interleaved(contenders, settings, loop, progress, switched)
     return Section(
         title=f"Telemetry: {NODES} nodes (N={NODES}) that judge reads, and the same nodes while they do not",
         notes=[f"{settings.connections} connections, closed loop; the default share of reads is judged"],

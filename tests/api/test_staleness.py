@@ -45,3 +45,11 @@ async def test_what_is_no_share(api: Api, share: float):
     """Is refused."""
     reply = await api.json("PUT", f"/v1/buckets/{fresh()}", {"staleness_sample": share})
     assert_problem(reply, 400, "invalid-parameter")
+
+
+async def test_a_session_reads_its_own_write(api: Api):
+    """The context of a write says that it is one; that of a read does not: the metrics tell the two guarantees apart."""
+    at = f"/v1/kv/{fresh()}/k"
+    written = (await api.call("PUT", at, b"v")).headers["Dynamo-Context"]
+    read = (await api.call("GET", at, Dynamo_Context=written)).headers["Dynamo-Context"]
+    assert (await api.call("GET", at, Dynamo_Context=read)).status == 200

@@ -32,6 +32,12 @@ def verdicts(world: World, at: str) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+def sessions(world: World, at: str) -> dict[str, int]:
+    """What a node has counted of sessions; zeros left out."""
+    found = world[at].metrics.staleness.sessions
+    return {" ".join(labels): int(cell.value) for labels, cell in found.items() if cell.value}
+
+
 def whatif(world: World, at: str) -> list[str]:
     """The verdict at one reply, at two, at three, where one read was judged."""
     return [
@@ -170,19 +176,26 @@ def test_a_bucket_has_its_own_share(world: World, share: float | None, judged: i
     assert sum(verdicts(world, "node2").values()) == judged
 
 
-def test_what_a_session_would_have_seen(world: World):
-    """A read with a context is answered new enough; counted is what its first replies would have done."""
-    written = write_to_one(world)
-    assert isinstance(written, WriteOutcome)
-    minted = world["node1"]._coordinator._replica.mint  # the dot that the context names
-    context = {minted.actor: minted.counter}
-    found = world.read("node2", KEY, r=1, context=context)
-    assert isinstance(found, ReadOutcome)
-    assert found.record is not None
-    world.read("node2", KEY, r=1, context=context)
-    sessions = world["node2"].metrics.staleness.sessions
-    assert sessions["one", "monotonic_reads", "violated"].value == 1
-    assert sessions["one", "monotonic_reads", "kept"].value == 1
+@pytest.mark.parametrize(("wrote", "guarantee"), [(True, "read_your_writes"), (False, "monotonic_reads")])
+def test_what_a_session_would_have_seen(world: World, wrote: bool, guarantee: str):
+    """A read with a context is answered new enough; counted is what its first replies would have done.
+
+    Its context says which of it the session wrote itself.
+    """
+    write_to_one(world)
+    context = {world["node1"].replica.mint.actor: 1}
+    for expected in ({"violated": 1}, {"violated": 1, "kept": 1}):
+        found = world.read("node2", KEY, r=1, context=context, context_wrote=context if wrote else {})
+        assert isinstance(found, ReadOutcome)
+        assert found.record is not None
+        assert sessions(world, "node2") == {f"one {guarantee} {verdict}": 1 for verdict in expected}
+
+
+def test_a_context_of_nothing_demands_nothing(world: World):
+    """There is no guarantee to check."""
+    world.write("node1", KEY, b"v", w=3)
+    world.read("node2", KEY, r=1, context={})
+    assert sessions(world, "node2") == {}
 
 
 def test_gauges_tell_share_and_clocks(world: World):
