@@ -50,6 +50,7 @@ bench: $(VENV)/.package ## run the benchmark
 nightly: $(VENV)/.dev ## what takes too long for every change: thousands of seeds, mutants, chaos
 	@$(MAKE) simulate SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
 	@$(MAKE) simulate-cas SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
+	@$(BIN)/dynamo simulate staleness --seeds 5000 --first-seed 100000
 	@$(MAKE) mutants
 	@$(MAKE) chaos
 	@$(MAKE) chaos CHAOS_ARGS="--mode linearizable"

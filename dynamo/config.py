@@ -198,6 +198,21 @@ class BucketsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """Replicas of a bucket that names no number; where the cluster has fewer nodes, as many as it has."""
 
 
+class TelemetrySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Staleness, measured: docs/staleness.md."""
+
+    staleness: bool = True
+    """Whether reads are judged, and what that takes is kept; operators can change it while the node runs."""
+    staleness_sample: float = 0.1
+    """Share of the reads that is judged, for buckets that do not say. A judged read is sent to all N replicas."""
+    acks_remembered: int = 65536
+    """Writes of which this node, as their coordinator, remembers whether and when it acknowledged them."""
+    acks_age_s: float = 60.0
+    """And for how long."""
+    checks_max: int = 1024
+    """Judged reads that may wait for a coordinator's answer; those above are unresolved."""
+
+
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Logs, to standard error."""
 
@@ -223,6 +238,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tombstones: TombstonesSection = TombstonesSection()
     audit: AuditSection = AuditSection()
     buckets: BucketsSection = BucketsSection()
+    telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()
 
     @property

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from dynamo.config import Config, MemberSection, TlsSection
+from dynamo.config import Config, MemberSection, TelemetrySection, TlsSection
 from dynamo.errors import ConfigError
 
 ENV_PREFIX = "DYNAMO__"
@@ -161,6 +161,17 @@ def _limit_problems(config: Config) -> Iterable[str]:
     if not 0 < config.requests.timeout_s <= config.requests.timeout_max_s:
         yield "requests.timeout_s must be above 0 and not above requests.timeout_max_s"
     yield from _size_problems(config)
+    yield from _telemetry_problems(config.telemetry)
+
+
+def _telemetry_problems(telemetry: TelemetrySection) -> Iterable[str]:
+    if not 0 <= telemetry.staleness_sample <= 1:
+        yield "telemetry.staleness_sample must lie between 0 and 1"
+    for name in ("acks_remembered", "checks_max"):
+        if getattr(telemetry, name) < 0:
+            yield f"telemetry.{name} must not be below 0"
+    if not 0 < telemetry.acks_age_s < math.inf:
+        yield f"telemetry.acks_age_s must be a number above 0, not {telemetry.acks_age_s}"
 
 
 def _size_problems(config: Config) -> Iterable[str]:

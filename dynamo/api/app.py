@@ -31,6 +31,7 @@ from dynamo.api.records import Records
 from dynamo.api.registers import Registers
 from dynamo.api.repair_admin import Repairs
 from dynamo.api.request import Request
+from dynamo.api.staleness_admin import Staleness
 from dynamo.api.wire import announced_bytes
 from dynamo.errors import BadRequest, DynamoError, Internal, MethodNotAllowed, RouteNotFound
 from dynamo.node.admission import shed_reason
@@ -205,7 +206,7 @@ def client_app(node: Node) -> App:
 def operations_app(node: Node) -> App:
     """The API for operators and their machines."""
     handlers, hints = admin.Operations(node), Hints(node)
-    audit, repairs = Audit(node), Repairs(node)
+    audit, repairs, staleness = Audit(node), Repairs(node), Staleness(node)
     return App(
         node,
         [
@@ -216,6 +217,7 @@ def operations_app(node: Node) -> App:
             Route("/admin/v1/cluster", {"GET": handlers.cluster}),
             Route("/admin/v1/audit", {"GET": audit.status, "POST": audit.run}),
             Route("/admin/v1/repair", {"GET": repairs.status, "POST": repairs.start}),
+            Route("/admin/v1/staleness", {"GET": staleness.status, "POST": staleness.switch}),
             Route("/admin/v1/hints", {"GET": hints.status}),
             Route("/admin/v1/hints/pause", {"POST": hints.pause}),
             Route("/admin/v1/hints/resume", {"POST": hints.resume}),

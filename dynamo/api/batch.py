@@ -282,6 +282,7 @@ def _read(item: _Item, options: ReadOptions, context: Context | None) -> ReadCom
     command = read_command(options, item.operation.bucket, item.key)
     if context is not None:
         command.context, command.context_hybrid = context.clock, context.hybrid
+        command.context_wrote = context.wrote
     return command
 
 

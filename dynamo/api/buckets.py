@@ -39,6 +39,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ttl_s: int | msgspec.UnsetType = msgspec.UNSET
     value_bytes_max: int | msgspec.UnsetType = msgspec.UNSET
     require_context: bool | msgspec.UnsetType = msgspec.UNSET
+    staleness_sample: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 FIELDS = Wanted.__struct_fields__

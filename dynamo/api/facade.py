@@ -10,6 +10,7 @@ from dynamo.errors import DynamoError
 from dynamo.node.admission import Admission
 from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
+from dynamo.node.judging import JudgeStatus
 from dynamo.node.repairs import RepairBoard
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import (
@@ -75,6 +76,16 @@ class Audit(Protocol):
         """Have a pass made now."""
 
 
+class Judge(Protocol):
+    """What measures how stale reads are."""
+
+    def status(self) -> JudgeStatus:
+        """How it stands."""
+
+    def switch(self, *, on: bool) -> None:
+        """Begin or cease."""
+
+
 class Node(Protocol):
     """One node. Deadlines are absolute seconds of the monotonic clock; `done` may be called before the call returns."""
 
@@ -94,6 +105,8 @@ class Node(Protocol):
     def admission(self) -> Admission: ...
     @property
     def hint_desk(self) -> HintDesk: ...
+    @property
+    def judge(self) -> Judge: ...
     @property
     def repairs(self) -> RepairBoard: ...
     @property

@@ -163,6 +163,7 @@ class Records(Desk):
             context = wire.context_of(call.request, bucket, key)
             assert context is not None, "its field is there"
             command.context, command.context_hybrid = context.clock, context.hybrid
+            command.context_wrote = context.wrote
         pending: Pending[ReadOutcome] = Pending()
         self._node.read(command, self.deadline(call, plan.timeout_s), call.trace, pending.done)
         return pending

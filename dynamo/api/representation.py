@@ -79,7 +79,8 @@ class Shown:
         clock = self.record.clock
         own = (command.request, command.value)
         unread = [s.dot for s in self.record.siblings if (s.request, s.value) != own and s.is_live(self._now_ms)]
-        context = Context(clock, self.record.hybrid_max(), short_of(clock, unread) if unread else None)
+        wrote = {s.actor: s.counter for s in self.record.siblings if (s.request, s.value) == own}
+        context = Context(clock, self.record.hybrid_max(), short_of(clock, unread) if unread else None, wrote)
         return to_token(context, key_hash(self._bucket, self._key))
 
     def tag(self) -> str:

@@ -17,7 +17,7 @@ FOLDER = Path("bench-results")
 @click.command(short_help="measure this machine's cluster, beside a bare server and etcd")
 @click.option(
     "--only",
-    type=click.Choice(["front", "cluster", "etcd", "linearizable", "overload", "slow-replica"]),
+    type=click.Choice(["front", "cluster", "etcd", "linearizable", "overload", "slow-replica", "telemetry"]),
     help="One comparison; etcd has the cluster's rows, too.",
 )
 @click.option(
@@ -53,7 +53,8 @@ def bench(
     front: one node's GET beside a bare aiohttp handler. cluster: three nodes, PUT and GET. etcd: the same beside three
     nodes of etcd, where it is installed. linearizable: changes and reads of linearizable keys, beside etcd's.
     overload: three nodes under up to five times the load that they sustain. slow-replica: the tail of reads with one
-    replica behind 200 ms. Without --only: all but cluster, whose rows etcd has.
+    replica behind 200 ms. telemetry: what it costs to measure staleness. Without --only: all but cluster, whose rows
+    etcd has.
     Medians over the rounds; nothing stays behind.
     """
     from dynamo.workload.benchmark import EVERYTHING, run

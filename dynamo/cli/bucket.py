@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from dynamo.client.client import AsyncClient
     from dynamo.protocol.bucket import BucketProperties
 
-_SHOWN = ("mode", "n", "r", "w", "dw", "pr", "pw", "sloppy", "ttl_s", "value_bytes_max", "require_context")
+_SHOWN = (
+    *("mode", "n", "r", "w", "dw", "pr", "pw", "sloppy", "ttl_s", "value_bytes_max", "require_context"),
+    "staleness_sample",
+)
 
 
 @click.group()
@@ -63,6 +66,7 @@ def show(name: str, endpoints: str, timeout_s: float, as_json: bool) -> int:
 @click.option("--ttl-s", type=click.IntRange(0), help="Seconds that a value lives; 0 is for ever.")
 @click.option("--value-bytes-max", type=click.IntRange(0), help="Largest value; 0 takes the node's limit.")
 @click.option("--require-context/--no-require-context", default=None, help="Refuse writes that have seen nothing.")
+@click.option("--staleness-sample", type=click.FloatRange(0, 1), help="Share of reads that is judged for staleness.")
 @cluster_options
 def create(name: str, endpoints: str, timeout_s: float, as_json: bool, **properties: object) -> int:
     """Make a bucket, or change the named properties of one that exists (mode and n never change)."""

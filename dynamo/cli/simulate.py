@@ -12,6 +12,7 @@ import click
 
 from dynamo.cli.detector import detector
 from dynamo.cli.output import FAILED, OK, as_json_option, emit, note
+from dynamo.cli.staleness import staleness
 
 if TYPE_CHECKING:
     from dynamo.simulation.course import Verdict
@@ -78,6 +79,7 @@ def simulate(
 
 
 simulate.add_command(detector)
+simulate.add_command(staleness)
 
 
 class _Total:

@@ -108,6 +108,7 @@ class BucketOptions(TypedDict, total=False):
     ttl_s: int
     value_bytes_max: int
     require_context: bool
+    staleness_sample: float | None
 
 
 RING_PATH = "/v1/ring"

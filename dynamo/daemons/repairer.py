@@ -157,7 +157,7 @@ class Repairer:
         resume: Position | None = START
         while resume is not None:
             resume = await self._compare_from(pair, bucket, resume, tally, settle_s, haste)
-        self._account(tally)
+        self._account(tally, pair.peer)
         return tally
 
     async def _compare_from(
@@ -194,10 +194,12 @@ class Repairer:
         self._node.compare(exchange, lambda outcome: None if future.done() else future.set_result(outcome))
         return await future
 
-    def _account(self, tally: Tally) -> None:
+    def _account(self, tally: Tally, peer: str) -> None:
         metrics = self._node.metrics
         result = "failed" if tally.failed else "differed" if tally.keys_differing else "equal"
         metrics.repair_exchanges[result].value += 1
+        if not tally.failed:
+            metrics.antientropy_last_success[peer].value = self._node.clock.wall_ms() / 1000
         metrics.repair_keys_compared.value += tally.keys_compared
         metrics.repair_keys_repaired.value += tally.keys_repaired
         metrics.repair_keys_failed.value += tally.keys_failed

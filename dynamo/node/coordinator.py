@@ -25,6 +25,7 @@ from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.chosen import RESOLVERS, check_plain
 from dynamo.node.driver import Driver, Run
+from dynamo.node.judging import Judge
 from dynamo.node.replica import Replica
 from dynamo.node.stand_in import StandIn
 from dynamo.ports import Randomness
@@ -39,6 +40,7 @@ from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import Resolve
 from dynamo.replication.scan import QuorumScan, ScanPage
 from dynamo.replication.sources import Sources
+from dynamo.replication.staleness import Evidence
 from dynamo.replication.write import Acks, Handoff, QuorumWrite
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning.hybrid_time import wall_ms
@@ -78,6 +80,7 @@ class Coordinator:
         self._randomness = randomness
         self._metrics = metrics
         self._last_quorums: dict[str, tuple[BucketProperties, tuple[object, ...], ReadQuorum]] = {}
+        self.judge = Judge(config, driver, metrics)
 
     def read(self, command: ReadCommand, deadline: float, trace: str, done: ReadDone) -> None:
         """A quorum read."""
@@ -88,8 +91,10 @@ class Coordinator:
             partition = preference.partition(command.bucket, command.key)
             is_lone = quorum.needed == 1 and self._node in preference.primaries(partition, bucket.n)
             # A replica that needs no other one has what it needs, whoever else is alive.
-            asks_all = is_lone and self._samples() and bucket.n > 1
-            if is_lone and not asks_all and command.context is None:
+            thrown = self._randomness.random()
+            evidence = Evidence(self._driver.clock.monotonic()) if thrown < self.judge.share(bucket) else None
+            asks_all = (evidence is not None or thrown < self._read_all_share) and bucket.n > 1
+            if is_lone and evidence is None and not asks_all and command.context is None:
                 outcome = self._read_here(command, partition, bucket)
                 if outcome is not None:
                     done(outcome)
@@ -100,7 +105,7 @@ class Coordinator:
             done(error)
             return
         live = chosen.live
-        asks_all = (asks_all if is_lone else self._samples()) and len(live) > 1
+        asks_all = asks_all and len(live) > 1
         if len(live) > quorum.needed:
             live = self.nearest_first(live)
         machine = QuorumRead(
@@ -113,7 +118,16 @@ class Coordinator:
             forgettable=self._is_forgettable(command),
             hedging=self._hedging,
         )
-        self._driver.run(machine, deadline, trace, done, lambda: self._account_read(machine))
+        machine.evidence = evidence
+
+        def drained() -> None:
+            self._account_read(machine)
+            if evidence is not None:
+                self.judge.read(command, quorum.level, machine.outcome, evidence, chosen.primaries, _resolver(bucket))
+            if command.context and (machine.fell_short is not None or isinstance(machine.outcome, ReadOutcome)):
+                self.judge.session(command, quorum.level, machine.fell_short)
+
+        self._driver.run(machine, deadline, trace, done, drained)
 
     def _read_quorum(self, bucket: BucketProperties, command: ReadCommand) -> ReadQuorum:
         """The one that the last read of the bucket had, if it was asked for in the same words. Raises as there."""
@@ -125,10 +139,6 @@ class Coordinator:
         if self._buckets.knows(bucket.name):
             self._last_quorums[bucket.name] = (bucket, words, quorum)
         return quorum
-
-    def _samples(self) -> bool:
-        """Whether this read is one of those that ask all replicas."""
-        return self._randomness.random() < self._read_all_share
 
     def repair(self, bucket: str, key: bytes, peer: str, deadline: float, done: ReadDone) -> None:
         """Bring this node and a peer to the same version of a key: a read of both that repairs before it ends."""
@@ -179,11 +189,13 @@ class Coordinator:
             return
         store = Store(command.bucket, command.key, minted.data, quorum.durable > 0)
         machine = QuorumWrite(self._node, chosen.primaries, store, quorum, deadline, self._handoff(chosen, target))
+        machine.ack_times = self.judge.watched(command, bucket, minted)
 
         def decided(outcome: Acks | DynamoError) -> None:
             if isinstance(outcome, DynamoError):
                 done(outcome)
                 return
+            self.judge.recent.acknowledged(minted.dot, outcome.primaries)
             if outcome.primaries < quorum.needed:
                 self._metrics.sloppy_writes.value += 1
             done(WriteOutcome(minted.data, outcome.primaries, outcome.fallbacks, self._node, minted.repeated))
@@ -309,6 +321,8 @@ class Coordinator:
         for reason in machine.hints:
             self._metrics.write_hints[reason].value += 1
         self._metrics.unkept_shares.value += machine.unkept
+        if machine.ack_times is not None:
+            self.judge.acknowledged(machine.ack_times)
 
 
 def _settling(node: str, run: Run[Acks]) -> Callable[[DynamoError | None], None]:

@@ -12,7 +12,7 @@ from math import inf
 import msgspec
 
 from dynamo.config import Config
-from dynamo.errors import DynamoError, Internal, WrongEpoch
+from dynamo.errors import DynamoError, WrongEpoch
 from dynamo.node.acceptors import Acceptors
 from dynamo.node.admission import Admission
 from dynamo.node.asking import ask
@@ -32,6 +32,7 @@ from dynamo.node.key_queues import ChangeDone, KeyQueues
 from dynamo.node.learning import Learning
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
+from dynamo.node.peer_requests import Handler, PeerRequests
 from dynamo.node.probing import Probing, detector_of
 from dynamo.node.proposals import Proposals, SettledDone
 from dynamo.node.quarantine import Quarantine
@@ -57,16 +58,11 @@ from dynamo.protocol.messages import (
     AskKeys,
     AskRoots,
     AskTree,
-    Buckets,
-    MayReap,
     Message,
     Ping,
-    Pong,
     Probe,
     ProbeFor,
-    Reap,
     Refused,
-    ShareBuckets,
     Status,
     StatusReport,
     TellStores,
@@ -138,21 +134,19 @@ class Node:
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
+        self.judge = self._coordinator.judge
         self._make_linearizable()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
         self._started_at = clock.monotonic()
         self._running = False
-        self._handlers = self._answers_to_peers(Trees(clock, storage, ring.partitions, metrics))
+        requests = PeerRequests(self.buckets, self.reaping, self.status, metrics)
+        self._handlers, self._dispatch = requests.handlers, requests.dispatch
+        self._handlers.update(self._answers_to_peers(Trees(clock, storage, ring.partitions, metrics)))
 
-    def _answers_to_peers(self, trees: Trees) -> dict[type, Callable[..., None]]:
+    def _answers_to_peers(self, trees: Trees) -> dict[type, Handler]:
         """Who handles which message."""
         return {
-            ShareBuckets: self._on_share_buckets,
-            MayReap: self._on_may_reap,
-            Reap: self._on_reap,
-            Ping: self._on_ping,
-            Status: self._on_status,
             TellStores: self.store_ages.tell,
             AskBallots: self.voting.show,
             AskRoots: trees.roots,
@@ -162,6 +156,7 @@ class Node:
             **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
             **self.acceptors.handlers(),
             **self.learning.handlers(),
+            **self.judge.recent.handlers(),
         }
 
     def _make_linearizable(self) -> None:
@@ -175,6 +170,7 @@ class Node:
             self._driver, self.ballots, self.store_ages, self.randomness, self.tidings, self.metrics
         )
         self._proposals = self._make_proposals()
+        self._proposals.on_applied = self.judge.chosen
         franchise = Franchise(self.id, self.preference, self.buckets, self.voting)
         self.acceptors = Acceptors(
             franchise, self.storage, self.replica, self.store_ages, self.floors, self.unlearned, self.metrics
@@ -207,6 +203,7 @@ class Node:
 
     def start(self) -> None:
         """Load what is kept beside the records; from here on requests may come."""
+        self.metrics.replication_factor.value = self.config.default_n
         self.voting.load()
         self.rebuilding.load()
         self.buckets.load()
@@ -356,43 +353,3 @@ class Node:
 
     def _local(self, message: Message, respond: Respond) -> None:
         self._dispatch(message, 0.0, "", respond)
-
-    def _dispatch(self, message: Message, deadline: float, trace: str, respond: Respond) -> None:
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            respond(refusal(Internal(f"a request cannot be a {type(message).__name__}")))
-            return
-        try:
-            handler(message, deadline, trace, respond)
-        except DynamoError as error:
-            self._count(error)
-            respond(refusal(error))
-
-    def _on_share_buckets(self, message: ShareBuckets, deadline: float, trace: str, respond: Respond) -> None:
-        def settled(error: DynamoError | None) -> None:
-            if error is not None:
-                respond(refusal(error))
-            elif message.digest and message.digest != self.buckets.digest():
-                respond(Buckets(self.buckets.everything()))
-            else:
-                respond(Buckets(merged))
-
-        merged = self.buckets.learn(message.buckets, settled)
-
-    def _on_may_reap(self, message: MayReap, deadline: float, trace: str, respond: Respond) -> None:
-        self.reaping.vote(message, respond)
-
-    def _on_reap(self, message: Reap, deadline: float, trace: str, respond: Respond) -> None:
-        self.reaping.remove(message, respond)
-
-    def _on_ping(self, message: Ping, deadline: float, trace: str, respond: Respond) -> None:
-        respond(Pong())
-
-    def _on_status(self, message: Status, deadline: float, trace: str, respond: Respond) -> None:
-        respond(self.status())
-
-    def _count(self, error: DynamoError) -> None:
-        if error.code == "corrupt-value":
-            self.metrics.corrupt_records.value += 1
-        elif error.code == "clock-drift":
-            self.metrics.clock_drift_refusals.value += 1

@@ -32,17 +32,21 @@ from dynamo.protocol.commands import WriteCommand
 from dynamo.protocol.messages import Scan, Scanned, Store
 from dynamo.telemetry.metrics import Metrics
 from dynamo.versioning import siblings
+from dynamo.versioning.clock import Dot
 from dynamo.versioning.record import Record, decode, encode
 
 
 class Minted:
     """A write under way on this node. `on_settled` is called once with None (durable) or the error."""
 
-    __slots__ = ("data", "on_settled", "repeated")
+    __slots__ = ("data", "dot", "on_settled", "previous", "repeated")
 
-    def __init__(self, data: bytes, *, repeated: bool) -> None:
+    def __init__(self, data: bytes, dot: Dot, previous: int = 0, *, repeated: bool) -> None:
         self.data = data
         """The record after the write, in byte form."""
+        self.dot = dot
+        self.previous = previous
+        """Counter of the dot that its actor minted for this key before; 0 if there is none, and of a repeat."""
         self.repeated = repeated
         self.on_settled: Callable[[DynamoError | None], None] = _nobody
 
@@ -116,13 +120,14 @@ class Replica:
         if not self._records.is_in_doubt(base) and self._repeats.is_repeat(
             base.record, command.request, command.value, command.content_type
         ):
-            return self._repeated(base, durable=durable)
+            return self._repeated(base, command.request, durable=durable)
         if bucket.require_context and command.context is None and base.data:
             raise PreconditionRequired("this bucket wants the Dynamo-Context of a read with every write to a known key")
         if command.context is not None:
             self.mint.check(command.context)
         record, data = self.author.compose(base.record, command, bucket, self.mint.dot)
-        minted = Minted(data, repeated=False)
+        dot = (self.mint.actor, self.mint.counter)
+        minted = Minted(data, dot, base.record.clock.get(dot[0], 0), repeated=False)
         noted = self._repeats.remember(record)
         doubt = self._records.quarantine.open.get(base.stored_key)
         self._unsettled.carry_away(base.stored_key)
@@ -236,9 +241,9 @@ class Replica:
             self._metrics.lww_discarded.value += discarded
         return record
 
-    def _repeated(self, base: Base, *, durable: bool) -> Minted:
+    def _repeated(self, base: Base, request: bytes, *, durable: bool) -> Minted:
         self._metrics.repeated_requests.value += 1
-        minted = Minted(base.data or encode(siblings.EMPTY), repeated=True)
+        minted = Minted(base.data or encode(siblings.EMPTY), dot_of(base.record, request), repeated=True)
         self._unsettled.carry_away(base.stored_key)
         change = self._unsettled.begin(base.stored_key, is_new=False)
 
@@ -249,6 +254,11 @@ class Replica:
 
         self._records.barrier(settled, durable=durable)
         return minted
+
+
+def dot_of(record: Record, request: bytes) -> Dot:
+    """The dot of a request's value, if it still stands; that of nobody if not."""
+    return next((sibling.dot for sibling in record.siblings if sibling.request == request), ("", 0))
 
 
 def _nobody(_: DynamoError | None) -> None:

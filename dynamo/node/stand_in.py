@@ -15,7 +15,7 @@ from dynamo.errors import CorruptValue, DynamoError, PreconditionRequired
 from dynamo.node.chosen import check_plain
 from dynamo.node.hint_book import HintBook
 from dynamo.node.repeats import is_shown
-from dynamo.node.replica import Minted, Replica
+from dynamo.node.replica import Minted, Replica, dot_of
 from dynamo.ports import Identity, Randomness
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import WriteCommand
@@ -59,13 +59,14 @@ class StandIn:
         base, data = self._base(target, command)
         if is_shown(base, command.request, command.value, command.content_type):
             self._metrics.repeated_requests.value += 1
-            return self._keep(target, command, Minted(data, repeated=True))
+            return self._keep(target, command, Minted(data, dot_of(base, command.request), repeated=True))
         if bucket.require_context and command.context is None and data:
             raise PreconditionRequired("this bucket wants the Dynamo-Context of a read with every write to a known key")
         place = (target, command.bucket, command.key)
         _, data = self._replica.author.compose(base, command, bucket, lambda clock: self._dot(place, clock))
         self._metrics.stand_in_writes.value += 1
-        return self._keep(target, command, Minted(data, repeated=False))
+        dot = self._last[place]
+        return self._keep(target, command, Minted(data, dot, base.clock.get(dot[0], 0), repeated=False))
 
     def _base(self, target: str, command: WriteCommand) -> tuple[Record, bytes]:
         """What is kept already. A damaged hint is nothing: it will be replaced."""

@@ -58,6 +58,8 @@ class BucketProperties(msgspec.Struct, frozen=True, kw_only=True):
     created: Stamp = NEVER
     changed: Stamp = NEVER
     """`NEVER` where a first write made the bucket, and no client has set anything since."""
+    staleness_sample: float | None = None
+    """Share of its reads, and of its writes, that is looked at to measure staleness; None takes the node's."""
 
 
 def merged(left: BucketProperties, right: BucketProperties) -> BucketProperties:
@@ -112,6 +114,10 @@ def check(bucket: BucketProperties) -> BucketProperties:
         raise InvalidParameter("ttl_s must be 0 (never) or more", parameter="ttl_s")
     if bucket.value_bytes_max < 0:
         raise InvalidParameter("value_bytes_max must be 0 (the node's limit) or more", parameter="value_bytes_max")
+    if bucket.staleness_sample is not None and not 0 <= bucket.staleness_sample <= 1:
+        raise InvalidParameter(
+            "staleness_sample must lie between 0 and 1, or be null (the node's)", parameter="staleness_sample"
+        )
     return _check_linearizable(bucket) if bucket.mode is Mode.LINEARIZABLE else bucket
 
 

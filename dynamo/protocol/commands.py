@@ -40,6 +40,8 @@ class ReadCommand(msgspec.Struct, gc=False, kw_only=True):
     """Answer nothing that has not seen this clock."""
     context_hybrid: int = 0
     """Newest stamp that the context has seen; 0 if it names none."""
+    context_wrote: Clock = {}
+    """What of the context its holder wrote itself."""
 
 
 class WriteCommand(msgspec.Struct, gc=False, kw_only=True, array_like=True):

@@ -285,6 +285,34 @@ class TellStores(msgspec.Struct, tag=43, array_like=True, gc=False):
     stores: list[list[StoreAge]]
 
 
+class AskAcknowledged(msgspec.Struct, tag=45, array_like=True, gc=False):
+    """Which writes of this key have you acknowledged, and when? Answered by Acknowledged, from memory."""
+
+    bucket: str
+    key: bytes
+    spans: list[tuple[str, int, int]]
+    """Actors of yours, each with the counters asked about: those above the first number, up to the second."""
+
+
+class SpanAcks(msgspec.Struct, array_like=True, gc=False):
+    """What a coordinator knows of one span."""
+
+    writes: list[tuple[int, float, int]]
+    """Counters of writes of the key; how many seconds ago each was acknowledged, -1 if it was not; and how many of the
+    key's replicas are known to have had its record on disk then.
+    """
+    unknown_upto: int = 0
+    """Of other counters up to this one, nothing is known any more."""
+
+
+class Acknowledged(msgspec.Struct, tag=46, array_like=True, gc=False):
+    """What is known of each span, in the order asked."""
+
+    clock_s: float
+    """The answerer's monotonic clock at this moment."""
+    spans: list[SpanAcks]
+
+
 Message = (
     Ping
     | Pong
@@ -330,4 +358,6 @@ Message = (
     | Forgotten
     | TellStores
     | LearnMany
+    | AskAcknowledged
+    | Acknowledged
 )

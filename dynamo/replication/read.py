@@ -27,6 +27,7 @@ from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum
 from dynamo.replication.read_repair import Reconciled, Resolve
 from dynamo.replication.sources import Sources
+from dynamo.replication.staleness import Evidence
 from dynamo.versioning.clock import Clock, descends
 from dynamo.versioning.record import Record
 
@@ -57,6 +58,8 @@ class QuorumRead:
         "_repaired",
         "_repairing",
         "_sources",
+        "evidence",
+        "fell_short",
         "hedge",
         "mismatched",
         "outcome",
@@ -93,6 +96,10 @@ class QuorumRead:
         """Primaries whose copy is damaged."""
         self._behind = False
         """Whether a quorum has answered that had not seen the context."""
+        self.fell_short: Clock | None = None
+        """What the first quorum had seen, if that was not the context."""
+        self.evidence: Evidence | None = None
+        """All answers as they come, if the read is to be judged."""
         self._repairing = b""
         self._chosen: Record | None = None
         self._repaired = 0
@@ -131,6 +138,8 @@ class QuorumRead:
             self._answers.add(peer, message.record)
         except CorruptValue as problem:
             return self._on_damage(peer, problem, now)
+        if self.evidence is not None:
+            self.evidence.arrived(peer, message.record, now)
         return self._on_answer(peer, now)
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
@@ -241,6 +250,8 @@ class QuorumRead:
             if self._forgettable and self._all_show_nothing():
                 return self._answer()
             self._behind = True
+            if self.fell_short is None:
+                self.fell_short = self._answers.record.clock
             return self._ask_further(now)
         self._behind = False
         stale = self._answers.stale()

@@ -81,6 +81,7 @@ class QuorumWrite:
         "_store",
         "_stored",
         "_troubled",
+        "ack_times",
         "hints",
         "outcome",
         "unkept",
@@ -128,6 +129,8 @@ class QuorumWrite:
         """Why each share that is kept by now is kept: DOWN, FAILED or SILENT."""
         self.unkept = 0
         """Shares that nobody would keep."""
+        self.ack_times: list[float] | None = None
+        """When it began, then when primaries acknowledged it, if somebody wants to know."""
         self.outcome: Acks | DynamoError | None = None
 
     @property
@@ -149,6 +152,8 @@ class QuorumWrite:
         assert isinstance(message, Stored), message
         if share == peer:
             self._stored[share] = None
+            if self.ack_times is not None:
+                self.ack_times.append(now)
         else:
             self._keep(share, peer)
         return self._go_on(now)

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from dynamo.telemetry.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, Cell, wants_open_metrics
 from dynamo.telemetry.series import Catalogue, HintSeries, PaxosSeries, PeerSeries, RequestSeries
+from dynamo.telemetry.staleness_series import StalenessSeries
 
 OPS = ("get", "put", "delete", "list", "cas")
 """A resolve counts as the compare-and-set that it asks about."""
@@ -76,9 +77,10 @@ class Metrics:
         self._make_audit()
         self._make_sizes()
         self._make_reaping()
-        self._make_repair()
+        self._make_repair(peers)
         self._make_paxos()
         self._make_rejoin()
+        self.staleness = StalenessSeries(self._catalogue, peers)
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -143,6 +145,9 @@ class Metrics:
         repairs = "Replicas that a read brought up to date."
         self.repairs_before_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="before_answer")
         self.repairs_after_answer = self._counter("dynamo_read_repairs_total", repairs, trigger="after_answer")
+        self.replication_factor = self._gauge(
+            "dynamo_replication_factor", "Replicas of each key in buckets that name no number."
+        )
         self.replica_mismatches = self._counter(
             "dynamo_replica_mismatches_total", "Reads whose replicas answered with different versions."
         )
@@ -245,7 +250,7 @@ class Metrics:
         self.hedges = self._counters("dynamo_hedged_reads_total", hedges, "result", HEDGE_RESULTS)
         """By result: one of HEDGE_RESULTS."""
 
-    def _make_repair(self) -> None:
+    def _make_repair(self, peers: Sequence[str]) -> None:
         exchanges = "Comparisons of a partition with a peer that this node began, by what came of them."
         self.repair_exchanges = self._counters("dynamo_repair_exchanges_total", exchanges, "result", EXCHANGE_RESULTS)
         """By result: one of EXCHANGE_RESULTS."""
@@ -262,6 +267,10 @@ class Metrics:
             "dynamo_repair_last_sweep_timestamp_seconds",
             "When all partitions had last been compared with all their replicas; 0 if not since the start.",
         )
+        success = "When a partition had last been compared with the peer to its end; 0 if none was since the start."
+        self.antientropy_last_success = {
+            peer: self._gauge("dynamo_antientropy_last_success_timestamp_seconds", success, peer=peer) for peer in peers
+        }
         self.rebuilding_partitions = self._gauge(
             "dynamo_rebuilding_partitions", "Partitions that a node which began empty has not compared with all others."
         )

@@ -2,7 +2,8 @@
 
 On a PUT or DELETE it says what the client has seen; on a GET it demands an answer at least that new. Token, version 1:
 base64url without padding over one version byte, four bytes checksum (low half of xxh3_64 of the rest) and msgpack
-`[key hash, newest hybrid stamp, clock pairs]`, with the pairs of `seen` behind them where that is less. The key hash
+`[key hash, newest hybrid stamp, clock pairs]`, with the pairs of `seen` behind them where that is less, and those of
+`wrote` behind that (nil where `seen` is no less). The key hash
 binds a token to its key: counters grow per node, so a token of another key would claim to have seen writes it never
 saw, and silently supersede them.
 """
@@ -40,6 +41,9 @@ class Context(msgspec.Struct, gc=False):
     beside the new one, and its client was not shown them.
     """
 
+    wrote: Clock = {}
+    """What of `clock` its holder wrote itself: counters by actor. Decides nothing; tells reads of one's own writes."""
+
     @property
     def superseded(self) -> Clock:
         """What a write that carries this may replace."""
@@ -48,7 +52,8 @@ class Context(msgspec.Struct, gc=False):
     def joined(self, other: Context) -> Context:
         """What a client that holds both has seen."""
         clock, seen = merge(self.clock, other.clock), merge(self.superseded, other.superseded)
-        return Context(clock, max(self.hybrid, other.hybrid), None if seen == clock else seen)
+        wrote = merge(self.wrote, other.wrote)
+        return Context(clock, max(self.hybrid, other.hybrid), None if seen == clock else seen, wrote)
 
 
 class _Body(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -58,6 +63,7 @@ class _Body(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=Fals
     hybrid: _Stamp
     clock: _Pairs
     seen: _Pairs | None = None
+    wrote: _Pairs = []
 
 
 NOTHING = Context({}, 0)
@@ -68,8 +74,12 @@ _decoder = msgspec.msgpack.Decoder(_Body)
 
 def to_token(context: Context, key_hash: int) -> str:
     """The token for `Dynamo-Context`. `key_hash` is `ring.token.key_hash` of the key it speaks of."""
-    said = (key_hash, context.hybrid, canonical(context.clock))
-    body = _encoder.encode(said if context.seen is None else (*said, canonical(context.seen)))
+    said: tuple[object, ...] = (key_hash, context.hybrid, canonical(context.clock))
+    if context.seen is not None or context.wrote:
+        said += (None if context.seen is None else canonical(context.seen),)
+    if context.wrote:
+        said += (canonical(context.wrote),)
+    body = _encoder.encode(said)
     raw = bytes([FORMAT]) + xxh3_64_digest(body)[4:] + body
     return _text(raw)
 
@@ -97,7 +107,8 @@ def from_token(token: str, key_hash: int) -> Context:
         raise BadContext("the context token cannot be read; read the key again") from problem
     if said.key_hash != key_hash:
         raise BadContext("the context token belongs to another key; use the one from this key's last answer")
-    return Context(dict(said.clock), said.hybrid, None if said.seen is None else dict(said.seen))
+    seen = None if said.seen is None else dict(said.seen)
+    return Context(dict(said.clock), said.hybrid, seen, dict(said.wrote))
 
 
 def _text(raw: bytes) -> str:

@@ -22,6 +22,7 @@ from dynamo.workload.machine import facts
 from dynamo.workload.overload import overload
 from dynamo.workload.report import Report, Section
 from dynamo.workload.slow_replica import slow_replica
+from dynamo.workload.telemetry_cost import telemetry_cost
 
 Comparison = Callable[[Path, Settings, asyncio.Runner, Progress], Section]
 
@@ -32,8 +33,9 @@ COMPARISONS: dict[str, Comparison] = {
     "linearizable": linearizable,
     "overload": overload,
     "slow-replica": slow_replica,
+    "telemetry": telemetry_cost,
 }
-EVERYTHING = ("front", "etcd", "linearizable", "overload", "slow-replica")
+EVERYTHING = ("front", "etcd", "linearizable", "overload", "slow-replica", "telemetry")
 """Together these measure all there is: `etcd` has our cluster's rows, too."""
 
 

@@ -25,6 +25,7 @@ from dynamo.layout.register import ABSENT, Register
 from dynamo.node.admission import Admission
 from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
+from dynamo.node.judging import JudgeStatus
 from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.repairs import RepairBoard
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -123,6 +124,18 @@ class FakeAudit:
         self.running = True
 
 
+class FakeJudge:
+    """A judge that only knows whether it is on."""
+
+    enabled = True
+
+    def status(self) -> JudgeStatus:
+        return JudgeStatus(self.enabled, 0.1, 2, 34)
+
+    def switch(self, *, on: bool) -> None:
+        self.enabled = on
+
+
 class FakeNode:
     def __init__(self, config: Config) -> None:
         cluster = msgspec.structs.replace(config.cluster, members=MEMBERS, partitions=16)
@@ -138,6 +151,7 @@ class FakeNode:
         self.hint_desk = HintDesk()
         self.repairs = RepairBoard(_Clock(), Rebuilding(16, 0, _Clock(), None), enabled=True)
         self.audit = FakeAudit()
+        self.judge = FakeJudge()
         self.records: dict[tuple[str, bytes], Record] = {}
         self.registers: dict[tuple[str, bytes], Register] = {}
         self.commands: list[ReadCommand | WriteCommand | ChangeCommand | ListCommand] = []

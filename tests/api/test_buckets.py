@@ -14,6 +14,7 @@ DEFAULTS = {
     "ttl_s": 0,
     "value_bytes_max": 0,
     "require_context": False,
+    "staleness_sample": None,
 }
 
 

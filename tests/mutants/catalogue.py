@@ -28,6 +28,7 @@ from dynamo.replication.write import QuorumWrite
 from dynamo.simulation import disk
 from tests.mutants.mutant import Mutant, Taken
 from tests.mutants.paxos_table import PAXOS
+from tests.mutants.staleness_table import STALENESS
 from tests.mutants.store_log import LOG
 
 MECHANISMS = "tests/simulation/test_mechanisms.py"
@@ -198,4 +199,5 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *LOG,
     *PAXOS,
+    *STALENESS,
 )

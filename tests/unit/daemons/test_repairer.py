@@ -8,7 +8,7 @@ from dynamo.daemons.repairer import Repairer
 from dynamo.errors import StorageFull
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.messages import AskRoots, Store
-from tests.unit.node.world import World
+from tests.unit.node.world import START_MS, World
 
 KEYS = [b"user%d" % number for number in range(12)]
 
@@ -66,6 +66,8 @@ async def test_a_run_repairs_what_differs(world, turning):
     assert node.metrics.repair_keys_repaired.value == run.tally.keys_repaired
     assert node.metrics.repair_exchanges["differed"].value + node.metrics.repair_exchanges["equal"].value == 8
     assert node.repairs.last_full_sweep_at is not None
+    successes = node.metrics.antientropy_last_success
+    assert {peer: cell.value for peer, cell in successes.items()} == dict.fromkeys(("node1", "node2"), START_MS / 1000)
 
 
 async def test_a_run_repairs_the_other_side_too(world, turning):

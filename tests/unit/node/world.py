@@ -11,21 +11,17 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from dynamo.config import (
-    AuditSection,
-    BucketsSection,
     ClusterSection,
     Config,
-    HintsSection,
-    LimitsSection,
     MemberSection,
     NodeSection,
     RequestsSection,
     StorageSection,
-    TombstonesSection,
 )
 from dynamo.errors import DynamoError, StorageFull
 from dynamo.layout import note
@@ -264,26 +260,18 @@ def config_of(
     *,
     partitions: int = 8,
     requests: RequestsSection | None = None,
-    limits: LimitsSection | None = None,
-    buckets: BucketsSection | None = None,
-    audit: AuditSection | None = None,
-    hints: HintsSection | None = None,
-    tombstones: TombstonesSection | None = None,
     durability: str = "sync",
+    **sections: Any,
 ) -> Config:
-    """A configuration of node1, node2, ... that samples no reads, unless it is told to."""
+    """A configuration of node1, node2, ... that samples no reads, unless it is told to. Other sections by name."""
     return Config(
         node=NodeSection(id=node),
         cluster=ClusterSection(
             partitions=partitions, members=tuple(MemberSection(id=f"node{i + 1}") for i in range(nodes))
         ),
         storage=StorageSection(durability=durability),
-        limits=limits or LimitsSection(),
         requests=requests or RequestsSection(read_all_share=0.0),
-        buckets=buckets or BucketsSection(),
-        audit=audit or AuditSection(),
-        hints=hints or HintsSection(),
-        tombstones=tombstones or TombstonesSection(),
+        **sections,
     )
 
 

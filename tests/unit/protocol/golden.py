@@ -9,6 +9,8 @@ from __future__ import annotations
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import Consistency, WriteCommand, WriteOutcome
 from dynamo.protocol.messages import (
+    Acknowledged,
+    AskAcknowledged,
     AskKeys,
     AskRoots,
     AskTree,
@@ -34,6 +36,7 @@ from dynamo.protocol.messages import (
     Scan,
     Scanned,
     ShareBuckets,
+    SpanAcks,
     Status,
     StatusReport,
     Store,
@@ -49,7 +52,15 @@ DEAD = DeadKey("carts", b"k", 255)
 AGE = StoreAge("node2", "s", 3, "r", 7)
 AGE_BYTES = "95 a56e6f646532 a173 03 a172 07"
 BUCKET = BucketProperties(
-    name="carts", mode=Mode.LWW, n=5, r="one", w=2, ttl_s=60, created=(7, "node1"), changed=(9, "node2")
+    name="carts",
+    mode=Mode.LWW,
+    n=5,
+    r="one",
+    w=2,
+    ttl_s=60,
+    created=(7, "node1"),
+    changed=(9, "node2"),
+    staleness_sample=0.5,
 )
 COMMAND = WriteCommand(
     bucket="carts",
@@ -91,10 +102,11 @@ MESSAGES: list[tuple[Message, str]] = [
     (
         ShareBuckets([BUCKET], 2**63),
         (
-            "93 0b 91 de0010 a46e616d65 a56361727473 a46d6f6465 a36c7777 a16e 05 a172 a36f6e65 a177 02 a26477 00"
+            "93 0b 91 de0011 a46e616d65 a56361727473 a46d6f6465 a36c7777 a16e 05 a172 a36f6e65 a177 02 a26477 00"
             "a27072 00 a27077 00 a6736c6f707079 c3 a574746c5f73 3c af76616c75655f62797465735f6d6178 00"
             "af726571756972655f636f6e74657874 c2 a764656c65746564 c2 aa67656e65726174696f6e 01"
-            "a763726561746564 92 07 a56e6f646531 a76368616e676564 92 09 a56e6f646532 cf8000000000000000"
+            "a763726561746564 92 07 a56e6f646531 a76368616e676564 92 09 a56e6f646532"
+            "b07374616c656e6573735f73616d706c65 cb3fe0000000000000 cf8000000000000000"
         ),
     ),
     (Buckets([]), "92 0c 90"),
@@ -125,6 +137,14 @@ MESSAGES: list[tuple[Message, str]] = [
     *PAXOS,
     (TellStores([[AGE]]), f"92 2b 91 91 {AGE_BYTES}"),
     *LATER,
+    (
+        AskAcknowledged("carts", b"k", [("node1.00000001", 3, 5)]),
+        "94 2d a56361727473 c4016b 91 93 ae6e6f6465312e3030303030303031 03 05",
+    ),
+    (
+        Acknowledged(1.5, [SpanAcks([(5, 0.25, 2), (4, -1.0, 0)], 4)]),
+        "93 2e cb3ff8000000000000 91 92 92 93 05 cb3fd0000000000000 02 93 04 cbbff0000000000000 00 04",
+    ),
 ]
 
 OLDER: list[tuple[Message, str]] = [

@@ -22,6 +22,7 @@ def buckets(draw: st.DrawFn) -> BucketProperties:
         n=draw(st.sampled_from([1, 3])),
         w=draw(QUORUM),
         ttl_s=draw(st.integers(0, 1)),
+        staleness_sample=draw(st.sampled_from([None, 0.0, 1.0])),
         deleted=draw(st.booleans()),
         generation=draw(st.integers(1, 2)),
         created=draw(STAMP),
@@ -159,6 +160,8 @@ def test_a_bad_name_is_refused(name: str):
         ({"pr": 4}, "pr"),
         ({"pw": "most"}, "pw"),
         ({"ttl_s": -1}, "ttl_s"),
+        ({"staleness_sample": -0.1}, "staleness_sample"),
+        ({"staleness_sample": 1.1}, "staleness_sample"),
         ({"value_bytes_max": -1}, "value_bytes_max"),
     ],
 )

@@ -1,4 +1,6 @@
 import re
+import shutil
+import subprocess
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
@@ -9,15 +11,17 @@ from dynamo.protocol.effects import PeerFailure
 from dynamo.telemetry import metrics as catalogue
 from dynamo.telemetry.metrics import Metrics
 from dynamo.telemetry.series import PEER_FAILURES
+from dynamo.telemetry.staleness_series import LEVELS
 
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+PROMTOOL = shutil.which("promtool")
 PEERS = [f"node{i}" for i in range(2, 8)]
 # Rules of the Prometheus project that a reviewer would have to remember.
 UNITS = (
     *("seconds", "bytes", "keys", "total", "info", "up", "size", "siblings", "requests", "hints", "partitions"),
-    *("trips", "changes"),
+    *("trips", "changes", "versions", "ratio"),
     # What has no unit: one of three words, as a number; a degree.
-    *("state", "score"),
+    *("state", "score", "factor"),
 )
 
 
@@ -136,6 +140,41 @@ def test_linearizable_keys_are_counted(metrics):
         cell.value = number
     values = [v for (name, _), v in samples(metrics).items() if name.startswith("dynamo_paxos_") and v >= 1000]
     assert sorted(values) == list(range(1000, 1000 + len(cells)))
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not in PATH. On Debian: apt-get install prometheus")
+def test_promtool_finds_nothing(metrics):
+    """The Prometheus project's own lint, on a page with numbers in it; of our series, not of the library's."""
+    metrics.staleness.levels["one"].count("stale", 0.3, 2)
+    ours = metrics.expose()[0].split(b"# HELP process_", 1)[0]
+    said = subprocess.run([PROMTOOL, "check", "metrics"], input=ours, capture_output=True, timeout=30, check=False)
+    assert (said.returncode, said.stdout, said.stderr) == (0, b"", b"")
+
+
+def test_staleness_is_counted(metrics):
+    """What is not stale is 0 seconds and 0 versions stale; of the unresolved nothing is known; all series are there."""
+    for verdict, age_s, versions in (("fresh", 0, 0), ("inflight", 0, 0), ("unresolved", 0, 0), ("stale", 0.3, 2)):
+        metrics.staleness.levels["one"].count(verdict, age_s, versions)
+    metrics.staleness.whatif[2]["stale"].value += 5
+    metrics.staleness.reply_times[1].observe(0.0)
+    found = samples(metrics)
+    one = ("consistency", "one")
+    checks = {
+        dict(labels)["verdict"]: v
+        for (n, labels), v in found.items()
+        if n.endswith("read_checks_total")
+        if one in labels
+    }
+    assert checks == dict.fromkeys(("fresh", "stale", "inflight", "unresolved"), 1)
+    assert found["dynamo_read_staleness_seconds_bucket", (one, ("le", "0.0"))] == 2
+    assert found["dynamo_read_staleness_seconds_count", (one,)] == 3
+    assert found["dynamo_read_staleness_versions_sum", (one,)] == 2
+    assert found["dynamo_whatif_read_checks_total", (("replies", "3"), ("verdict", "stale"))] == 5
+    assert found["dynamo_whatif_read_duration_seconds_bucket", (("le", "0.0"), ("replies", "2"))] == 1
+    assert ("dynamo_whatif_write_duration_seconds_count", (("acks", "9"),)) in found
+    assert sum(name == "dynamo_session_checks_total" for name, _ in found) == 16
+    levels = {dict(labels)["consistency"] for name, labels in found if name == "dynamo_read_checks_total"}
+    assert levels == set(catalogue.CONSISTENCIES) - {"none"} == set(LEVELS)
 
 
 def test_a_node_stays_under_2000_lines(metrics):

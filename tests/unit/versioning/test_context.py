@@ -15,12 +15,14 @@ KEY = 0x0123456789ABCDEF
 # Format version 1, pinned: clients keep tokens across upgrades of the servers.
 GOLDEN = Context({"n2.00000002": 300, "n1.00000001": 7}, 111411200000065537)
 GOLDEN_TOKEN = "AeYKjFOTzwEjRWeJq83vzwGLz-VoAQABkpKrbjEuMDAwMDAwMDEHkqtuMi4wMDAwMDAwMs0BLA"
+OWN = Context({"a": 2}, 0, None, {"a": 2})
+OWN_TOKEN = "AUqRcWGVzwEjRWeJq83vAJGSoWECwJGSoWEC"
 WRITE_TOKEN = "AXl_nYqUzwEjRWeJq83vAJGSoWECkA"
 ALPHABET = string.ascii_letters + string.digits + "-_"
 
 counters = st.integers(1, 2**63 - 1)
 clocks = st.dictionaries(st.text(max_size=20), counters, max_size=6)
-contexts = st.builds(Context, clocks, st.integers(0, 2**63 - 1), st.none() | clocks)
+contexts = st.builds(Context, clocks, st.integers(0, 2**63 - 1), st.none() | clocks, clocks)
 hashes = st.integers(0, 2**64 - 1)
 
 
@@ -80,12 +82,20 @@ def test_what_was_not_shown_is_not_superseded():
     assert hidden.joined(Context({"a": 5})) == Context({"a": 5, "b": 2}, 7)
 
 
+def test_what_was_written_oneself_stays_known():
+    """Of both, the newest of each actor; it decides nothing."""
+    left, right = Context({"a": 3}, wrote={"a": 3}), Context({"a": 5, "b": 2}, wrote={"a": 2, "b": 2})
+    assert left.joined(right).wrote == {"a": 3, "b": 2}
+    assert left.superseded == {"a": 3}
+
+
 def test_the_format_is_pinned():
     """Version 1, character for character, there and back."""
     assert to_token(GOLDEN, KEY) == GOLDEN_TOKEN
     assert from_token(GOLDEN_TOKEN, KEY) == GOLDEN
     assert to_token(Context({"a": 2}, 0, seen={}), KEY) == WRITE_TOKEN
     assert to_token(NOTHING, 0) == "AfwabcSTAACQ"
+    assert to_token(OWN, KEY) == OWN_TOKEN
 
 
 @pytest.mark.parametrize(
