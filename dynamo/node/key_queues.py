@@ -38,6 +38,8 @@ SHORT_S = 0.05
 """However long rounds take, a change that has more time left is begun: they may take less than they did."""
 
 ChangeDone = Callable[[ChangeOutcome | DynamoError], None]
+Applied = Callable[[str, bytes, int], None]
+"""Told bucket, key and version of each change that this node acknowledges as the one who made it."""
 
 
 class _Waiting:
@@ -75,6 +77,7 @@ class KeyQueues:
         ages: StoreAgeBook,
         randomness: Randomness,
         tidings: Tidings,
+        applied: Applied,
         metrics: Metrics,
     ) -> None:
         self._driver = driver
@@ -82,6 +85,7 @@ class KeyQueues:
         self._ages = ages
         self._randomness = randomness
         self._tidings = tidings
+        self._applied = applied
         self._metrics = metrics
         self._queues: dict[Place, _Queue] = {}
         self._leads = Leads()
@@ -109,7 +113,7 @@ class KeyQueues:
     def _begin(self, place: Place, queue: _Queue) -> None:
         """The next round of the key, if anything waits for it."""
         now = self._driver.clock.monotonic()
-        folded = self._next(queue, now)
+        folded = self._next(place, queue, now)
         if not folded:
             del self._queues[place]
             return
@@ -140,7 +144,7 @@ class KeyQueues:
                 self._leads.keep(place, outcome.lead)
             if outcome.chosen != ZERO:
                 self._tidings.add(place, outcome.chosen, now_ended)
-            self._settle(queue, folded, outcome.results, now_ended, over=now_ended >= deadline)
+            self._settle(place, queue, folded, outcome.results, now_ended, over=now_ended >= deadline)
             queue.busy = False
             if queue.waiting:
                 self._begin(place, queue)
@@ -149,19 +153,28 @@ class KeyQueues:
 
         self._driver.run(machine, deadline, folded[0].trace, ended)
 
-    def _next(self, queue: _Queue, now: float) -> list[_Waiting]:
+    def _next(self, place: Place, queue: _Queue, now: float) -> list[_Waiting]:
         """The changes of the next round. One that has less time than a round takes would only cut it short."""
         folded: list[_Waiting] = []
         while queue.waiting and len(folded) < FOLDED_MAX:
             waiting = queue.waiting.popleft()
             if waiting.change.deadline - now < min(self.pace.p50_s, SHORT_S):
-                self._finish(waiting, _too_late(waiting.change))
+                self._finish(place, waiting, _too_late(waiting.change))
             else:
                 waiting.in_round = True
                 folded.append(waiting)
         return folded
 
-    def _settle(self, queue: _Queue, folded: list[_Waiting], results: list[Result], now: float, *, over: bool) -> None:
+    def _settle(
+        self,
+        place: Place,
+        queue: _Queue,
+        folded: list[_Waiting],
+        results: list[Result],
+        now: float,
+        *,
+        over: bool,
+    ) -> None:
         """Answer the changes of a round that has ended, but those that have time for another one."""
         again: list[_Waiting] = []
         for waiting, result in zip(folded, results, strict=True):
@@ -169,7 +182,7 @@ class KeyQueues:
             if over and _is_open(result) and now < waiting.change.deadline:
                 again.append(waiting)
             else:
-                self._finish(waiting, result)
+                self._finish(place, waiting, result)
         if again:
             queue.waiting.extendleft(reversed(again))
 
@@ -178,13 +191,16 @@ class KeyQueues:
         queue = self._queues.get(place)
         if not waiting.in_round and queue is not None and waiting in queue.waiting:
             queue.waiting.remove(waiting)
-            self._finish(waiting, _too_late(waiting.change))
+            self._finish(place, waiting, _too_late(waiting.change))
 
-    def _finish(self, waiting: _Waiting, result: Result) -> None:
+    def _finish(self, place: Place, waiting: _Waiting, result: Result) -> None:
         if waiting.wakeup is not None:
             waiting.wakeup.cancel()
         if isinstance(result, ChangeOutcome):
             result.coordinator = self._driver.node
+            if result.applied:
+                bucket, key, _ = place
+                self._applied(bucket, key, result.version)
         self._metrics.paxos.changes[_word(result)].value += 1
         waiting.done(result)
 

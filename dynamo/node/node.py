@@ -167,10 +167,15 @@ class Node:
         self.unlearned = Unlearned(self.clock)
         self.tidings = Tidings(self.preference, self.clock, self.wakeups, self.send)
         self.key_queues = KeyQueues(
-            self._driver, self.ballots, self.store_ages, self.randomness, self.tidings, self.metrics
+            self._driver,
+            self.ballots,
+            self.store_ages,
+            self.randomness,
+            self.tidings,
+            self.judge.chosen,
+            self.metrics,
         )
         self._proposals = self._make_proposals()
-        self._proposals.on_applied = self.judge.chosen
         franchise = Franchise(self.id, self.preference, self.buckets, self.voting)
         self.acceptors = Acceptors(
             franchise, self.storage, self.replica, self.store_ages, self.floors, self.unlearned, self.metrics

@@ -82,8 +82,6 @@ class Proposals:
         """How long those take to whom changes were handed."""
         self._avoided: dict[str, float] = {}
         """Nodes that were silent, and until when they are left alone."""
-        self.on_applied = _nobody_listens
-        """Called with bucket, key and version of each change that this node acknowledges as the one who made it."""
         self._forwards = int.from_bytes(randomness.token_bytes(6), "big") << 15
         """Counts forwarded changes, from a number that no other node and no other run begins near."""
 
@@ -162,13 +160,8 @@ class Proposals:
         return tuple(takewhile(lambda node: node != self._driver.node, able))
 
     def _queue(self, place: Place, change: Change, trace: str, done: ChangeDone) -> None:
-        def answered(outcome: ChangeOutcome | DynamoError) -> None:
-            if isinstance(outcome, ChangeOutcome) and outcome.applied:
-                self.on_applied(change.command.bucket, change.command.key, outcome.version)
-            done(outcome)
-
         try:
-            self._queues.add(place, change, trace, answered)
+            self._queues.add(place, change, trace, done)
         except DynamoError as error:
             done(error)
 
@@ -256,10 +249,6 @@ def _stands(command: ChangeCommand, outcome: ChangeOutcome | DynamoError) -> boo
     if isinstance(outcome, DynamoError):
         return isinstance(outcome, (CalledOff, IdempotencyMismatch))
     return outcome.applied or command.action is Action.RESOLVE
-
-
-def _nobody_listens(bucket: str, key: bytes, version: int) -> None:
-    """As long as nobody wants to know."""
 
 
 def _unknown() -> DynamoError:
