@@ -222,7 +222,7 @@ class Connection(web.RequestHandler):
             return
         try:
             data = answer.head() + answer.body(request.method)
-        except ValueError as unfit:
+        except Exception as unfit:  # noqa: BLE001  # it must not reach the node, whose callback this may be
             self.failed(unfit)
             return
         self._stay()
@@ -240,11 +240,11 @@ class Connection(web.RequestHandler):
         """Write an answer that is large, or that the client has to take first, or after which the connection ends."""
         try:
             await answer.prepare(request)
-        except ValueError as unfit:
-            self.failed(unfit)
-            return
         except ConnectionError:
             self.force_close()
+        except Exception as unfit:  # noqa: BLE001  # nobody awaits this
+            self.failed(unfit)
+            return
         if answer.close or self._close or self._force_close:
             self.outbox.flush()
             self.force_close()
