@@ -31,6 +31,7 @@ from dynamo.node.hint_desk import HintDesk
 from dynamo.node.key_queues import ChangeDone, KeyQueues
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
+from dynamo.node.pbs_book import PbsBook
 from dynamo.node.probing import Probing, detector_of
 from dynamo.node.proposals import Proposals, SettledDone
 from dynamo.node.quarantine import Quarantine
@@ -48,13 +49,7 @@ from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Identity, Peers, Randomness, Receiver, Respond, Storage
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.codec import refusal, refused_error
-from dynamo.protocol.commands import (
-    ChangeCommand,
-    ListCommand,
-    ListOutcome,
-    ReadCommand,
-    WriteCommand,
-)
+from dynamo.protocol.commands import ChangeCommand, ListCommand, ListOutcome, ReadCommand, WriteCommand
 from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import (
     AskKeys,
@@ -141,6 +136,7 @@ class Node:
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
+        self.pbs = PbsBook(config, self.preference, self._coordinator.legs)
         self._make_linearizable()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
@@ -150,6 +146,7 @@ class Node:
 
     def _answers_to_peers(self, trees: Trees) -> dict[type, Callable[..., None]]:
         """Who handles which message."""
+        answers = ReplicaAnswers(self.replica, self.hints, self.clock, self.metrics, timed=self.config.pbs.enabled)
         return {
             ShareBuckets: self._on_share_buckets,
             MayReap: self._on_may_reap,
@@ -161,7 +158,7 @@ class Node:
             AskRoots: trees.roots,
             AskTree: trees.tree,
             AskKeys: trees.keys,
-            **ReplicaAnswers(self.replica, self.hints, self.metrics).handlers(),
+            **answers.handlers(),
             **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
             **self.acceptors.handlers(),
         }

@@ -23,6 +23,7 @@ from dynamo.config import (
     LimitsSection,
     MemberSection,
     NodeSection,
+    PbsSection,
     RequestsSection,
     StorageSection,
     TombstonesSection,
@@ -160,8 +161,7 @@ class MemoryIdentity:
     """`ports.Identity`."""
 
     def __init__(self) -> None:
-        self.number = 1
-        self.counter = 0
+        self.number, self.counter = 1, 0
         self.store, self.starts, self.run = "0123456789abcdef", 1, "00000001"
         self.full = False
         self.closed_at: int | None = None
@@ -269,14 +269,14 @@ def config_of(
     audit: AuditSection | None = None,
     hints: HintsSection | None = None,
     tombstones: TombstonesSection | None = None,
+    pbs: PbsSection | None = None,
     durability: str = "sync",
 ) -> Config:
     """A configuration of node1, node2, ... that samples no reads, unless it is told to."""
+    members = tuple(MemberSection(id=f"node{i + 1}") for i in range(nodes))
     return Config(
         node=NodeSection(id=node),
-        cluster=ClusterSection(
-            partitions=partitions, members=tuple(MemberSection(id=f"node{i + 1}") for i in range(nodes))
-        ),
+        cluster=ClusterSection(partitions=partitions, members=members),
         storage=StorageSection(durability=durability),
         limits=limits or LimitsSection(),
         requests=requests or RequestsSection(read_all_share=0.0),
@@ -284,6 +284,7 @@ def config_of(
         audit=audit or AuditSection(),
         hints=hints or HintsSection(),
         tombstones=tombstones or TombstonesSection(),
+        pbs=pbs or PbsSection(),
     )
 
 
