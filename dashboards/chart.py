@@ -91,7 +91,10 @@ def share(part: str, whole: str, by: str) -> str:
 
 
 def quantile(q: float, family: str, by: str) -> str:
-    """A quantile of a histogram, by some labels. `family` has its matchers: `dynamo_x{S,op="get"}`."""
+    """A quantile of a histogram, by some labels. `family` has its matchers: `dynamo_x{S,op="get"}`.
+
+    Nothing where nothing was measured: of nothing it is not a number, and that is not above 0.
+    """
     name, brace, matchers = family.partition("{")
     labels = f"{by}, le" if by else "le"
-    return f"histogram_quantile({q}, sum by ({labels}) (rate({name}_bucket{brace}{matchers}[R])))"
+    return f"(histogram_quantile({q}, sum by ({labels}) (rate({name}_bucket{brace}{matchers}[R]))) >= 0)"

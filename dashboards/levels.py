@@ -16,9 +16,9 @@ _P99 = quantile(0.99, 'dynamo_request_duration_seconds{S,op="get"}', "consistenc
 _P99_RANGE = _P99.replace("[R]", "[$__range]")
 _P99_QUORUM = quantile(0.99, 'dynamo_request_duration_seconds{S,op="get",consistency="quorum"}', "")
 _STALE_ONLY = (
-    "histogram_quantile(0.99, sum by (consistency, le) "
+    "(histogram_quantile(0.99, sum by (consistency, le) "
     '(rate(dynamo_read_staleness_seconds_bucket{S,le!="0.0"}[R])) - on (consistency) group_left () '
-    'sum by (consistency) (rate(dynamo_read_staleness_seconds_bucket{S,le="0.0"}[R])))'
+    'sum by (consistency) (rate(dynamo_read_staleness_seconds_bucket{S,le="0.0"}[R]))) >= 0)'
 )
 
 

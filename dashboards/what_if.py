@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboards.chart import RATIO, SECONDS, Board, Chart, Kind, Query, Section, quantile, share
 
 _QUORUM = "R={{read_replies}} W={{write_acks}}"
+# What is not predicted yet is not a number, and not above 0: so it is left out.
 
 WHAT_IF = Board(
     "dynamo-what-if",
@@ -66,7 +67,7 @@ WHAT_IF = Board(
                     RATIO,
                     (
                         Query(
-                            'min by (read_replies, write_acks) (dynamo_pbs_fresh_ratio{S,after_seconds="0.01"})',
+                            'min by (read_replies, write_acks) (dynamo_pbs_fresh_ratio{S,after_seconds="0.01"} >= 0)',
                             _QUORUM,
                         ),
                     ),
@@ -80,7 +81,7 @@ WHAT_IF = Board(
                     RATIO,
                     (
                         Query(
-                            'avg by (after_seconds) (dynamo_pbs_fresh_ratio{S,read_replies="1",write_acks="1"})',
+                            'avg by (after_seconds) (dynamo_pbs_fresh_ratio{S,read_replies="1",write_acks="1"} >= 0)',
                             "{{after_seconds}}",
                         ),
                     ),
@@ -95,7 +96,7 @@ WHAT_IF = Board(
                     (
                         Query(
                             "max by (read_replies, write_acks) "
-                            '(dynamo_pbs_staleness_bound_seconds{S,probability="0.999"})',
+                            '(dynamo_pbs_staleness_bound_seconds{S,probability="0.999"} >= 0)',
                             _QUORUM,
                         ),
                     ),

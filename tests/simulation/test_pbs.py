@@ -19,7 +19,7 @@ AFTER_S = tuple(seconds for seconds in CURVE_S if seconds == 0 or 0.009 < second
 DELAY_S = 0.015
 FAR_S = 0.02
 SLOW_DISK_S = 0.04
-WRITES = 2000
+WRITES = 1500
 QUIET_S = 0.12
 """After which a write is everywhere."""
 KEYS = [f"k{number}".encode() for number in range(400)]
