@@ -120,6 +120,8 @@ def _panel(chart: Chart, number: int) -> Panel:
         panel = panel.max(chart.most)
     for letter, query in zip(ascii_uppercase, chart.queries, strict=False):
         panel = panel.with_target(_target(chart, query, letter))
+        if query.unit:
+            panel = panel.override_by_name(query.legend, [models.DynamicConfigValue("unit", query.unit)])
     for level, colour in LEVELS.items():
         fixed = models.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})
         panel = panel.override_by_regexp(f"/^{level}\\b/", [fixed])

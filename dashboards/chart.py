@@ -39,6 +39,8 @@ class Query:
 
     expr: str
     legend: str
+    unit: str = ""
+    """Of its column in a table or a plot of points, where that is not the chart's."""
 
     @property
     def promql(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.chart import RATE_UNIT, RATIO, SECONDS, Board, Chart, Kind, Query, Section, quantile, share
+from dashboards.chart import COUNT, RATE_UNIT, RATIO, SECONDS, Board, Chart, Kind, Query, Section, quantile, share
 from dashboards.overview import STALE
 
 _STALE_READS = 'sum by (consistency) (increase(dynamo_read_checks_total{S,verdict="stale"}[$__range]))'
@@ -33,7 +33,7 @@ def _no_staler(bound: str, text: str) -> Query:
 _COMPARED = (
     Query(_RANGE_SHARE, "stale share"),
     Query(_UPPER, "at most (95%)"),
-    Query(_JUDGED, "reads judged"),
+    Query(_JUDGED, "reads judged", COUNT),
 )
 
 LEVELS = Board(
@@ -145,7 +145,7 @@ LEVELS = Board(
                     "One point for each level: how slow (99th percentile) by how stale, over the whole range. "
                     "Everybody wants to be in the corner at the lower left.",
                     RATIO,
-                    (Query(_P99_RANGE, "p99 in seconds"), Query(_RANGE_SHARE, "stale share")),
+                    (Query(_P99_RANGE, "99th percentile", SECONDS), Query(_RANGE_SHARE, "stale share")),
                     Kind.POINTS,
                     height=10,
                     least=None,
