@@ -23,6 +23,7 @@ from dynamo.node.hint_book import HintBook
 from dynamo.node.reaping import Reaping
 from dynamo.protocol.messages import DeadKey
 from dynamo.repair.tombstones import Looks
+from dynamo.replication import legs
 from dynamo.replication.read_repair import Reconciled
 from dynamo.replication.write import QuorumWrite
 from dynamo.simulation import disk
@@ -122,6 +123,10 @@ def no_anti_entropy() -> Taken:
     return patch.object(Repairer, "run_once", idle)
 
 
+def halved_round_trips() -> Taken:
+    return patch.object(legs, "_clock_ahead", lambda _: None)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "read-repair",
@@ -194,6 +199,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "a disk put back from another time is let in",
         no_memory_of_stores,
         (f"{RESURRECTION}::test_a_disk_from_before_the_delete_is_not_let_in",),
+    ),
+    Mutant(
+        "two-ways",
+        "staleness is predicted from halves of round trips",
+        halved_round_trips,
+        ("tests/simulation/test_pbs.py::test_reads_find_what_was_predicted",),
     ),
     *PAXOS,
 )
