@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dashboards.chart import RATIO, SECONDS, Board, Chart, Query, Section
+from dashboards.overview import BUDGET
 
-BUDGET = 0.001
 SLOW_BUDGET = 0.01
 _FAILED = "cluster_op_consistency:dynamo_requests_failed:ratio_rate"
 _SLOW = "cluster_consistency:dynamo_reads_slow:ratio_rate"
