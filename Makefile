@@ -21,7 +21,7 @@ UV_VERSION := 0.13.9
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
+.PHONY: dashboards help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,9 @@ types: $(VENV)/.dev ## mypy --strict
 
 architecture: $(VENV)/.dev ## layers, purity, budgets, names, docs
 	@$(BIN)/python -m pytest -q tests/architecture
+
+dashboards: $(VENV)/.dev ## write the JSON of the dashboards from their program
+	@exec $(BIN)/python -m dashboards
 
 # -- environment ---------------------------------------------------------------------------------------------------
 

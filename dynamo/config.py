@@ -184,6 +184,17 @@ class AuditSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """In this time a node looks at everything it holds once."""
 
 
+class PbsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How stale reads would be, predicted from what messages took lately (docs/pbs.md)."""
+
+    enabled: bool = True
+    """If not, nothing is measured for it either."""
+    period_s: float = 60.0
+    """Pause between predictions."""
+    trials: int = 20_000
+    """Pairs of a write and a read that are drawn for each: a tenth of a second of processor."""
+
+
 class BucketsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Defaults of new buckets, and whether a first write makes one."""
 
@@ -237,6 +248,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     repair: RepairSection = RepairSection()
     tombstones: TombstonesSection = TombstonesSection()
     audit: AuditSection = AuditSection()
+    pbs: PbsSection = PbsSection()
     buckets: BucketsSection = BucketsSection()
     telemetry: TelemetrySection = TelemetrySection()
     log: LogSection = LogSection()

@@ -126,7 +126,7 @@ class Server:
         """Bring everything up. Raises DynamoError or OSError; `stop` is to be called in any case."""
         sys.setswitchinterval(_GIL_SWITCH_S)
         config, member, ring = self.config, self.config.member, ring_of(self.config)
-        metrics = Metrics([m.id for m in ring.members if m.id != member.id], VERSION)
+        metrics = Metrics([m.id for m in ring.members if m.id != member.id], VERSION, config.default_n)
 
         def committed(seconds: float, batches: int) -> None:
             metrics.storage_commit_duration.observe(seconds)

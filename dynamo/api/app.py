@@ -25,6 +25,7 @@ from dynamo.api.hints_admin import Hints
 from dynamo.api.hot_path import Carrying
 from dynamo.api.listing import Listing
 from dynamo.api.locate import Map
+from dynamo.api.pbs_admin import Pbs
 from dynamo.api.plain import PlainRequest
 from dynamo.api.problems import Refusal, outcome_of, problem
 from dynamo.api.records import Records
@@ -216,6 +217,7 @@ def operations_app(node: Node) -> App:
             Route("/version", {"GET": handlers.version}),
             Route("/admin/v1/cluster", {"GET": handlers.cluster}),
             Route("/admin/v1/audit", {"GET": audit.status, "POST": audit.run}),
+            Route("/admin/v1/pbs", {"GET": Pbs(node).show}),
             Route("/admin/v1/repair", {"GET": repairs.status, "POST": repairs.start}),
             Route("/admin/v1/staleness", {"GET": staleness.status, "POST": staleness.switch}),
             Route("/admin/v1/hints", {"GET": hints.status}),

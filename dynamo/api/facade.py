@@ -27,6 +27,7 @@ from dynamo.protocol.messages import StatusReport
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
 from dynamo.telemetry.metrics import Metrics
+from dynamo.telemetry.prediction import Prediction
 
 
 class Buckets(Protocol):
@@ -86,6 +87,18 @@ class Judge(Protocol):
         """Begin or cease."""
 
 
+class Pbs(Protocol):
+    """What this node predicts of staleness."""
+
+    @property
+    def replicas(self) -> int: ...
+    @property
+    def prediction(self) -> Prediction | None: ...
+
+    def why_not(self) -> str:
+        """Why there can be no prediction; empty if there can."""
+
+
 class Node(Protocol):
     """One node. Deadlines are absolute seconds of the monotonic clock; `done` may be called before the call returns."""
 
@@ -101,6 +114,8 @@ class Node(Protocol):
     def buckets(self) -> Buckets: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def pbs(self) -> Pbs: ...
     @property
     def admission(self) -> Admission: ...
     @property

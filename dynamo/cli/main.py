@@ -28,6 +28,7 @@ VERBS = {
     "cluster": Verb("dynamo.cli.cluster:cluster", "how the nodes are"),
     "audit": Verb("dynamo.cli.audit:audit", "verify everything that is stored"),
     "hints": Verb("dynamo.cli.hints:hints", "writes that wait for nodes that were away"),
+    "pbs": Verb("dynamo.cli.pbs:pbs", "how fresh reads would be, as the nodes predict"),
     "repair": Verb("dynamo.cli.repair:repair", "compare replicas now, and see what comparing has come to"),
     "config": Verb("dynamo.cli.config:config", "check and show a node's configuration"),
     "simulate": Verb("dynamo.cli.simulate:simulate", "run clusters on virtual time under random faults"),

@@ -11,6 +11,7 @@ from dynamo.daemons.forgetter import Forgetter
 from dynamo.daemons.gossiper import Gossiper
 from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
+from dynamo.daemons.predictor import Predictor
 from dynamo.daemons.reaper import Reaper
 from dynamo.daemons.rejoiner import Rejoiner
 from dynamo.daemons.repairer import Repairer
@@ -37,6 +38,8 @@ class Supervisor:
         ]
         if node.config.tombstones.reap:
             self._daemons += [Reaper(node), Forgetter(node)]
+        if node.config.pbs.enabled:
+            self._daemons.append(Predictor(node))
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

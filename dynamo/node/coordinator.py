@@ -35,6 +35,7 @@ from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import Fetch, Forward, Scan, Store, Stored
 from dynamo.replication.forward import Forwarding
 from dynamo.replication.hedge import Hedging
+from dynamo.replication.legs import Legs
 from dynamo.replication.quorum import ReadQuorum, WriteQuorum, read_quorum, write_quorum
 from dynamo.replication.read import QuorumRead
 from dynamo.replication.read_repair import Resolve
@@ -74,9 +75,10 @@ class Coordinator:
         self._replica = replica
         self._stand_in = stand_in
         self._driver = driver
-        self._hedging = Hedging(
-            [m.id for m in config.cluster.members if m.id != self._node], config.requests.hedge_share
-        )
+        others = [m.id for m in config.cluster.members if m.id != self._node]
+        self.legs = Legs(others) if config.pbs.enabled else None
+        """What messages took, for predictions of staleness."""
+        self._hedging = Hedging(others, config.requests.hedge_share, self.legs)
         self._randomness = randomness
         self._metrics = metrics
         self._last_quorums: dict[str, tuple[BucketProperties, tuple[object, ...], ReadQuorum]] = {}
@@ -188,7 +190,8 @@ class Coordinator:
             done(error)
             return
         store = Store(command.bucket, command.key, minted.data, quorum.durable > 0)
-        machine = QuorumWrite(self._node, chosen.primaries, store, quorum, deadline, self._handoff(chosen, target))
+        handoff = self._handoff(chosen, target)
+        machine = QuorumWrite(self._node, chosen.primaries, store, quorum, deadline, handoff, self.legs)
         machine.ack_times = self.judge.watched(command, bucket, minted)
 
         def decided(outcome: Acks | DynamoError) -> None:

@@ -32,6 +32,7 @@ from dynamo.node.key_queues import ChangeDone, KeyQueues
 from dynamo.node.learning import Learning
 from dynamo.node.listing import Listing
 from dynamo.node.liveness import Liveness
+from dynamo.node.pbs_book import PbsBook
 from dynamo.node.peer_requests import Handler, PeerRequests
 from dynamo.node.probing import Probing, detector_of
 from dynamo.node.proposals import Proposals, SettledDone
@@ -135,6 +136,7 @@ class Node:
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
         self.judge = self._coordinator.judge
+        self.pbs = PbsBook(config, self.preference, self._coordinator.legs)
         self._make_linearizable()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
@@ -146,13 +148,14 @@ class Node:
 
     def _answers_to_peers(self, trees: Trees) -> dict[type, Handler]:
         """Who handles which message."""
+        answers = ReplicaAnswers(self.replica, self.hints, self.clock, self.metrics, timed=self.config.pbs.enabled)
         return {
             TellStores: self.store_ages.tell,
             AskBallots: self.voting.show,
             AskRoots: trees.roots,
             AskTree: trees.tree,
             AskKeys: trees.keys,
-            **ReplicaAnswers(self.replica, self.hints, self.metrics).handlers(),
+            **answers.handlers(),
             **ForwardedRequests(self.admission, self._coordinator, self._proposals, self.metrics).handlers(),
             **self.acceptors.handlers(),
             **self.learning.handlers(),

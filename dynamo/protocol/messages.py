@@ -54,6 +54,8 @@ class Fetched(msgspec.Struct, tag=4, array_like=True, gc=False):
     """The record in its byte form; empty if there is none."""
 
     record: bytes
+    at_us: int = 0
+    """When it was read, in microseconds of the answerer's monotonic clock; 0 if it does not say."""
 
 
 class Store(msgspec.Struct, tag=5, array_like=True, gc=False):
@@ -70,6 +72,11 @@ class Store(msgspec.Struct, tag=5, array_like=True, gc=False):
 
 class Stored(msgspec.Struct, tag=6, array_like=True, gc=False):
     """It is on disk (or, where async durability was asked for, in the store)."""
+
+    at_us: int = 0
+    """Since when it can be read, in microseconds of the answerer's monotonic clock; 0 if it does not say."""
+    spent_us: int = 0
+    """How long before that the Store had come."""
 
 
 class Forward(msgspec.Struct, tag=7, array_like=True, gc=False):

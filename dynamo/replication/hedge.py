@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from math import frexp, inf, log2
 
+from dynamo.replication.legs import Legs
+
 FLOOR_S = 0.001
 """No answer counts as late before."""
 SAMPLES_MIN = 50
@@ -138,10 +140,12 @@ class Budget:
 class Hedging:
     """What the reads of one node share. `share` 0 switches extra requests off; answers are measured all the same."""
 
-    __slots__ = ("budget", "latencies")
+    __slots__ = ("budget", "latencies", "legs")
 
-    def __init__(self, peers: list[str], share: float) -> None:
+    def __init__(self, peers: list[str], share: float, legs: Legs | None = None) -> None:
         self.latencies = Latencies(peers)
+        self.legs = legs
+        """Where the two ways of each answer are kept, if at all."""
         self.budget = Budget(share) if share > 0 else None
 
     def begin(self, now: float) -> float:

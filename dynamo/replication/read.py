@@ -134,6 +134,8 @@ class QuorumRead:
         assert isinstance(message, Fetched), message
         if self._hedging is not None:
             self._hedging.latencies.observe(peer, now - asked_at)
+            if self._hedging.legs is not None:
+                self._hedging.legs.read(peer, asked_at, message.at_us, now)
         try:
             self._answers.add(peer, message.record)
         except CorruptValue as problem:

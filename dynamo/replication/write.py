@@ -27,6 +27,7 @@ import msgspec
 from dynamo.errors import Applied, DynamoError, QuorumUnavailable, WriteTimeout
 from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Message, Store, Stored
+from dynamo.replication.legs import Legs
 from dynamo.replication.quorum import WriteQuorum
 
 HINT_TIMEOUT_S = 5.0
@@ -68,6 +69,7 @@ class QuorumWrite:
         "_deadline",
         "_hinting",
         "_kept",
+        "_legs",
         "_owing",
         "_own",
         "_possible",
@@ -75,6 +77,7 @@ class QuorumWrite:
         "_quorum",
         "_refusals",
         "_seeking",
+        "_sent_at",
         "_silent_at",
         "_sought",
         "_spare",
@@ -95,6 +98,7 @@ class QuorumWrite:
         quorum: WriteQuorum,
         deadline: float,
         handoff: Handoff | None = None,
+        legs: Legs | None = None,
     ) -> None:
         away = () if handoff is None else handoff.away
         stands_in = coordinator not in primaries and sorted(away) == sorted(primaries)
@@ -109,6 +113,8 @@ class QuorumWrite:
         self._hinting = handoff is not None
         self._spare = [] if handoff is None else list(handoff.spare)
         self._after_s = 0.0 if handoff is None else handoff.after_s
+        self._legs = legs
+        self._sent_at = 0.0
         self._silent_at = inf
         """When whoever has not answered counts as silent."""
         self._owing = {peer: peer for peer in primaries if peer not in away}
@@ -138,6 +144,7 @@ class QuorumWrite:
         return self.outcome is not None and not (self._hinting and (self._owing or self._seeking))
 
     def start(self, now: float) -> Effects:
+        self._sent_at = now
         sends: Effects = [Send(peer, self._store) for peer in self._owing if peer != self._coordinator]
         sends += self._place(now)
         if self._hinting:
@@ -154,9 +161,17 @@ class QuorumWrite:
             self._stored[share] = None
             if self.ack_times is not None:
                 self.ack_times.append(now)
+            if self._legs is not None:
+                self._measure(self._legs, peer, message, now)
         else:
             self._keep(share, peer)
         return self._go_on(now)
+
+    def _measure(self, legs: Legs, peer: str, stored: Stored, now: float) -> None:
+        if peer == self._coordinator:
+            legs.wrote_here(now - self._sent_at)
+        else:
+            legs.wrote(peer, self._sent_at, stored.at_us, stored.spent_us, now)
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
         share = self._owing.pop(peer, None)

@@ -20,6 +20,7 @@ from dynamo.config import (
     MemberSection,
     MembershipSection,
     NodeSection,
+    PbsSection,
     RepairSection,
     RequestsSection,
     StorageSection,
@@ -68,6 +69,8 @@ class Shape(msgspec.Struct):
     """More often than in earnest, as all that follows: a run lasts minutes."""
     tombstones: TombstonesSection = TombstonesSection(age_min_s=5.0, settle_s=10.0, period_s=5.0)
     audit: AuditSection = AuditSection(period_s=20.0)
+    pbs: PbsSection = PbsSection(enabled=False)
+    """Off: a prediction changes nothing of what a run is about, and costs more than all the rest of it."""
 
 
 class Running(msgspec.Struct):
@@ -271,6 +274,7 @@ class Cluster:
             repair=self.shape.repair,
             tombstones=self.shape.tombstones,
             audit=self.shape.audit,
+            pbs=self.shape.pbs,
         )
 
 

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from dynamo.telemetry.exposition import OPEN_METRICS_TYPE, TEXT_TYPE, Cell, wants_open_metrics
+from dynamo.telemetry.pbs_series import PbsSeries
 from dynamo.telemetry.series import Catalogue, HintSeries, PaxosSeries, PeerSeries, RequestSeries
 from dynamo.telemetry.staleness_series import StalenessSeries
 
@@ -60,9 +61,9 @@ SIBLING_BOUNDS = (0, 1, 2, 3, 5, 10, 100)
 
 
 class Metrics:
-    """All series of one node. `peers` are the ids of the other members."""
+    """All series of one node. `peers` are the ids of the other members, `replicas` those of the default bucket."""
 
-    def __init__(self, peers: Sequence[str], version: str) -> None:
+    def __init__(self, peers: Sequence[str], version: str, replicas: int = 3) -> None:
         self._catalogue = Catalogue()
         self._refresh: list[Callable[[], None]] = []
         build = {"version": version, "python": platform.python_version()}
@@ -81,6 +82,7 @@ class Metrics:
         self._make_paxos()
         self._make_rejoin()
         self.staleness = StalenessSeries(self._catalogue, peers)
+        self.pbs = PbsSeries(self._catalogue, replicas)
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)

@@ -26,6 +26,7 @@ from dynamo.node.admission import Admission
 from dynamo.node.audit_book import AuditStatus
 from dynamo.node.hint_desk import HintStatus
 from dynamo.node.judging import JudgeStatus
+from dynamo.node.pbs_book import PbsBook
 from dynamo.node.rebuilding import Rebuilding
 from dynamo.node.repairs import RepairBoard
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -40,6 +41,7 @@ from dynamo.protocol.commands import (
     WriteOutcome,
 )
 from dynamo.protocol.messages import MemberState, StatusReport
+from dynamo.replication.legs import Legs
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, first_ring
@@ -152,6 +154,7 @@ class FakeNode:
         self.repairs = RepairBoard(_Clock(), Rebuilding(16, 0, _Clock(), None), enabled=True)
         self.audit = FakeAudit()
         self.judge = FakeJudge()
+        self.pbs = PbsBook(self.config, self.preference, Legs(["node2", "node3", "node4"]))
         self.records: dict[tuple[str, bytes], Record] = {}
         self.registers: dict[tuple[str, bytes], Register] = {}
         self.commands: list[ReadCommand | WriteCommand | ChangeCommand | ListCommand] = []

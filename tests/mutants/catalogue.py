@@ -23,6 +23,7 @@ from dynamo.node.hint_book import HintBook
 from dynamo.node.reaping import Reaping
 from dynamo.protocol.messages import DeadKey
 from dynamo.repair.tombstones import Looks
+from dynamo.replication import legs
 from dynamo.replication.read_repair import Reconciled
 from dynamo.replication.write import QuorumWrite
 from dynamo.simulation import disk
@@ -124,6 +125,10 @@ def no_anti_entropy() -> Taken:
     return patch.object(Repairer, "run_once", idle)
 
 
+def halved_round_trips() -> Taken:
+    return patch.object(legs, "_clock_ahead", lambda _: None)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "read-repair",
@@ -198,6 +203,12 @@ MUTANTS: tuple[Mutant, ...] = (
         (f"{RESURRECTION}::test_a_disk_from_before_the_delete_is_not_let_in",),
     ),
     *LOG,
+    Mutant(
+        "two-ways",
+        "staleness is predicted from halves of round trips",
+        halved_round_trips,
+        ("tests/simulation/test_pbs.py::test_reads_find_what_was_predicted",),
+    ),
     *PAXOS,
     *STALENESS,
 )

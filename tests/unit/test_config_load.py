@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path):
         ("[[cluster.members]]\nid='node1'\nzon='a'", "did you mean cluster.members.zone?"),
         (
             "[zzz]",
-            "there are audit, buckets, cluster, hints, http, limits, listen, log, membership, node, repair, requests, ",
+            "there are audit, buckets, cluster, hints, http, limits, listen, log, membership, node, pbs, repair, ",
         ),
     ],
 )

@@ -156,8 +156,7 @@ class MemoryIdentity:
     """`ports.Identity`."""
 
     def __init__(self) -> None:
-        self.number = 1
-        self.counter = 0
+        self.number, self.counter = 1, 0
         self.store, self.starts, self.run = "0123456789abcdef", 1, "00000001"
         self.full = False
         self.closed_at: int | None = None
@@ -264,11 +263,10 @@ def config_of(
     **sections: Any,
 ) -> Config:
     """A configuration of node1, node2, ... that samples no reads, unless it is told to. Other sections by name."""
+    members = tuple(MemberSection(id=f"node{i + 1}") for i in range(nodes))
     return Config(
         node=NodeSection(id=node),
-        cluster=ClusterSection(
-            partitions=partitions, members=tuple(MemberSection(id=f"node{i + 1}") for i in range(nodes))
-        ),
+        cluster=ClusterSection(partitions=partitions, members=members),
         storage=StorageSection(durability=durability),
         requests=requests or RequestsSection(read_all_share=0.0),
         **sections,

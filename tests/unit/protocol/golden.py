@@ -83,9 +83,9 @@ MESSAGES: list[tuple[Message, str]] = [
     (Ping(), "91 01"),
     (Pong(), "91 02"),
     (Fetch("carts", b"k", "node3", True), "95 03 a56361727473 c4016b a56e6f646533 c3"),
-    (Fetched(b"rec"), "92 04 c403726563"),
+    (Fetched(b"rec", 100_000_007), "93 04 c403726563 ce05f5e107"),
     (Store("carts", b"k", b"rec", False, "node3"), "96 05 a56361727473 c4016b c403726563 c2 a56e6f646533"),
-    (Stored(), "91 06"),
+    (Stored(100_000_007, 1500), "93 06 ce05f5e107 cd05dc"),
     (
         Forward(COMMAND),
         (
@@ -150,6 +150,8 @@ MESSAGES: list[tuple[Message, str]] = [
 OLDER: list[tuple[Message, str]] = [
     (Fetch("carts", b"k"), "93 03 a56361727473 c4016b"),
     (Store("carts", b"k", b"rec"), "94 05 a56361727473 c4016b c403726563"),
+    (Fetched(b"rec"), "92 04 c403726563"),
+    (Stored(), "91 06"),
     (ShareBuckets([]), "92 0b 90"),
     (
         StatusReport("node1", "0.1.0", 3, "00000001", ["node2"], 5, 4096, 1.5),

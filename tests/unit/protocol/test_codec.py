@@ -23,10 +23,10 @@ from dynamo.protocol.codec import (
 from dynamo.protocol.messages import Fetch, Fetched, Refused, StoreAge
 
 FRAME = bytes.fromhex(
-    "00000025"  # 37 bytes follow
+    "00000026"  # 38 bytes follow
     "92"  # two envelopes
     "96 01 c2 03 cd05dc a57265712d31 95 03 a56361727473 c4016b a0 c2"
-    "96 01 c3 03 00 a0 92 04 c400"
+    "96 01 c3 03 00 a0 93 04 c400 00"
 )
 ENVELOPES = [
     Envelope(1, False, 3, 1500, "req-1", Fetch("carts", b"k")),
