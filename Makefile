@@ -45,7 +45,7 @@ mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
 	@exec $(BIN)/python -m tests.mutants $(MUTANTS)
 
 bench: $(VENV)/.package ## run the benchmark
-	@exec $(BIN)/dynamo bench $(BENCH_ARGS)
+	@exec $(BIN)/dynamo bench store $(BENCH_ARGS)
 
 nightly: $(VENV)/.dev ## what takes too long for every change: thousands of seeds, mutants, chaos
 	@$(MAKE) simulate SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"

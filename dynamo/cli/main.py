@@ -33,7 +33,7 @@ VERBS = {
     "config": Verb("dynamo.cli.config:config", "check and show a node's configuration"),
     "simulate": Verb("dynamo.cli.simulate:simulate", "run clusters on virtual time under random faults"),
     "check": Verb("dynamo.cli.check:check", "whether a recorded history is linearizable"),
-    "bench": Verb("dynamo.cli.bench:bench", "measure this machine, beside a bare server and etcd"),
+    "bench": Verb("dynamo.cli.bench:bench", "put a load on a cluster and measure; compare results"),
 }
 
 root = LazyGroup(

@@ -30,7 +30,19 @@ TELEMETRY = frozenset({"telemetry"})
 BELOW_ASSEMBLY = (
     UP_TO_MACHINES
     | TELEMETRY
-    | {"node", "daemons", "storage", "transport", "api", "checker", "client", "workload", "simulation"}
+    | {
+        "node",
+        "daemons",
+        "storage",
+        "transport",
+        "api",
+        "checker",
+        "client",
+        "workload",
+        "load",
+        "report",
+        "simulation",
+    }
 )
 
 # Encoding and hashing are arithmetic: no clock, no IO. Everything else from outside stays above layer 5.
@@ -74,6 +86,9 @@ ROOMS: dict[str, Room] = {
     "checker": Room(None, frozenset(), packages=ARITHMETIC),
     "client": Room(None, UP_TO_LANGUAGE),
     "workload": Room(None, WORDS | {"client", "checker"}),
+    # Histograms and their percentiles are the generator's own.
+    "report": Room(None, frozenset({"workload"}), packages=ARITHMETIC),
+    "load": Room(None, WORDS | TELEMETRY | {"client", "checker", "workload", "report"}),
     # Whole nodes on simulated ports: a node is built with its metrics, hence telemetry.
     "simulation": Room(None, UP_TO_MACHINES | {"node", "daemons", "checker", "workload"} | TELEMETRY),
 }
@@ -82,4 +97,4 @@ ROOMS: dict[str, Room] = {
 DETERMINISTIC = frozenset(name for name, room in ROOMS.items() if room.pure) | {"node", "daemons", "simulation"}
 
 # Rooms whose files each have a unit test of their own.
-MIRRORED = UP_TO_MACHINES | {"client", "checker", "workload"}
+MIRRORED = UP_TO_MACHINES | {"client", "checker", "workload", "load", "report"}
