@@ -135,8 +135,7 @@ class Node:
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
         self._coordinator = self._make_coordinator()
-        self.judge = self._coordinator.judge
-        self.pbs = PbsBook(config, self.preference, self._coordinator.legs)
+        self._make_measures_of_staleness()
         self._make_linearizable()
         self._listing = Listing(clock, self.preference, self._coordinator)
         self._bucket_changes = BucketChanges(self.id, ring, peers, self.buckets, self._listing)
@@ -161,6 +160,10 @@ class Node:
             **self.learning.handlers(),
             **self.judge.recent.handlers(),
         }
+
+    def _make_measures_of_staleness(self) -> None:
+        self.judge = self._coordinator.judge
+        self.pbs = PbsBook(self.config, self.preference, self._coordinator.legs)
 
     def _make_linearizable(self) -> None:
         """Both sides of Paxos: the acceptor, and what proposes; and how it is known what was chosen."""
