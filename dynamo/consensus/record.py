@@ -7,9 +7,11 @@ chain, so merging them keeps the later one, and repair that knows nothing of Pax
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dynamo.layout.register import Face
 from dynamo.versioning.hybrid_time import stamp
-from dynamo.versioning.record import Record, Sibling
+from dynamo.versioning.record import Record, Sibling, digest
 
 CHOSEN = "~"
 """Actor of all versions that were agreed on."""
@@ -30,6 +32,12 @@ def as_record(register: Face) -> Record:
         request=register.request,
     )
     return Record({CHOSEN: version}, [sibling])
+
+
+@lru_cache(maxsize=4096)
+def digest_of(version: int, *, deleted: bool) -> int:
+    """`digest` of the record that shows this version, which looks at nothing else. The same few of many keys."""
+    return digest(Record({CHOSEN: version}, [Sibling(CHOSEN, version, 0, None if deleted else b"")]))
 
 
 def is_chosen_form(record: Record) -> bool:

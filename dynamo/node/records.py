@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
+
 from dynamo.errors import CorruptValue, DynamoError, StorageRefused
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
 from dynamo.layout.keyspaces import (
@@ -43,6 +45,16 @@ class Base:
         self.stored_key = stored_key
         self.data = data
         self.record = decode(data) if data else EMPTY
+
+
+class Replacement(msgspec.Struct, gc=False):
+    """A record in byte form that takes the place of another; of both the digests, which is all that a leaf needs."""
+
+    stored_key: bytes
+    data: bytes
+    digest: int
+    before: int | None
+    """Of what it replaces; None if there is nothing."""
 
 
 class Records:
@@ -125,34 +137,33 @@ class Records:
 
     def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
         """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
-        stored = base.stored_key
-        stored_leaf, leaf = self._leaf(base, record, {})
-        changes = ((Keyspace.RECORDS, stored, data), (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)))
+        before = digest(base.record) if base.data else None
+        changes = self._changes((Replacement(base.stored_key, data, digest(record), before),))
         self._storage.write(changes, durable or self._sync, typed(done))
 
-    def replace_all_unsynced(self, changed: Iterable[tuple[Base, Record]], done: Done) -> None:
-        """The same for several keys at once, and for what another keyspace has on disk already: nobody waits for a sync
-        of its own. No key may be in it twice.
+    def replace_all_unsynced(self, replacements: Iterable[Replacement], done: Done) -> None:
+        """Replace several at once, with what another keyspace has on disk already: nobody waits for a sync of its own.
+        No key may be in it twice.
         """
+        self._storage.write(self._changes(replacements), False, typed(done))
+
+    def _changes(self, replacements: Iterable[Replacement]) -> list[Change]:
+        """The records, and their leaves, each of which is read and written once."""
         changes: list[Change] = []
         leaves: dict[bytes, int] = {}
-        for base, record in changed:
-            changes.append((Keyspace.RECORDS, base.stored_key, encode(record)))
-            stored_leaf, leaf = self._leaf(base, record, leaves)
-            leaves[stored_leaf] = leaf
-        changes += ((Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)) for stored_leaf, leaf in leaves.items())
-        self._storage.write(changes, False, typed(done))
-
-    def _leaf(self, base: Base, record: Record, leaves: dict[bytes, int]) -> tuple[bytes, int]:
-        """Key and value of the leaf once `record` has taken the place of `base`; `leaves` are newer than the store."""
-        place = place_of(base.stored_key)
-        stored_leaf = digest_key_of(base.stored_key, leaf_of(place))
-        leaf = leaves.get(stored_leaf)
-        if leaf is None:
-            leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
-        if base.data:
-            leaf ^= contribution(place, digest(base.record))
-        return stored_leaf, leaf ^ contribution(place, digest(record))
+        for new in replacements:
+            stored = new.stored_key
+            changes.append((Keyspace.RECORDS, stored, new.data))
+            place = place_of(stored)
+            stored_leaf = digest_key_of(stored, leaf_of(place))
+            leaf = leaves.get(stored_leaf)
+            if leaf is None:
+                leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
+            if new.before is not None:
+                leaf ^= contribution(place, new.before)
+            leaves[stored_leaf] = leaf ^ contribution(place, new.digest)
+        changes += [(Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)) for stored_leaf, leaf in leaves.items()]
+        return changes
 
     def remove(self, base: Base, done: Done) -> None:
         """Forget a record, with its part of the leaf, durably. What may be forgotten: `repair/tombstones.py`."""
