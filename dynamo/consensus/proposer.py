@@ -133,7 +133,7 @@ class Proposer:
         pace: Pace,
     ) -> None:
         self._node = node
-        self._peers = sorted(primaries, key=lambda peer: peer == node)
+        self._peers = sorted(primaries, key=node.__eq__)
         """This node last: what crosses the network leaves before the own disk is kept busy."""
         self._needed = majority_of(len(primaries))
         self._bucket = bucket

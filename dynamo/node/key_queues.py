@@ -113,20 +113,21 @@ class KeyQueues:
     def _begin(self, place: Place, queue: _Queue) -> None:
         """The next round of the key, if anything waits for it."""
         now = self._driver.clock.monotonic()
-        folded = self._next(place, queue, now)
+        folded = self._next(queue, now)
         if not folded:
             del self._queues[place]
             return
         queue.busy = True
         self._tidings.before_round(place, now)
-        bucket, key, primaries = place
+        _, primaries = place
+        command = folded[0].change.command
         lead = self._leads.take(place, self._ages.stores)
         deadline = min(waiting.change.deadline for waiting in folded)
         machine = Proposer(
             self._driver.node,
             primaries,
-            bucket,
-            key,
+            command.bucket,
+            command.key,
             [waiting.change for waiting in folded],
             self._ballots,
             deadline,
@@ -144,7 +145,7 @@ class KeyQueues:
                 self._leads.keep(place, outcome.lead)
             if outcome.chosen != ZERO:
                 self._tidings.add(place, outcome.chosen, now_ended)
-            self._settle(place, queue, folded, outcome.results, now_ended, over=now_ended >= deadline)
+            self._settle(queue, folded, outcome.results, now_ended, over=now_ended >= deadline)
             queue.busy = False
             if queue.waiting:
                 self._begin(place, queue)
@@ -153,27 +154,20 @@ class KeyQueues:
 
         self._driver.run(machine, deadline, folded[0].trace, ended)
 
-    def _next(self, place: Place, queue: _Queue, now: float) -> list[_Waiting]:
+    def _next(self, queue: _Queue, now: float) -> list[_Waiting]:
         """The changes of the next round. One that has less time than a round takes would only cut it short."""
         folded: list[_Waiting] = []
         while queue.waiting and len(folded) < FOLDED_MAX:
             waiting = queue.waiting.popleft()
             if waiting.change.deadline - now < min(self.pace.p50_s, SHORT_S):
-                self._finish(place, waiting, _too_late(waiting.change))
+                self._finish(waiting, _too_late(waiting.change))
             else:
                 waiting.in_round = True
                 folded.append(waiting)
         return folded
 
     def _settle(
-        self,
-        place: Place,
-        queue: _Queue,
-        folded: list[_Waiting],
-        results: list[Result],
-        now: float,
-        *,
-        over: bool,
+        self, queue: _Queue, folded: list[_Waiting], results: list[Result], now: float, *, over: bool
     ) -> None:
         """Answer the changes of a round that has ended, but those that have time for another one."""
         again: list[_Waiting] = []
@@ -182,7 +176,7 @@ class KeyQueues:
             if over and _is_open(result) and now < waiting.change.deadline:
                 again.append(waiting)
             else:
-                self._finish(place, waiting, result)
+                self._finish(waiting, result)
         if again:
             queue.waiting.extendleft(reversed(again))
 
@@ -191,16 +185,16 @@ class KeyQueues:
         queue = self._queues.get(place)
         if not waiting.in_round and queue is not None and waiting in queue.waiting:
             queue.waiting.remove(waiting)
-            self._finish(place, waiting, _too_late(waiting.change))
+            self._finish(waiting, _too_late(waiting.change))
 
-    def _finish(self, place: Place, waiting: _Waiting, result: Result) -> None:
+    def _finish(self, waiting: _Waiting, result: Result) -> None:
         if waiting.wakeup is not None:
             waiting.wakeup.cancel()
         if isinstance(result, ChangeOutcome):
             result.coordinator = self._driver.node
             if result.applied:
-                bucket, key, _ = place
-                self._applied(bucket, key, result.version)
+                command = waiting.change.command
+                self._applied(command.bucket, command.key, result.version)
         self._metrics.paxos.changes[_word(result)].value += 1
         waiting.done(result)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dynamo.consensus.lead import Lead
 
-Place = tuple[str, bytes, tuple[str, ...]]
-"""Bucket, key and its primaries."""
+Place = tuple[bytes, tuple[str, ...]]
+"""A stored key (`layout/keyspaces.py`) and its primaries."""
 COUNT_MAX = 16384
 BYTES_MAX = 16 * 2**20
 """Of all together, about."""
@@ -49,4 +49,4 @@ class Leads:
 
 def _weight(place: Place, lead: Lead) -> int:
     register = lead.register
-    return _ENTRY_BYTES + len(place[1]) + len(register.value or b"") + _DONE_BYTES * len(register.done)
+    return _ENTRY_BYTES + len(place[0]) + len(register.value or b"") + _DONE_BYTES * len(register.done)

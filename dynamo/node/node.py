@@ -171,7 +171,7 @@ class Node:
         self.ballots = Ballots(self.id, self.clock, self.identity)
         self.floors = Floors(self.storage)
         self.unlearned = Unlearned(self.clock)
-        self.tidings = Tidings(self.preference, self.clock, self.wakeups, self.send)
+        self.tidings = Tidings(self.clock, self.wakeups, self.send)
         self.key_queues = KeyQueues(
             self._driver,
             self.ballots,

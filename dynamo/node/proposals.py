@@ -29,6 +29,7 @@ from dynamo.errors import (
     ValueTooLarge,
     WriteTimeout,
 )
+from dynamo.layout.keyspaces import record_key
 from dynamo.node.buckets import BucketBook
 from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.driver import Driver
@@ -141,7 +142,7 @@ class Proposals:
         chosen = self._chooser.choose(partition, properties.n, fallbacks=False)
         needed = majority_of(len(chosen.primaries))
         chosen.check(needed, needed, sloppy=False, advice="Retry later")
-        return (bucket, key, chosen.primaries), chosen
+        return (record_key(partition, bucket, key), chosen.primaries), chosen
 
     def _check_size(self, command: ChangeCommand) -> None:
         """Raises ValueTooLarge. A register must fit in a frame, as every record does."""

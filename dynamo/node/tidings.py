@@ -11,17 +11,16 @@ Nobody repeats what gets lost, or what a node had not told when it died: those t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from math import inf
 
-from dynamo.layout.keyspaces import record_key
 from dynamo.node.leads import Place
 from dynamo.node.wakeups import Wakeups
 from dynamo.ports import Clock, Receiver
 from dynamo.protocol.effects import PeerError
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import LearnMany
-from dynamo.ring.preference_list import PreferenceLists
 from dynamo.telemetry.logs import Log
 from dynamo.versioning.ballot import Ballot
 
@@ -41,8 +40,7 @@ SendTo = Callable[[str, Message, float, str, Receiver], None]
 class Tidings:
     """One per node. `send` sends to this node, too."""
 
-    def __init__(self, preference: PreferenceLists, clock: Clock, wakeups: Wakeups, send: SendTo) -> None:
-        self._preference = preference
+    def __init__(self, clock: Clock, wakeups: Wakeups, send: SendTo) -> None:
         self._clock = clock
         self._wakeups = wakeups
         self._send = send
@@ -73,14 +71,14 @@ class Tidings:
     def tell(self) -> None:
         """Everything that waits, now."""
         waiting, self._waiting, self._since = self._waiting, {}, inf
-        by_peer: dict[str, list[tuple[bytes, Ballot]]] = {}
-        for (bucket, key, primaries), ballot in waiting.items():
-            stored = record_key(self._preference.partition(bucket, key), bucket, key)
+        by_peer: defaultdict[str, list[tuple[bytes, Ballot]]] = defaultdict(list)
+        for (stored, primaries), ballot in waiting.items():
+            chosen = (stored, ballot)
             for peer in primaries:
-                by_peer.setdefault(peer, []).append((stored, ballot))
+                by_peer[peer].append(chosen)
         deadline = self._clock.monotonic() + PATIENCE_S
-        for peer, chosen in by_peer.items():
-            self._send(peer, LearnMany(chosen), deadline, "", _NOBODY)
+        for peer, told in by_peer.items():
+            self._send(peer, LearnMany(told), deadline, "", _NOBODY)
 
     def _arm(self) -> None:
         self._is_armed = True

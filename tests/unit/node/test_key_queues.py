@@ -15,7 +15,7 @@ KEY = b"k"
 
 
 def place(number: int) -> Place:
-    return ("b", b"%d" % number, ("n1", "n2", "n3"))
+    return (b"\0\0b\0%d" % number, ("n1", "n2", "n3"))
 
 
 def lead(size_bytes: int = 1, stores: int = 7) -> Lead:
