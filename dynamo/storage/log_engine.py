@@ -3,13 +3,17 @@
     queued groups          in memory only; `latest` sees them
     active memtable        durable in the log
     frozen memtable        the same, and the child is taking it into LMDB; None most of the time
+    settled memtable       the one that LMDB took last: what was written lately is read often, and found here sooner
     LMDB                   read in one snapshot, which is replaced when the child is done
 
 What is read is looked for in this order. The active memtable is frozen when it has come to a bound, or is some seconds
-old. When LMDB has it, it is dropped, and the segments of the log are used again.
+old. When LMDB has it, it takes the settled one's place, and the segments of the log are used again.
 
 Bounds. A group waits, at the head of the queue, while the active memtable is full and the frozen one not done; so the
 queue grows, and whoever looks at `queued_bytes` refuses work (`node/replica.py`), and behind that bound the store does.
+
+Memory: three memtables, so 48 MiB of values and some 25 MiB for what Python needs to hold them. The child holds a copy of
+each page of LMDB that changes, 128 MiB at most where every change is on another one.
 
 Room in LMDB's map. What was acknowledged must fit into it. What lies in the memtables may come to a third of what is
 left, were every change a page: another third is for the copies of pages that LMDB changes, and one for the copies that
@@ -45,13 +49,13 @@ from dynamo.telemetry import logs
 
 journal = logs.Log("storage")
 
-COUNT_MAX = 16_000
-"""Changes that a memtable takes."""
+COUNT_MAX = 32_000
+"""Changes that a memtable takes. Twice as many cost LMDB a third less each."""
 SIZE_BYTES_MAX = 16 * 2**20
 """Bytes of values that it takes."""
 LOG_BYTES_MAX = 64 * 2**20
 """Bytes of the log that it may stand for."""
-CHECKPOINT_S = 3.0
+CHECKPOINT_S = 10.0
 """How old it becomes."""
 RETRY_S = 1.0
 """After a checkpoint that found no room."""
@@ -75,6 +79,7 @@ class LogStorage(GroupCommit):
         self._keeper = Keeper(environment, log)
         self._active = Memtable()
         self._frozen: Memtable | None = None
+        self._settled = Memtable()
         self._job: Job | None = None
         """What takes the frozen one over."""
         self._outcome: Outcome | None = None
@@ -100,7 +105,8 @@ class LogStorage(GroupCommit):
             pairs = self._frozen.changes[space]
             if key in pairs:
                 return pairs[key]
-        return self._environment.get(space, key)
+        pairs = self._settled.changes[space]
+        return pairs[key] if key in pairs else self._environment.get(space, key)
 
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         tables = [table for table in (self._frozen, self._active) if table is not None and table.changes[space]]
@@ -132,22 +138,24 @@ class LogStorage(GroupCommit):
             raise self._full
         if not self._mark.log:
             self._go_on_after_the_end()
-        if self._is_full(group):
+        share = self._room() // 3
+        if self._is_full(group, share // 2):
             if self._frozen is not None:
                 return False
             self._freeze()
         ahead = self._active.weight + (0 if self._frozen is None else self._frozen.weight)
-        self._sink.direct = ahead + group.weight > self._room() // 3
+        self._sink.direct = ahead + group.weight > share
         if self._sink.direct and ahead:
             if self._frozen is None:
                 self._freeze()
             return False
         return True
 
-    def _is_full(self, group: Group) -> bool:
+    def _is_full(self, group: Group, weight_max: int) -> bool:
         active = self._active
         return active.count > 0 and (
             active.count + group.count > COUNT_MAX
+            or active.weight + group.weight > weight_max
             or active.size_bytes + group.size_bytes > SIZE_BYTES_MAX
             or self._log.written_bytes > LOG_BYTES_MAX
         )
@@ -159,6 +167,7 @@ class LogStorage(GroupCommit):
 
     def _show(self, group: Group) -> None:
         if self._sink.direct:
+            self._settled = Memtable()
             self._environment.refresh()
         elif group.changes:
             self._active.add(group)
@@ -235,6 +244,8 @@ class LogStorage(GroupCommit):
 
     def _taken_over(self) -> None:
         assert self._job is not None
+        assert self._frozen is not None
+        self._settled = self._frozen
         self._mark, self._job, self._frozen, self._full = self._job.after, None, None, None
         self._environment.refresh()
         self._environment.measure()

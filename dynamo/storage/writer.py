@@ -72,7 +72,10 @@ class Writer:
 
     def _run(self) -> None:
         while (group := self._next()) is not None:
-            self._report(group, self._failure_of(group))
+            failure = self._failure_of(group)
+            self._report(group, failure)
+            # Or it, and all that waited for it, would be taken apart here, when the next one is due.
+            del group
         if self._unsynced:
             self._sync_behind()
 
