@@ -12,8 +12,8 @@ old. When LMDB has it, it takes the settled one's place, and the segments of the
 Bounds. A group waits, at the head of the queue, while the active memtable is full and the frozen one not done; so the
 queue grows, and whoever looks at `queued_bytes` refuses work (`node/replica.py`), and behind that bound the store does.
 
-Memory: three memtables, so 48 MiB of values and some 25 MiB for what Python needs to hold them. The child holds a copy of
-each page of LMDB that changes, 128 MiB at most where every change is on another one.
+Memory: three memtables, so 48 MiB of values and some 25 MiB for what Python needs to hold them. The child holds a copy
+of each page of LMDB that changes, some 128 MiB at most, where every change is on another one.
 
 Room in LMDB's map. What was acknowledged must fit into it. What lies in the memtables may come to a third of what is
 left, were every change a page: another third is for the copies of pages that LMDB changes, and one for the copies that

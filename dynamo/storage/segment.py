@@ -33,8 +33,8 @@ FORMAT = 1
 SEGMENT_BYTES = 4 * 2**20
 """How large a segment is made."""
 _PIECE_BYTES = 64 * 2**10
-"""What it is filled with at a time. The kernel keeps a file in pages as large as the writes that made it, and a small write
-into a large page goes over the books of all its blocks: a fifth of what a frame costs the writer."""
+"""What it is filled with at a time. The kernel keeps a file in pages as large as the writes that made it, and a later
+write of a few blocks goes over the books of all blocks of its page: a fifth of what a frame costs the writer."""
 _MAGIC = b"DKVlog\r\n"
 _HEADER = struct.Struct("<8sIIQQ")
 _DIGEST = struct.Struct("<Q")

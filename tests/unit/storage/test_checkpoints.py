@@ -111,6 +111,46 @@ def test_readers_see_all_that_is_durable_wherever_it_is(rig, hold, monkeypatch):
     assert rig.storage.scan(RECORDS, b"", None, 10) == expected
 
 
+def test_what_was_taken_over_last_is_read_from_memory(rig, monkeypatch):
+    """Until the next one is: not from LMDB, whose binding takes the interpreter. What is newer hides it."""
+    put(rig, (RECORDS, b"a", b"1"), (RECORDS, b"b", b"1"), (RECORDS, b"c", b"1"), (RECORDS, b"d", None))
+    rig.storage.settle()
+    asked = []
+    monkeypatch.setattr(rig.environment, "get", lambda *place: asked.append(place))
+    put(rig, (RECORDS, b"b", b"2"), (RECORDS, b"c", None))
+    assert [rig.storage.read(RECORDS, bytes([key])) for key in b"abcd"] == [b"1", b"2", None, None]
+    assert asked == []
+    assert rig.storage.memtable_bytes() == 1, "LMDB has the rest"
+    rig.storage.settle()
+    assert [rig.storage.read(RECORDS, bytes([key])) for key in b"bc"] == [b"2", None]
+    assert asked == []
+    rig.storage.read(RECORDS, b"a")
+    assert asked == [(RECORDS, b"a")]
+
+
+def test_what_passes_the_log_by_is_newer_than_what_lmdb_took_last(rig, monkeypatch):
+    """Near the end of the map, where groups are transactions."""
+    put(rig, (RECORDS, b"a", b"1"), (RECORDS, b"b", b"1"))
+    rig.storage.settle()
+    monkeypatch.setattr(rig.storage, "_room", lambda: 0)
+    put(rig, (RECORDS, b"a", b"2"), (RECORDS, b"b", None))
+    assert [rig.storage.read(RECORDS, key) for key in (b"a", b"b")] == [b"2", None]
+    assert in_lmdb(rig) == [b"a"]
+
+
+def test_a_memtable_takes_a_sixth_of_the_room_in_the_map(rig, hold, monkeypatch):
+    """So two of them leave the log open, which would otherwise be passed by."""
+    monkeypatch.setattr(rig.storage, "_room", lambda: 6 * 10 * 5000)
+    for number in range(11):
+        put(rig, (RECORDS, b"%02d" % number, bytes(500)))
+    until(rig, lambda: hold.begun == 1)
+    put(rig, (RECORDS, b"next", b"v"))
+    assert in_lmdb(rig) == [], "it went into the log"
+    hold.let_go()
+    until(rig, lambda: rig.storage.checkpoints == 1)
+    assert len(in_lmdb(rig)) == 10
+
+
 def test_memory_is_bounded(rig, hold, monkeypatch):
     """While one memtable is on its way and the next is full, writers wait, and are seen to wait."""
     monkeypatch.setattr(log_engine, "COUNT_MAX", 20)

@@ -67,6 +67,21 @@ def test_files_are_made_whole(folder, tmp_path):
     assert folder.make(b"", BLOCK) == "3.log"
 
 
+def test_a_file_is_filled_piece_by_piece(folder, monkeypatch):
+    """What the kernel keeps it in must not be larger than what is written to it later by far."""
+    sizes = []
+    real = os.pwrite
+
+    def seen(handle: int, data: bytes, place: int) -> int:
+        sizes.append(len(data))
+        return real(handle, data, place)
+
+    monkeypatch.setattr(segment.os, "pwrite", seen)
+    name = folder.make(header_block(HEADER), 2**17 + BLOCK)
+    assert folder.file(name).read_bytes() == header_block(HEADER) + bytes(2**17)
+    assert sizes == [2**16, 2**16, BLOCK]
+
+
 def test_a_file_that_finds_no_room_is_taken_away(folder, monkeypatch):
     """A full disk must not be left fuller."""
 
