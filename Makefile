@@ -18,6 +18,9 @@ WORKERS ?= 2
 # The locks are made by this version, so that making them again changes nothing by itself.
 UV_VERSION := 0.13.9
 
+# Interpreters keep what they compiled: else each node started here would compile the whole package.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 

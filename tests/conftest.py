@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ os.environ.update([RUN_MARK.split("=")])
 GRACE_S = float(os.environ.get("PYTEST_GRACE_S", "3"))
 # It belongs to the interpreter, and ends with it.
 INTERPRETERS_OWN = "multiprocessing.resource_tracker"
+
+# Where the environment forbids bytecode files, every process that a test starts would compile the whole package anew,
+# which is more than half of what the start of a node costs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 accepting.install()
 
