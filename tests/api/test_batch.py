@@ -58,6 +58,16 @@ async def test_each_operation_has_its_result(api):
     assert gone["context"]
 
 
+async def test_null_is_as_if_it_was_not_there(fake):
+    """Of every member that may be left out: generated clients write them all."""
+    names = ("key_b64", "value_b64", "content_type", "meta", "context", "ttl")
+    await batch(fake, {"op": "put", "bucket": "b", "key": "k", "value": "v", **dict.fromkeys(names)})
+    await batch(fake, {"op": "put", "bucket": "b", "key": "k", "value": "v"})
+    with_nulls, without = fake.node.commands
+    assert (with_nulls.value, with_nulls.content_type, with_nulls.meta) == (b"v", without.content_type, without.meta)
+    assert (with_nulls.context, with_nulls.ttl_ms) == (without.context, without.ttl_ms)
+
+
 async def test_concurrent_values_in_a_batch(api):
     """A get of a key with siblings shows all, with status 300."""
     bucket = fresh()

@@ -20,8 +20,6 @@ from tests.api.serving import fake_config
 AT_START_ONLY = {"bad-config"}
 METHODS = {"get", "head", "put", "post", "delete", "patch", "options", "trace"}
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
-# Seconds that generated requests may take against one listener.
-BUDGET_S = 25
 
 
 async def test_the_contract_is_published_and_valid(api):
@@ -101,7 +99,7 @@ def generated_on(tmp_path_factory):
 )
 def test_generated_requests_keep_to_the_contract(generated_on, tmp_path, ops: bool, paths: str, phases: str):
     """Schemathesis: valid, invalid, extreme and chained requests to a real node get what the contract declares."""
-    _generate(generated_on[0], tmp_path, ops, paths, phases, BUDGET_S, SETTINGS)
+    _generate(generated_on[0], tmp_path, ops, paths, phases, SETTINGS)
 
 
 def test_generated_requests_meet_a_linearizable_bucket(generated_on, tmp_path):
@@ -118,7 +116,7 @@ def test_generated_requests_meet_a_linearizable_bucket(generated_on, tmp_path):
     settings = tmp_path / "settings.toml"
     settings.write_text(f'{SETTINGS.read_text()}\n[parameters]\n"path.bucket" = "lin"\n')
     paths = "^/v1/(kv|cas|resolve)/"
-    _generate(generated_on[0], tmp_path, False, paths, "examples,coverage,fuzzing", BUDGET_S // 3, settings)
+    _generate(generated_on[0], tmp_path, False, paths, "examples,coverage,fuzzing", settings)
     with urlopen(f"http://127.0.0.1:{ops_port}/metrics", timeout=10) as answer:
         page = answer.read().decode()
     for op in ("cas", "put", "delete", "get"):
@@ -126,16 +124,15 @@ def test_generated_requests_meet_a_linearizable_bucket(generated_on, tmp_path):
         assert next(float(line.split()[-1]) for line in page.splitlines() if line.startswith(series)) > 0, op
 
 
-def _generate(
-    ports: tuple[int, int], folder: Path, ops: bool, paths: str, phases: str, budget_s: int, settings: Path
-) -> None:
+def _generate(ports: tuple[int, int], folder: Path, ops: bool, paths: str, phases: str, settings: Path) -> None:
+    """Ends with the cases that the settings ask for, however long these take here."""
     client_port, ops_port = ports
     command = [
         *(Path(sys.executable).with_name("schemathesis"), "--config-file", str(settings), "run"),
         f"http://127.0.0.1:{client_port}/openapi.json",
         *("--url", f"http://127.0.0.1:{ops_port if ops else client_port}"),
         *("--include-path-regex", paths, "--phases", phases),
-        *("--checks", "all", "--max-time", str(budget_s), "--no-color"),
+        *("--checks", "all", "--no-color"),
     ]
     finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
     assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-2000:]
