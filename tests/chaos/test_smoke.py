@@ -34,14 +34,15 @@ def broken(summary: dict) -> dict:
 
 
 @pytest.mark.timeout(280)
-def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path):
-    """Five nodes are killed, stopped and cut off; nothing acknowledged is lost, and the replicas end up equal."""
+def test_half_a_minute_of_faults_breaks_no_promise(tmp_path: Path):
+    """Of five nodes some are killed and cut off, two at a time; nothing acknowledged is lost, and the replicas end up equal."""
     results = tmp_path / "results"
-    code, summary, said = run_chaos(results, "--minutes", "1.7", "--seed", "3", "--faults", "kill,stop,isolate,one-way")
+    options = ("--minutes", "1.5", "--seed", "28", "--faults", "kill,stop,isolate,one-way")
+    code, summary, said = run_chaos(results, *options)
     assert broken(summary) == {}, said
     assert code == 0, said
     assert summary["checked"]["writes acknowledged"] > 500
-    assert len(summary["faults"]) >= 2
+    assert {fault["kind"] for fault in summary["faults"]} == {"one-way", "kill", "isolate"}
     assert "<svg" in (results / "report.html").read_text()
 
 
