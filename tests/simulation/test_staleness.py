@@ -23,8 +23,8 @@ from dynamo.simulation.staleness import (
 pytestmark = pytest.mark.simulation
 
 SEEDS_EACH = 40
-STRICT_SEEDS = range(1, 201)
-"""Thousands: `dynamo simulate staleness --seeds 3000`."""
+STRICT_SEEDS = range(1, 81)
+"""Thousands: `make nightly`."""
 SEEDS = range(1, 7)
 
 
