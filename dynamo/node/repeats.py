@@ -6,6 +6,8 @@ covers the rest for a while: bounded, in memory, lost at a restart (docs/guarant
 
 from __future__ import annotations
 
+from collections import deque
+
 from xxhash import xxh3_64_intdigest
 
 from dynamo.errors import IdempotencyMismatch
@@ -17,7 +19,10 @@ class Repeats:
 
     def __init__(self, remembered_max: int) -> None:
         self._remembered_max = remembered_max
-        self._seen: dict[bytes, int] = {}
+        self._seen: dict[bytes, int | None] = {}
+        """None keeps the place of one whose write was not kept."""
+        self._order: deque[bytes] = deque()
+        """The same requests, oldest first. (A dict's first key is slow to find once many before it were removed.)"""
 
     def remember(self, record: Record) -> list[bytes]:
         """Take note of the requests in a record that is being written here; the new ones, to `forget` if that fails.
@@ -26,17 +31,21 @@ class Repeats:
         """
         new = []
         for sibling in record.siblings:
-            if sibling.request and sibling.request not in self._seen:
-                new.append(sibling.request)
-                self._seen[sibling.request] = fingerprint(sibling.value, sibling.content_type)
-                if len(self._seen) > self._remembered_max:
-                    del self._seen[next(iter(self._seen))]
+            request = sibling.request
+            if request and self._seen.get(request) is None:
+                new.append(request)
+                if request not in self._seen:
+                    self._order.append(request)
+                self._seen[request] = fingerprint(sibling.value, sibling.content_type)
+                if len(self._order) > self._remembered_max:
+                    del self._seen[self._order.popleft()]
         return new
 
     def forget(self, requests: list[bytes]) -> None:
         """What these requests wrote was not kept."""
         for request in requests:
-            self._seen.pop(request, None)
+            if request in self._seen:
+                self._seen[request] = None
 
     def is_repeat(self, record: Record, request: bytes, value: bytes | None, content_type: str) -> bool:
         """Whether the request was applied before. Raises IdempotencyMismatch if it wrote something else then."""

@@ -1,5 +1,7 @@
 """A repeated request mints no second dot, however soon it comes, and is no repeat if the first try was not kept."""
 
+import time
+
 import pytest
 
 from dynamo.config import Config
@@ -103,11 +105,61 @@ def test_a_repeat_that_says_something_else_is_refused(one: OneReplica):
     one.commit()
 
 
+class Remembering:
+    """A memory of a few requests, each of which wrote the same value."""
+
+    def __init__(self, remembered_max: int) -> None:
+        self.repeats = Repeats(remembered_max)
+
+    def remember(self, request: bytes) -> list[bytes]:
+        return self.repeats.remember(Record({"n.1": 1}, [Sibling("n.1", 1, 1, b"v", request=request)]))
+
+    def known(self, requests: list[bytes]) -> list[bytes]:
+        return [r for r in requests if self.repeats.is_repeat(Record({}, []), r, b"v", "")]
+
+
 def test_the_oldest_requests_are_forgotten_first():
     """Memory is bounded by a count."""
-    repeats = Repeats(2)
+    memory = Remembering(2)
     for request in (b"a", b"b", b"c"):
-        sibling = Sibling("n.1", 1, 1, b"v", request=request)
-        assert repeats.remember(Record({"n.1": 1}, [sibling])) == [request]
-    known = [repeats.is_repeat(Record({}, []), request, b"v", "") for request in (b"a", b"b", b"c")]
-    assert known == [False, True, True]
+        assert memory.remember(request) == [request]
+    assert memory.known([b"a", b"b", b"c"]) == [b"b", b"c"]
+
+
+def test_a_request_that_was_not_kept_and_came_again_is_forgotten_once():
+    """It keeps its place, and nobody else loses one by it."""
+    memory = Remembering(3)
+    memory.remember(b"a")
+    memory.repeats.forget([b"a", b"never seen"])
+    assert memory.known([b"a"]) == []
+    assert memory.remember(b"a") == [b"a"]
+    assert memory.remember(b"a") == []
+    memory.remember(b"b")
+    memory.remember(b"c")
+    assert memory.known([b"a", b"b", b"c"]) == [b"a", b"b", b"c"]
+    memory.remember(b"d")
+    assert memory.known([b"a", b"b", b"c", b"d"]) == [b"b", b"c", b"d"]
+
+
+def test_a_full_memory_takes_no_longer_than_one_that_fills():
+    """Each write there forgets one; the oldest is not searched for among the places of all that were forgotten before.
+
+    (Twentyfold, where it is.)
+    """
+    memory = Remembering(65_536)
+    filling_s = sorted(_spans_s(memory, 0, 65))
+    full_s = sorted(_spans_s(memory, 65, 130))
+    assert full_s[32] < 5 * filling_s[32]
+
+
+def _spans_s(memory: Remembering, begin: int, end: int) -> list[float]:
+    """Processor time of a thousand writes each."""
+    spans = []
+    for thousand in range(begin, end):
+        requests = [(thousand * 1000 + i).to_bytes(16, "big") for i in range(1000)]
+        records = [Record({"n.1": 1}, [Sibling("n.1", 1, 1, b"v", request=request)]) for request in requests]
+        started = time.process_time()
+        for record in records:
+            memory.repeats.remember(record)
+        spans.append(time.process_time() - started)
+    return spans
