@@ -113,7 +113,7 @@ class _Item:
     async def result(self) -> dict[str, object]:
         """The operation's place in the answer."""
         try:
-            return self._shown(await self.pending.wait())
+            return self._shown(await self.pending)
         except DynamoError as error:
             return self.refused(error)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-import types
 from collections.abc import Awaitable, Callable, Generator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dynamo.api.answer import Answer
 from dynamo.api.request import Request
@@ -79,9 +78,9 @@ driving = _Driving()
 class Pending(Generic[T]):
     """Joins a callback of the node to a coroutine. Most local reads are answered before anybody waits: no future then.
 
-    In a task the coroutine waits for a future. Driven by hand (`api/hot_path.py`) it is gone on with right from the
-    callback. The node does not notice when the waiting coroutine is gone: a write goes on to its end, whatever its
-    client does.
+    In a task the coroutine waits for a future. Driven by hand (`api/hot_path.py`) it hands the pending to whoever
+    drives it, and is gone on with right from the callback. The node does not notice when the waiting coroutine is gone:
+    a write goes on to its end, whatever its client does.
     """
 
     __slots__ = ("_outcome", "on_settled")
@@ -98,11 +97,6 @@ class Pending(Generic[T]):
         if self.on_settled is not None:
             self.on_settled()
 
-    @property
-    def settled(self) -> bool:
-        """Whether the outcome is there."""
-        return self._outcome is not None
-
     def outcome(self) -> T:
         """The outcome, once it is there. Raises it if it is an error."""
         outcome = self._outcome
@@ -111,13 +105,13 @@ class Pending(Generic[T]):
             raise outcome
         return outcome
 
-    async def wait(self) -> T:
+    def __await__(self) -> Generator[Any, None, T]:
         """The outcome as soon as it is there. Raises it if it is an error."""
         if self._outcome is None:
             if driving.by_hand:
-                await _by_hand(self)
+                yield self
             else:
-                await self._future()
+                yield from self._future()
         return self.outcome()
 
     def _future(self) -> asyncio.Future[None]:
@@ -129,9 +123,3 @@ class Pending(Generic[T]):
 
         self.on_settled = settled
         return waiter
-
-
-@types.coroutine
-def _by_hand(pending: Pending[T]) -> Generator[Pending[T], None, None]:
-    """Hands the pending to whoever drives the coroutine."""
-    yield pending

@@ -18,12 +18,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from dynamo.api import parameters, wire
-from dynamo.api.answer import Answer, json_answer
+from dynamo.api.answer import JSON_TYPE, Answer, json_answer, lines_of
 from dynamo.api.call import Call
 from dynamo.api.conditions import bare_tag
 from dynamo.api.facade import Node
 from dynamo.api.json_values import bytes_json, either, meta_of, value_type
 from dynamo.api.problems import Refusal
+from dynamo.api.register_lines import Told, lines_of_change
 from dynamo.api.registers import LEVEL, Registers, not_met, shown_of
 from dynamo.api.representation import Shown, described
 from dynamo.errors import BadRequest, ModeConflict
@@ -33,9 +34,10 @@ from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condi
 _NUMBER_MAX = 2**63 - 1
 RESOLVE_BYTES_MAX = 4096
 _RESOLVE = "/resolve"
+_SET, _DELETE, _ADD = Action.SET, Action.DELETE, Action.ADD
 
 
-class If(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class If(msgspec.Struct, gc=False, forbid_unknown_fields=True, kw_only=True):
     """A condition: exactly one of these."""
 
     absent: bool | None = None
@@ -46,7 +48,7 @@ class If(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     value_b64: str | None = None
 
 
-class Then(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Then(msgspec.Struct, gc=False, forbid_unknown_fields=True, kw_only=True):
     """An action: exactly one of set, set_b64, delete and add."""
 
     set: str | None = None
@@ -58,7 +60,7 @@ class Then(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     meta: dict[str, str] | None = None
 
 
-class Cas(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Cas(msgspec.Struct, gc=False, forbid_unknown_fields=True, kw_only=True):
     """The body of a compare-and-set. Without a condition the action is carried out in any case."""
 
     condition: If | msgspec.UnsetType = msgspec.field(name="if", default=msgspec.UNSET)
@@ -71,6 +73,23 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
     idempotency_key: str
 
 
+class Made(msgspec.Struct, gc=False):
+    """The body of the answer to a change that was made."""
+
+    applied: Literal["yes"]
+    version: int
+    etag: str
+    exists: bool
+    value: str | msgspec.UnsetType
+    """Of a sum: what it is now, if that is known."""
+    coordinator: str
+    repeated: bool
+
+
+_ACTIONS = ("set", "set_b64", "delete", "add")
+_CONDITIONS = ("absent", "etag", "version", "value", "value_b64")
+_JSON_LINE = lines_of({"Content-Type": JSON_TYPE})
+_encoder = msgspec.json.Encoder()
 _cas = msgspec.json.Decoder(Cas)
 _question = msgspec.json.Decoder(Question)
 
@@ -97,10 +116,12 @@ class CompareAndSet:
         command = command_of(wire.from_json(_cas, body, "compare-and-set"), bucket, key, identity)
         wire.refuse_large(len(command.value), self._registers.value_limit(properties))
         outcome = await self._registers.change(command, self._registers.deadline(call, timeout_s), call.trace)
+        if outcome.applied:
+            told = Told(bucket, key, outcome)
+            lines = _JSON_LINE + lines_of_change(told, outcome, call.trace, self._node.ring.epoch)
+            return Answer(200, {}, _encoder.encode(_made(command, told, outcome)), lines)
         shown = shown_of(bucket, key, outcome)
         fields = self._registers.fields(call, shown, outcome)
-        if outcome.applied:
-            return json_answer(200, _made(command, shown, outcome), fields)
         error = not_met(command.condition, shown, outcome)
         error.members.update(_seen(shown))
         raise Refusal(error, fields)
@@ -125,9 +146,8 @@ class CompareAndSet:
     def _place(self, call: Call) -> tuple[str, bytes, float]:
         """Bucket, key and seconds. Raises InvalidParameter."""
         bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
-        given = parameters.parse(call.query, parameters.TIMEOUT)
         call.level = LEVEL
-        return bucket, key, self._registers.timeout_s(given.timeout_s())
+        return bucket, key, self._registers.timeout_s(parameters.only_timeout_s(call.query))
 
     def _linearizable(self, bucket: str) -> BucketProperties:
         """The bucket's properties. Raises ModeConflict, and NotReady while this node cannot tell."""
@@ -152,14 +172,15 @@ def _is_question(body: bytes) -> bool:
 def command_of(body: Cas, bucket: str, key: bytes, identity: bytes) -> ChangeCommand:
     """What a compare-and-set asks for. Raises BadRequest."""
     then = body.then
-    chosen = _one(then, ("set", "set_b64", "delete", "add"), "then")
-    action = {"delete": Action.DELETE, "add": Action.ADD}.get(chosen, Action.SET)
+    if (then.set, then.set_b64, then.delete, then.add).count(None) != len(_ACTIONS) - 1:
+        raise _not_one(then, _ACTIONS, "then")
+    action = _SET if then.add is None and then.delete is None else _DELETE if then.add is None else _ADD
     command = ChangeCommand(bucket=bucket, key=key, action=action, request=identity)
     if body.condition is not msgspec.UNSET:
         command.condition = _condition(body.condition)
-    if action is not Action.SET:
+    if action is not _SET:
         if then.content_type is not None or then.meta is not None:
-            raise BadRequest(f"content_type and meta go with set, not with {chosen}")
+            raise BadRequest(f"content_type and meta go with set, not with {action.value}")
         command.amount = then.add or 0
         return command
     command.value = either("set", then.set, then.set_b64)
@@ -169,32 +190,30 @@ def command_of(body: Cas, bucket: str, key: bytes, identity: bytes) -> ChangeCom
 
 
 def _condition(given: If) -> Condition:
-    chosen = _one(given, ("absent", "etag", "version", "value", "value_b64"), "if")
-    if chosen == "absent":
-        return Condition(exists=not given.absent)
-    if chosen == "etag":
-        return Condition(etags=[bare_tag(given.etag or "")])
-    if chosen == "version":
+    conditions = (given.absent, given.etag, given.version, given.value, given.value_b64)
+    if conditions.count(None) != len(_CONDITIONS) - 1:
+        raise _not_one(given, _CONDITIONS, "if")
+    if given.version is not None:
         return Condition(version=given.version)
+    if given.absent is not None:
+        return Condition(exists=not given.absent)
+    if given.etag is not None:
+        return Condition(etags=[bare_tag(given.etag)])
     return Condition(value=either("value", given.value, given.value_b64))
 
 
-def _one(given: msgspec.Struct, names: tuple[str, ...], member: str) -> str:
-    """The one name that has something. Raises BadRequest for none and for several."""
+def _not_one(given: msgspec.Struct, names: tuple[str, ...], member: str) -> BadRequest:
+    """Why none and several of the names are refused."""
     found = [name for name in names if getattr(given, name) is not None]
-    if len(found) != 1:
-        said = f"not {' and '.join(found)}" if found else "and it has none"
-        raise BadRequest(f"{member} has exactly one of {', '.join(names)}, {said}")
-    return found[0]
+    said = f"not {' and '.join(found)}" if found else "and it has none"
+    return BadRequest(f"{member} has exactly one of {', '.join(names)}, {said}")
 
 
-def _made(command: ChangeCommand, shown: Shown, outcome: ChangeOutcome) -> dict[str, object]:
-    content: dict[str, object] = {"applied": "yes", **_version(shown, outcome)}
-    if command.action is Action.ADD and shown.is_whole:
-        content.update(bytes_json("value", shown.live[0].value or b""))
-    content["coordinator"] = outcome.coordinator
-    content["repeated"] = outcome.repeated
-    return content
+def _made(command: ChangeCommand, told: Told, outcome: ChangeOutcome) -> Made:
+    value: str | msgspec.UnsetType = msgspec.UNSET
+    if command.action is Action.ADD and told.shown is not None:
+        value = (told.shown.value or b"").decode("ascii")
+    return Made("yes", told.version, told.tag, told.exists, value, outcome.coordinator, outcome.repeated)
 
 
 def _version(shown: Shown, outcome: ChangeOutcome) -> dict[str, object]:

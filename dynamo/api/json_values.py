@@ -47,12 +47,16 @@ def either(name: str, text: str | None, in_base64: str | None) -> bytes:
 
 def value_type(text: str | None, content_type: str | None) -> str:
     """The Content-Type of a value given as text, or in base64 (None). Raises BadRequest, HeadersTooLarge."""
-    return wire.checked_content_type(content_type or ("" if text is None else TEXT_TYPE))
+    if content_type:
+        return wire.checked_content_type(content_type)
+    return "" if text is None else TEXT_TYPE
 
 
 def meta_of(given: dict[str, str] | None) -> dict[str, str]:
     """Metadata under names that can stand in a header field. Raises BadRequest, HeadersTooLarge."""
-    meta = {name.lower(): text for name, text in (given or {}).items()}
+    if not given:
+        return {}
+    meta = {name.lower(): text for name, text in given.items()}
     for name in meta:
         if not _META_NAME.fullmatch(name):
             raise BadRequest(f"{name[:64]!r} cannot be the name of a metadata field")

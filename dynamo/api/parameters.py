@@ -167,6 +167,12 @@ def write_options(query: str, known: frozenset[str] = WRITE) -> WriteOptions:
     )
 
 
+@lru_cache(maxsize=1024)
+def only_timeout_s(query: str) -> float | None:
+    """The timeout of a raw query that may hold nothing else. Raises InvalidParameter."""
+    return parse(query, TIMEOUT).timeout_s()
+
+
 def parse(query: str, known: frozenset[str]) -> Parameters:
     """The parameters of a raw query string. Raises InvalidParameter for one that is unknown or given twice."""
     if not query:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Awaitable
 from typing import NamedTuple
 
 from multidict import istr
@@ -16,7 +17,7 @@ from dynamo.api.desk import Desk
 from dynamo.api.facade import Node
 from dynamo.api.faces import Faces
 from dynamo.api.problems import Refusal
-from dynamo.api.registers import LEVEL, Registers, reads_weaker
+from dynamo.api.registers import LEVEL, Registers, reads_weaker, shown_of
 from dynamo.api.representation import Shown, one_value, several_values
 from dynamo.errors import DynamoError, KeyNotFound, PreconditionFailed, SiblingsPresent
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -72,10 +73,11 @@ class Records(Desk):
         key = wire.key_of(call.key_segment) if face is None else face.key
         plan = self._plan(properties, bucket, call.query)
         if plan.is_settled:
-            shown = await self._registers.read(call, bucket, key, plan.options)
-            return self._shown(call, shown, plan.options.siblings)
+            settled = await self._registers.read(call, bucket, key, plan.timeout_s)
+            answer = self._registers.plain_value(call, bucket, key, settled) if call.is_bare else None
+            return answer or self._shown(call, shown_of(bucket, key, settled), plan.options.siblings)
         pending = self._begin(call, plan, bucket, key)
-        outcome = pending.outcome() if pending.settled else await pending.wait()
+        outcome = await pending
         ring, data = self._node.ring, outcome.data
         if face is not None and face.shows(properties, ring, data) and (call.is_bare or not _has_conditions(call)):
             if properties.mode is not Mode.LINEARIZABLE:
@@ -89,12 +91,12 @@ class Records(Desk):
             self._faces.keep(call.path, properties, ring, key, shown.record, data, answer)
         return answer
 
-    async def put(self, call: Call) -> Answer:
+    def put(self, call: Call) -> Awaitable[Answer]:
         """PUT and POST of a key."""
         bucket, key = wire.bucket_of(call.bucket_segment), wire.key_of(call.key_segment)
         if self.bucket(bucket).mode is Mode.LINEARIZABLE:
-            return await self._registers.store(call, bucket, key)
-        return await self._store(call, bucket, key)
+            return self._registers.store(call, bucket, key)
+        return self._store(call, bucket, key)
 
     async def post(self, call: Call) -> Answer:
         """POST to a bucket. The key is made from the Idempotency-Key, if there is one, so that a repeat meets it."""
@@ -106,7 +108,7 @@ class Records(Desk):
         else:
             answer = await self._store(call, bucket, key.encode())
         answer.fields["Location"] = f"/v1/kv/{bucket}/{key}"
-        return Answer(201, answer.fields, answer.payload) if answer.status in (200, 204) else answer
+        return Answer(201, answer.fields, answer.payload, answer.fixed) if answer.status in (200, 204) else answer
 
     async def delete(self, call: Call) -> Answer:
         """DELETE. Answered 204 whether there was a value or not: a tombstone is written."""
@@ -134,13 +136,13 @@ class Records(Desk):
         """Raises DynamoError."""
         pending: Pending[ReadOutcome] = Pending()
         self._node.read(command, deadline, trace, pending.done)
-        return await pending.wait()
+        return await pending
 
     async def write(self, command: WriteCommand, deadline: float, trace: str) -> WriteOutcome:
         """Raises DynamoError."""
         pending: Pending[WriteOutcome] = Pending()
         self._node.write(command, deadline, trace, pending.done)
-        return await pending.wait()
+        return await pending
 
     def _plan(self, properties: BucketProperties, bucket: str, query: str) -> _Plan:
         """What the reads of a bucket with that query are about. Raises InvalidParameter."""

@@ -13,6 +13,7 @@ from dynamo.api.conditions import condition_of
 from dynamo.api.desk import Desk
 from dynamo.api.parameters import ReadOptions, WriteOptions
 from dynamo.api.problems import Refusal
+from dynamo.api.register_lines import Told, lines_of_change, lines_of_value
 from dynamo.api.representation import Shown, one_value
 from dynamo.consensus.record import as_record
 from dynamo.errors import InvalidParameter, PreconditionFailed
@@ -28,14 +29,28 @@ LEVEL = Consistency.LINEARIZABLE.value
 class Registers(Desk):
     """The handlers' part for keys of linearizable buckets."""
 
-    async def read(self, call: Call, bucket: str, key: bytes, options: ReadOptions) -> Shown:
-        """The key as it is. A context demands nothing here: no answer misses a change that was acknowledged."""
+    def read(self, call: Call, bucket: str, key: bytes, timeout_s: float) -> Pending[ChangeOutcome]:
+        """The key as it is. A context demands nothing here: no answer misses a change that was acknowledged.
+
+        To be awaited. Raises BadContext, Overloaded, and DynamoError then.
+        """
         call.level = LEVEL
-        wire.context_of(call.request, bucket, key)
-        deadline = self.deadline(call, self.timeout_s(options.timeout_s))
+        if not call.is_bare:
+            wire.context_of(call.request, bucket, key)
+        deadline = self.deadline(call, timeout_s)
         pending: Pending[ChangeOutcome] = Pending()
         self._node.read_register(bucket, key, deadline, call.trace, pending.done)
-        return shown_of(bucket, key, pending.outcome() if pending.settled else await pending.wait())
+        return pending
+
+    def plain_value(self, call: Call, bucket: str, key: bytes, outcome: ChangeOutcome) -> Answer | None:
+        """The answer to a read without conditions that found a value, if that has no fields of its own."""
+        if not outcome.register or not outcome.version or outcome.deleted:
+            return None
+        told = Told(bucket, key, outcome)
+        lines = lines_of_value(told, self._node.id, call.trace, self._node.ring.epoch)
+        if lines is None or told.shown is None or told.shown.value is None:
+            return None
+        return Answer(200, {}, told.shown.value, lines)
 
     async def store(self, call: Call, bucket: str, key: bytes, *, absent: bool = False) -> Answer:
         """PUT and POST. `absent`: only where there is no value."""
@@ -46,8 +61,11 @@ class Registers(Desk):
         command.content_type = wire.content_type_of(call.request)
         command.meta = wire.meta_of(call.request)
         command.value = await self.body(call, self.value_limit(properties))
-        shown, fields = await self._changed(call, command, self.deadline(call, timeout_s))
-        if shown.is_whole and wire.return_representation(call.request):
+        outcome = await self.change(command, self.deadline(call, timeout_s), call.trace)
+        if outcome.applied and not wire.return_representation(call.request):
+            return self._made(call, command, outcome)
+        shown, fields = self._shown(call, command, outcome)
+        if shown.is_whole:
             fields["Preference-Applied"] = "return=representation"
             return one_value(shown, shown.live[0], fields)
         return Answer(204, fields)
@@ -57,14 +75,16 @@ class Registers(Desk):
         options = parameters.write_options(call.query, parameters.DELETE)
         command = self._command(call, bucket, key, Action.DELETE, options)
         deadline = self.deadline(call, self.timeout_s(options.timeout_s))
-        _, fields = await self._changed(call, command, deadline)
-        return Answer(204, fields)
+        outcome = await self.change(command, deadline, call.trace)
+        if outcome.applied:
+            return self._made(call, command, outcome)
+        return Answer(204, self._shown(call, command, outcome)[1])
 
-    async def change(self, command: ChangeCommand, deadline: float, trace: str) -> ChangeOutcome:
-        """Raises DynamoError."""
+    def change(self, command: ChangeCommand, deadline: float, trace: str) -> Pending[ChangeOutcome]:
+        """To be awaited. Raises DynamoError then."""
         pending: Pending[ChangeOutcome] = Pending()
         self._node.change(command, deadline, trace, pending.done)
-        return pending.outcome() if pending.settled else await pending.wait()
+        return pending
 
     def fields(self, call: Call, shown: Shown, outcome: ChangeOutcome) -> dict[str, str]:
         """Header fields of the answer to a change."""
@@ -96,9 +116,13 @@ class Registers(Desk):
             condition=condition_of(call.request.headers, context, absent=absent),
         )
 
-    async def _changed(self, call: Call, command: ChangeCommand, deadline: float) -> tuple[Shown, dict[str, str]]:
-        """What the change left. Raises DynamoError, and Refusal if its condition does not hold."""
-        outcome = await self.change(command, deadline, call.trace)
+    def _made(self, call: Call, command: ChangeCommand, outcome: ChangeOutcome) -> Answer:
+        """The answer to a change that was made."""
+        told = Told(command.bucket, command.key, outcome)
+        return Answer(204, {}, b"", lines_of_change(told, outcome, call.trace, self._node.ring.epoch))
+
+    def _shown(self, call: Call, command: ChangeCommand, outcome: ChangeOutcome) -> tuple[Shown, dict[str, str]]:
+        """What the change left. Raises Refusal if its condition does not hold."""
         shown = shown_of(command.bucket, command.key, outcome)
         fields = self.fields(call, shown, outcome)
         if not outcome.applied:

@@ -97,7 +97,7 @@ class _Trial:
 
     async def _handle(self, request: Any) -> Answer:
         if self._pending is not None:
-            await self._pending.wait()
+            await self._pending
         return Answer(200, {"Path": request.raw_path}, request.raw_path.encode())
 
     def _hot(self, request: PlainRequest, arrived: float) -> Carrying:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from functools import lru_cache
 from itertools import count
 from typing import TypeVar
 
@@ -44,10 +45,12 @@ CONTENT_ENCODING_META = ":content-encoding"
 _CONTEXT = istr(CONTEXT)
 _IDEMPOTENCY_KEY = istr(IDEMPOTENCY_KEY)
 _CONTENT_TYPE = istr("Content-Type")
+_JSON = "application/json"
 _PREFER = istr("Prefer")
 _CONTENT_ENCODING = istr("Content-Encoding")
 _META = META_PREFIX.lower()
 _CONDITIONS = (istr("If-Match"), istr("If-None-Match"), istr("If-Unmodified-Since"))
+_NAMES_MAX = 4096
 _VISIBLE = re.compile(r"[!-~]+")
 
 # Random once per process, then counted: a system call per write would hand the interpreter to the store's thread.
@@ -56,6 +59,7 @@ _process = os.urandom(16 - _NUMBER_BYTES)
 _numbers = count(1)
 
 
+@lru_cache(maxsize=_NAMES_MAX)
 def bucket_of(segment: str) -> str:
     """The bucket name of a path segment. Raises InvalidParameter."""
     if "%" in segment:
@@ -66,7 +70,7 @@ def bucket_of(segment: str) -> str:
 
 def key_of(segment: str) -> bytes:
     """The key of the rest of a path. Raises BadRequest for an empty one, KeyTooLong."""
-    return checked_key(percent_decoded(segment))
+    return checked_key(percent_decoded(segment) if "%" in segment else segment.encode("utf-8", "surrogateescape"))
 
 
 def checked_key(key: bytes) -> bytes:
@@ -201,11 +205,11 @@ def refuse_large(size_bytes: int, limit: int) -> None:
 
 def require_json(request: Request) -> None:
     """Raises UnsupportedMediaType unless the body is said to be JSON, or nothing is said."""
-    said = request.headers.get(_CONTENT_TYPE)
-    if said is None:
+    said = request.headers.get(_CONTENT_TYPE, _JSON)
+    if said == _JSON:
         return
     kind = said.split(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
+    if kind != _JSON and not kind.endswith("+json"):
         raise UnsupportedMediaType(f"send Content-Type: application/json, not {kind[:64]!r}")
 
 

@@ -24,6 +24,8 @@ FORMAT = 1
 TOKEN_BYTES_MAX = 8000
 """What a header field can carry. Usual tokens have 60 to 200 characters; each crash of a replica adds about 25."""
 _HEADER_BYTES = 5
+_FORMAT_BYTE = bytes([FORMAT])
+_FOR_URLS = bytes.maketrans(b"+/", b"-_")
 _Stamp = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A token can be made by anyone, and greater numbers would not fit a record."""
 _Pairs = list[tuple[str, Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]]]
@@ -74,14 +76,18 @@ _decoder = msgspec.msgpack.Decoder(_Body)
 
 def to_token(context: Context, key_hash: int) -> str:
     """The token for `Dynamo-Context`. `key_hash` is `ring.token.key_hash` of the key it speaks of."""
-    said: tuple[object, ...] = (key_hash, context.hybrid, canonical(context.clock))
+    rest: tuple[object, ...] = ()
     if context.seen is not None or context.wrote:
-        said += (None if context.seen is None else canonical(context.seen),)
+        rest = (None if context.seen is None else canonical(context.seen),)
     if context.wrote:
-        said += (canonical(context.wrote),)
-    body = _encoder.encode(said)
-    raw = bytes([FORMAT]) + xxh3_64_digest(body)[4:] + body
-    return _text(raw)
+        rest += (canonical(context.wrote),)
+    return token(key_hash, context.hybrid, canonical(context.clock), *rest)
+
+
+def token(key_hash: int, hybrid: int, pairs: list[tuple[str, int]], *rest: object) -> str:
+    """The token that says this: the canonical pairs of the clock, and what comes behind them."""
+    body = _encoder.encode((key_hash, hybrid, pairs, *rest))
+    return _text(_FORMAT_BYTE + xxh3_64_digest(body)[4:] + body)
 
 
 def from_token(token: str, key_hash: int) -> Context:
@@ -113,4 +119,4 @@ def from_token(token: str, key_hash: int) -> Context:
 
 def _text(raw: bytes) -> str:
     """The one spelling of a token; base64 alone would take several (spare bits, padding, the other alphabet)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(raw, newline=False).translate(_FOR_URLS).rstrip(b"=").decode("ascii")

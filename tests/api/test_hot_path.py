@@ -98,6 +98,47 @@ HOT = {
         request("/v1/resolve/lin/k", "POST", b'{"idempotency_key":"n1"}'),
         request("/v1/cas/lin/k", "POST", b"x", (b"Content-Type: text/plain",)),
     ],
+    "changes of all kinds": [
+        LINEARIZABLE,
+        *(
+            request("/v1/cas/lin/k", "POST", json.dumps({"then": then}).encode(), (b"Idempotency-Key: %d" % number,))
+            for number, then in enumerate(
+                (
+                    {"set": "a"},
+                    {"set_b64": "AP8=", "content_type": "image/png"},
+                    {"set": "b", "content_type": "text/\u00e4"},
+                    {"delete": True},
+                    {"add": -5},
+                    {"set": "c", "meta": {"author": "Ada"}},
+                    {"set": "a", "add": 1},
+                    {"add": 1, "meta": {}},
+                )
+            )
+        ),
+        cas({"if": {"absent": True, "version": 1}, "then": {"set": ""}}),
+        cas({"if": {}, "then": {"set": ""}}),
+    ],
+    "linearizable keys": [
+        LINEARIZABLE,
+        *(
+            request(f"/v1/kv/lin/k{query}", method, body, fields)
+            for method, body, query, *fields in (
+                ("PUT", b"1", "", b"Content-Type: image/png", b"Idempotency-Key: 1"),
+                ("GET", b"", ""),
+                ("GET", b"", "", b"If-None-Match: *"),
+                ("GET", b"", "", b'If-Match: "x"'),
+                ("HEAD", b"", ""),
+                ("PUT", b"1", "", b"Content-Type: image/png", b"Idempotency-Key: 1"),
+                ("PUT", b"2", "", b"Dynamo-Meta-Author: Ada", b"If-Match: *", b"Prefer: return=representation"),
+                ("GET", b"", "?timeout=1s"),
+                ("PUT", b"2", "", b"If-None-Match: *"),
+                ("DELETE", b"", "", b"Idempotency-Key: 2"),
+                ("DELETE", b"", "", b"If-Match: *"),
+                ("GET", b"", ""),
+                ("GET", b"", "?timeout=x"),
+            )
+        ),
+    ],
     "a value of the limit": [put("k", bytes(100_000)), GET, put("l", bytes(100_001))],
     "answers of all sizes": [
         step for n in (1, 32_767, 32_768, 70_000) for step in (put(f"k{n}", bytes(n)), request(f"/v1/kv/b/k{n}"))
