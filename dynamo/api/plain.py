@@ -7,7 +7,7 @@ Content-Length, and no other say about body, protocol or connection. Where there
 tests/api/test_plain.py lets the parser judge it.
 
 A program sends the same header fields with each of its requests, or nearly. They are parsed once and remembered by
-their bytes; what is left for each request is its first line.
+their bytes; what is left for each request is its first line, and with writes the one or two fields that are always new.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiohttp.http import HttpVersion11
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, istr
+
+from dynamo.protocol.http_fields import CONTEXT, IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
     from aiohttp.web import RequestHandler
@@ -37,6 +39,12 @@ _OF_READS = ("dynamo-context", "if-match", "if-none-match")
 """Fields that a read of one value looks at."""
 
 
+_ALWAYS_NEW = (istr(CONTEXT), istr(IDEMPOTENCY_KEY))
+"""Fields that are new with each write: what is remembered is the block without them. In the spelling of most clients;
+in another one they are fields like all others."""
+_MARKS = tuple((f"\r\n{name}: ".encode(), name) for name in _ALWAYS_NEW)
+
+
 class Block:
     """The header fields of a plain request."""
 
@@ -53,10 +61,53 @@ class Block:
         self.is_distinct = is_distinct
         """Whether no field is there twice, which some may not be, and they are not too many."""
 
+    def joined(self, name: istr, text: str) -> Block:
+        """This block and one field more, which it has not yet."""
+        headers = CIMultiDict(self.headers)
+        headers[name] = text
+        whole = Block.__new__(Block)
+        whole.headers = CIMultiDictProxy(headers)
+        whole.is_named = self.is_named
+        whole.is_bare = self.is_bare and name is not _ALWAYS_NEW[0]
+        whole.content_length, whole.body_bytes = self.content_length, self.body_bytes
+        whole.is_distinct = self.is_distinct
+        return whole
 
-@lru_cache(maxsize=_BLOCKS_MAX)
+
+blocks: dict[bytes, Block | None] = {}
+"""Those that were met, by their bytes; None for one that is not plain."""
+
+
 def block_of(data: bytes) -> Block | None:
     """What follows a request's first line, up to the empty line; None if it is not plain."""
+    if data in blocks:
+        return blocks[data]
+    for mark, name in _MARKS:
+        start = data.find(mark)
+        if start >= 0:
+            return _with_new(data, start, start + len(mark), name)
+    if len(blocks) >= _BLOCKS_MAX:
+        blocks.clear()
+    block = blocks[data] = _parsed(data)
+    return block
+
+
+def _with_new(data: bytes, start: int, begin: int, name: istr) -> Block | None:
+    """The block of `data` which has a field of that name at `start`, whose text begins at `begin`."""
+    end = data.find(b"\r\n", begin)
+    text = data[begin:end] if end >= 0 else data[begin:]
+    if not text.isascii():
+        return None
+    rest = block_of(data[:start] + data[end:] if end >= 0 else data[:start])
+    if rest is None:
+        return None
+    said = text.decode("ascii")
+    if not (said.isprintable() and rest.is_distinct and len(rest.headers) < _NAMES_MAX) or name in rest.headers:
+        return _parsed(data)
+    return rest.joined(name, said.strip(" "))
+
+
+def _parsed(data: bytes) -> Block | None:
     fields: list[tuple[str, str]] = []
     names: dict[str, None] = {}
     hosts = 0

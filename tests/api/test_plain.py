@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dynamo.api.connection import HEADERS_MAX, LINE_BYTES_MAX
 from dynamo.api.early_refusal import EarlyRefusal
-from dynamo.api.plain import HEAD_BYTES_MAX, plain, request_bytes
+from dynamo.api.plain import HEAD_BYTES_MAX, blocks, plain, request_bytes
 from dynamo.node.admission import Admission
 from dynamo.telemetry.exposition import Cell
 
@@ -30,6 +30,9 @@ _FRAGMENTS = st.sampled_from(
         *(b"Transfer-Encoding: chunked", b"Transfer-Encoding : chunked", b"Expect: 100-continue", b"Upgrade: h2c"),
         *(b"Connection: close", b"Connection: keep-alive", b"Connection: keep-alive, close", b"Connection: upgrade"),
         *(b" folded: 1", b"\tfolded", b"X: \x80", b"X: a\rb", b"X: a\nContent-Length: 3", b"X\x00: 1", b": none", b"X"),
+        *(b"Dynamo-Context: a", b"Dynamo-Context: ", b"Dynamo-Context:  b \t", b"Dynamo-Context: \x80"),
+        *(b"Dynamo-Context: a\rb", b"dynamo-context: c"),
+        *(b"Idempotency-Key: a", b"Idempotency-Key: a\rb", b"Idempotency-Key: \x01", b"idempotency-key: \xff"),
         *(b"Content-Length: 3\n", b"Accept: */*", b"X: \x7f", b"Proxy-Connection: close", b"Content-Length: 3 "),
     ]
 )
@@ -95,7 +98,8 @@ def test_an_opinion_is_the_parsers_own(data: bytes):
 
 
 def lowered(headers) -> list[tuple[str, str]]:
-    return [(name.lower(), text) for name, text in headers.items()]
+    """In the order of names: that of fields with different names means nothing."""
+    return sorted(((name.lower(), text) for name, text in headers.items()), key=lambda field: field[0])
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -114,3 +118,25 @@ def test_what_is_remembered_of_one_request_is_not_shown_to_another():
     for request, digit in ((first, b"1"), (second, b"2")):
         request.arrive(mock.Mock(), b"PUT /%b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%b" % (digit, digit))
     assert (first.raw_path, first.body, second.raw_path, second.body) == ("/1", b"1", "/2", b"2")
+
+
+@pytest.mark.parametrize("name", ["Dynamo-Context", "Idempotency-Key"])
+def test_what_is_new_with_each_request_is_not_remembered(name: str):
+    """It would push out what is not; and it is each request's own."""
+    requests = [b"PUT / HTTP/1.1\r\nHost: x\r\n%s: %d\r\nX: y\r\n\r\n" % (name.encode(), n) for n in range(5)]
+    plain(requests[0])
+    remembered = len(blocks)
+    assert [plain(each).headers[name] for each in requests] == ["0", "1", "2", "3", "4"]
+    assert len(blocks) == remembered
+    assert not plain(requests[0].replace(b"X: y", b"%s: 9" % name.encode())).block.is_distinct
+
+
+def test_a_context_is_something_to_look_at_for_a_read():
+    assert plain(b"GET / HTTP/1.1\r\nHost: x\r\nIdempotency-Key: a\r\n\r\n").block.is_bare
+    assert not plain(b"GET / HTTP/1.1\r\nHost: x\r\nDynamo-Context: a\r\n\r\n").block.is_bare
+
+
+def test_what_is_remembered_is_bounded():
+    for n in range(3000):
+        plain(b"GET / HTTP/1.1\r\nHost: x\r\nX-%d: y\r\n\r\n" % n)
+    assert len(blocks) <= 1024
