@@ -166,9 +166,7 @@ class KeyQueues:
                 folded.append(waiting)
         return folded
 
-    def _settle(
-        self, queue: _Queue, folded: list[_Waiting], results: list[Result], now: float, *, over: bool
-    ) -> None:
+    def _settle(self, queue: _Queue, folded: list[_Waiting], results: list[Result], now: float, *, over: bool) -> None:
         """Answer the changes of a round that has ended, but those that have time for another one."""
         again: list[_Waiting] = []
         for waiting, result in zip(folded, results, strict=True):
