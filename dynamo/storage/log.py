@@ -30,7 +30,7 @@ from dynamo.storage.frame import BLOCK, HEAD_BYTES
 from dynamo.storage.group import Changes
 from dynamo.storage.segment import SEGMENT_BYTES, Folder, Header, epoch, header_block, write_all
 
-SPARES_MAX = 16
+SPARES_MAX = 8
 """How many files wait to be used again, so many as a memtable may stand for; more are removed."""
 
 

@@ -53,8 +53,8 @@ COUNT_MAX = 32_000
 """Changes that a memtable takes. Twice as many cost LMDB a third less each."""
 SIZE_BYTES_MAX = 16 * 2**20
 """Bytes of values that it takes."""
-LOG_BYTES_MAX = 64 * 2**20
-"""Bytes of the log that it may stand for."""
+LOG_BYTES_MAX = 32 * 2**20
+"""Bytes of the log that it may stand for: what so many changes take under load, and little enough for a small disk."""
 CHECKPOINT_S = 10.0
 """How old it becomes."""
 RETRY_S = 1.0
