@@ -17,6 +17,7 @@ from dynamo.api.desk import Desk
 from dynamo.api.facade import Node
 from dynamo.api.faces import Faces
 from dynamo.api.problems import Refusal
+from dynamo.api.register_lines import place_lines
 from dynamo.api.registers import LEVEL, Registers, reads_weaker, shown_of
 from dynamo.api.representation import Shown, one_value, several_values
 from dynamo.errors import DynamoError, KeyNotFound, PreconditionFailed, SiblingsPresent
@@ -25,9 +26,7 @@ from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, Wri
 from dynamo.protocol.http_fields import (
     ACKS,
     CONTEXT,
-    COORDINATOR,
     DELETED,
-    EPOCH,
     REQUEST_ID,
     SIBLINGS,
     VERSION,
@@ -122,7 +121,7 @@ class Records(Desk):
         self._conditions(call, command, properties)
         deadline = self.deadline(call, self.timeout_s(options.timeout_s))
         outcome = await self.write(command, deadline, call.trace)
-        return Answer(204, self._written(call, command, outcome, decode(outcome.record)))
+        return Answer(204, {}, b"", self._written(call, command, outcome, decode(outcome.record)))
 
     def read_level(self, bucket: str, options: parameters.ReadOptions) -> str:
         """The word that a read is counted under. Raises InvalidParameter, as the node would."""
@@ -183,10 +182,10 @@ class Records(Desk):
         deadline = self.deadline(call, timeout_s)
         outcome = await self.write(command, deadline, call.trace)
         record = decode(outcome.record)
-        fields = self._written(call, command, outcome, record)
+        written = Answer(204, {}, b"", self._written(call, command, outcome, record))
         if wire.return_representation(call.request):
-            return await self._returned(call, command, record, fields, deadline)
-        return Answer(204, fields)
+            return await self._returned(call, command, record, deadline, outcome) or written
+        return written
 
     def _conditions(self, call: Call, command: WriteCommand, properties: BucketProperties) -> None:
         """What a write's header fields say of the version it builds on, and of its identity."""
@@ -226,29 +225,27 @@ class Records(Desk):
             raise Refusal(SiblingsPresent(f"the key has {count} concurrent values", siblings=count), fields)
         return several_values(shown, fields, headers.get(_ACCEPT, ""))
 
-    def _written(self, call: Call, command: WriteCommand, outcome: WriteOutcome, record: Record) -> dict[str, str]:
+    def _written(self, call: Call, command: WriteCommand, outcome: WriteOutcome, record: Record) -> bytes:
+        """The header fields of the answer to a write."""
         shown = Shown(command.bucket, command.key, record, now_ms())
-        return {
-            REQUEST_ID: call.trace,
-            COORDINATOR: outcome.coordinator,
-            EPOCH: str(self._node.ring.epoch),
-            CONTEXT: shown.context_of_write(command),
-            "ETag": f'"{shown.tag()}"',
-            SIBLINGS: str(len(shown.live)),
-            ACKS: f"primaries={outcome.primaries} fallbacks={outcome.fallbacks}",
-        }
+        text = (
+            f"{REQUEST_ID}: {call.trace}\r\n{place_lines(outcome.coordinator, self._node.ring.epoch)}"
+            f'{CONTEXT}: {shown.context_of_write(command)}\r\nETag: "{shown.tag()}"\r\n'
+            f"{SIBLINGS}: {len(shown.live)}\r\n{ACKS}: {_acks(outcome)}\r\n"
+        )
+        return text.encode()
 
     async def _returned(
-        self, call: Call, command: WriteCommand, record: Record, fields: dict[str, str], deadline: float
-    ) -> Answer:
-        """The object after the write. It is a preference: where it cannot be read in time, the write's own answer."""
+        self, call: Call, command: WriteCommand, record: Record, deadline: float, written: WriteOutcome
+    ) -> Answer | None:
+        """The object after the write. It is a preference: None where it cannot be read in time."""
         read = ReadCommand(bucket=command.bucket, key=command.key, context=record.clock)
         try:
             outcome = await self.read(read, deadline, call.trace)
             answer = self._shown(call, Shown(command.bucket, command.key, outcome.record, now_ms()), "all")
         except (DynamoError, Refusal):
-            return Answer(204, fields)
-        answer.fields[ACKS] = fields[ACKS]
+            return None
+        answer.fields[ACKS] = _acks(written)
         answer.fields["Preference-Applied"] = "return=representation"
         return answer
 
@@ -304,6 +301,10 @@ def missing(shown: Shown) -> KeyNotFound:
     if shown.deleted:
         return KeyNotFound("the key was deleted or has expired", deleted=True)
     return KeyNotFound("the key was never written, or its delete is forgotten", deleted=False)
+
+
+def _acks(outcome: WriteOutcome) -> str:
+    return f"primaries={outcome.primaries} fallbacks={outcome.fallbacks}"
 
 
 def _has_conditions(call: Call) -> bool:

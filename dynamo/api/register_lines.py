@@ -52,7 +52,7 @@ class Told:
 def lines_of_change(told: Told, outcome: ChangeOutcome, trace: str, epoch: int) -> bytes:
     """The header fields of the answer to a change that was made."""
     text = (
-        f"{REQUEST_ID}: {trace}\r\n{_place(outcome.coordinator, epoch)}{CONTEXT}: {told.context}\r\n"
+        f"{REQUEST_ID}: {trace}\r\n{place_lines(outcome.coordinator, epoch)}{CONTEXT}: {told.context}\r\n"
         f"{VERSION}: {told.version}\r\n{SIBLINGS}: {'1' if told.exists else '0'}\r\n"
         f'ETag: "{told.tag}"\r\n'
     )
@@ -67,7 +67,7 @@ def lines_of_value(told: Told, coordinator: str, trace: str, epoch: int) -> byte
     if shown is None or shown.meta or not shown.content_type.isprintable():
         return None
     text = (
-        f"{REQUEST_ID}: {trace}\r\n{_place(coordinator, epoch)}Cache-Control: no-cache\r\n"
+        f"{REQUEST_ID}: {trace}\r\n{place_lines(coordinator, epoch)}Cache-Control: no-cache\r\n"
         f'{CONTEXT}: {told.context}\r\n{VERSION}: {told.version}\r\nETag: "{told.tag}"\r\n'
         f"Content-Type: {shown.content_type or DEFAULT_CONTENT_TYPE}\r\n"
         f"Last-Modified: {http_date(shown.counter // 1000)}\r\n{SIBLINGS}: 1\r\n"
@@ -82,6 +82,6 @@ def tag_of(version: int, deleted: bool) -> str:  # noqa: FBT001  # positional, a
 
 
 @lru_cache(maxsize=64)
-def _place(coordinator: str, epoch: int) -> str:
+def place_lines(coordinator: str, epoch: int) -> str:
     """Who answers, and under which ring. Raises ValueError as `lines_of`."""
     return lines_of({COORDINATOR: coordinator, EPOCH: str(epoch)}).decode()

@@ -25,8 +25,8 @@ from dynamo.protocol.http_fields import (
     SIBLINGS,
 )
 from dynamo.ring.token import key_hash
-from dynamo.versioning.clock import short_of
-from dynamo.versioning.context import NOTHING, Context, to_token
+from dynamo.versioning.clock import canonical, short_of
+from dynamo.versioning.context import NOTHING, Context, to_token, token
 from dynamo.versioning.hybrid_time import wall_ms
 from dynamo.versioning.record import Record, Sibling, etag
 from dynamo.versioning.siblings import newest_only
@@ -77,6 +77,11 @@ class Shown:
         """
         assert self.record is not None, "a write leaves a record"
         clock = self.record.clock
+        if len(self.record.siblings) == 1:
+            only = self.record.siblings[0]
+            if only.request == command.request and only.value == command.value:
+                place = key_hash(self._bucket, self._key)
+                return token(place, only.hybrid, canonical(clock), None, [only.dot])
         own = (command.request, command.value)
         unread = [s.dot for s in self.record.siblings if (s.request, s.value) != own and s.is_live(self._now_ms)]
         wrote = {s.actor: s.counter for s in self.record.siblings if (s.request, s.value) == own}

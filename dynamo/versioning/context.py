@@ -10,7 +10,6 @@ saw, and silently supersede them.
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Annotated
 
@@ -26,6 +25,7 @@ TOKEN_BYTES_MAX = 8000
 _HEADER_BYTES = 5
 _FORMAT_BYTE = bytes([FORMAT])
 _FOR_URLS = bytes.maketrans(b"+/", b"-_")
+_FROM_URLS = bytes.maketrans(b"-_", b"+/")
 _Stamp = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A token can be made by anyone, and greater numbers would not fit a record."""
 _Pairs = list[tuple[str, Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]]]
@@ -95,7 +95,8 @@ def from_token(token: str, key_hash: int) -> Context:
     if len(token) > TOKEN_BYTES_MAX:
         raise BadContext(f"the context token is longer than {TOKEN_BYTES_MAX} characters; read the key again")
     try:
-        raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        data = token.encode("ascii").translate(_FROM_URLS) + b"=" * (-len(token) % 4)
+        raw = binascii.a2b_base64(data, strict_mode=True)
     except (UnicodeEncodeError, binascii.Error) as problem:
         raise BadContext(
             "the context token is not base64url; send back the Dynamo-Context of an answer unchanged"

@@ -72,6 +72,8 @@ class Record(msgspec.Struct, gc=False):
 
     def hybrid_max(self) -> int:
         """The newest stamp among the siblings, 0 if there are none."""
+        if len(self.siblings) == 1:
+            return self.siblings[0].hybrid
         return max((s.hybrid for s in self.siblings), default=0)
 
     def without_values(self) -> Record:
