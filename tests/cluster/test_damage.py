@@ -14,7 +14,7 @@ from tests.cluster.rig import ClusterRig, NodeProcess, running_cluster, until
 
 pytestmark = pytest.mark.cluster
 
-KEYS = 300
+KEYS = 150
 HEALED_S = 60.0
 SET_ASIDE = '[storage]\non_damage = "set-aside"\n'
 PAGE = 4096

@@ -17,7 +17,7 @@ from tests.cluster.rig import ClusterRig, NodeProcess, running_cluster, until
 
 pytestmark = pytest.mark.cluster
 
-KEYS = 20_000
+KEYS = 8_000
 AT_ONCE = 64
 BUCKET = "carts"
 # What is compared takes no turn by the clock, and nothing else brings what was missed.
@@ -58,7 +58,7 @@ def cluster(tmp_path):
 
 
 def test_a_killed_node_is_repaired_by_a_run(cluster):
-    """20,000 keys written without it, without hints: after `dynamo repair run --wait` it holds the same bytes."""
+    """8,000 keys written without it, without hints: after `dynamo repair run --wait` it holds the same bytes."""
     one, two, three = cluster.nodes
     three.kill()
     asyncio.run(_fill([one.address, two.address], range(KEYS)))
