@@ -35,7 +35,7 @@ def broken(summary: dict) -> dict:
 
 @pytest.mark.timeout(280)
 def test_half_a_minute_of_faults_breaks_no_promise(tmp_path: Path):
-    """Some of five nodes are killed and cut off, two at a time; nothing acknowledged is lost, replicas are equal."""
+    """Nodes are killed and cut off, two at a time; nothing acknowledged is lost, and the replicas end up equal."""
     results = tmp_path / "results"
     options = ("--minutes", "1.5", "--seed", "28", "--faults", "kill,stop,isolate,one-way")
     code, summary, said = run_chaos(results, *options)
