@@ -97,7 +97,7 @@ LOAD_RUN = Board(
             (
                 Chart(
                     "Stale share, true",
-                    "By sequence numbers of one writer for each key: a read that misses an acknowledged one is stale.",
+                    "All that happens to a key happens in one process, which knows what was acknowledged before a read began.",
                     RATIO,
                     (Query(_TRUE, "{{consistency}}"),),
                     none="no checked reads",

@@ -37,8 +37,8 @@ class LoadSeries:
             for op, level in kinds
         }
         """By operation and level: one cell for each of LOAD_OUTCOMES."""
-        self.response = self._durations("response", "from the intended start", kinds)
-        self.service = self._durations("service", "from the moment it was sent", kinds)
+        self.response = self._durations("dynamo_load_response_duration_seconds", "from the intended start", kinds)
+        self.service = self._durations("dynamo_load_service_duration_seconds", "from the moment it was sent", kinds)
         delay = "From the intended start of an operation to the moment it was sent."
         self.send_delay = catalogue.histogram("dynamo_load_send_delay_seconds", delay, LOAD_DURATION_BOUNDS)
         checks = "Reads held against the writes that were acknowledged before they began."
@@ -57,21 +57,23 @@ class LoadSeries:
             for level in reads
         }
         self.violations = self._violations(reads)
-        self.target_rate = self._plain("target_rate", "gauge", "Operations a second that the schedule asks for now.")
-        self.in_flight = self._plain("inflight_requests", "gauge", "Requests that are under way.")
-        self.dropped = self._plain("dropped_total", "counter", "Operations that were due and never sent.")
+        self.target_rate = self._plain(
+            "dynamo_load_target_rate", "gauge", "Operations a second that the schedule asks for now."
+        )
+        self.in_flight = self._plain("dynamo_load_inflight_requests", "gauge", "Requests that are under way.")
+        self.dropped = self._plain("dynamo_load_dropped_total", "counter", "Operations that were due and never sent.")
 
     def render(self, *, open_metrics: bool) -> str:
         """The page."""
         return self._catalogue.render(open_metrics=open_metrics)
 
     def _plain(self, name: str, kind: str, meaning: str) -> Cell:
-        return self._catalogue.cell(f"dynamo_load_{name}", kind, meaning)
+        return self._catalogue.cell(name, kind, meaning)
 
     def _durations(self, name: str, since: str, kinds: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Histogram]:
         return {
             (op, level): self._catalogue.histogram(
-                f"dynamo_load_{name}_duration_seconds",
+                name,
                 f"How long operations took, {since}.",
                 LOAD_DURATION_BOUNDS,
                 op=op,

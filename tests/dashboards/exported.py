@@ -1,31 +1,29 @@
 """What a scrape can bring, with its labels and what these may say: what the queries of boards and rules are held to.
 
-A node's series are read off its own page. Those of Prometheus and of the load generator are listed here; so are, until
-the nodes export them, those that are promised.
+All of it is read off the pages that a node and the load generator show. Only Prometheus's own series are listed here.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from dynamo.telemetry.load_series import LoadSeries
 from dynamo.telemetry.metrics import Metrics
+from dynamo.workload.mixes import OPERATIONS
 
 Labels = dict[str, frozenset[str] | None]
 """What each label may say; None for anything."""
 
 EVERYWHERE: Labels = {"cluster": None, "instance": None, "job": frozenset({"dynamo"})}
 """Labels that Prometheus adds to all that it scrapes."""
-LEVELS = frozenset({"one", "quorum", "all", "linearizable"})
-NUMBERS = frozenset(map(str, range(1, 10)))
-GUARANTEES = frozenset({"monotonic_reads", "read_your_writes"})
-VERDICTS = frozenset({"fresh", "stale", "inflight", "unresolved"})
-BOUNDS_S = frozenset(
-    {"0.0", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1.0", "2.0", "5.0", "+Inf"}
-)
-_LOAD_OUTCOMES = frozenset({"ok", "refused", "timeout", "unavailable", "rejected", "error"})
-_OPS = frozenset({"get", "put", "delete", "cas"})
+LEVELS = ("one", "quorum", "all", "linearizable")
+"""Those of a load; numbers of replicas may be levels, too, and no board asks for one."""
+
+_FREE = frozenset({"peer", "version", "python"})
+"""Labels that say something else in every cluster."""
 
 OF_PROMETHEUS: dict[str, Labels] = {
     "up": {},
@@ -35,63 +33,32 @@ OF_PROMETHEUS: dict[str, Labels] = {
 }
 
 
-def _histogram(name: str, labels: Labels, bounds: frozenset[str] | None = None) -> dict[str, Labels]:
-    return {f"{name}_bucket": {**labels, "le": bounds}, f"{name}_sum": labels, f"{name}_count": labels}
-
-
-PROMISED: dict[str, Labels] = {
-    "dynamo_read_checks_total": {"consistency": LEVELS, "verdict": VERDICTS},
-    **_histogram("dynamo_read_staleness_seconds", {"consistency": LEVELS}, BOUNDS_S),
-    **_histogram("dynamo_read_staleness_versions", {"consistency": LEVELS}, frozenset({"0.0", "1.0", "2.0", "+Inf"})),
-    "dynamo_session_checks_total": {
-        "consistency": LEVELS,
-        "guarantee": GUARANTEES,
-        "verdict": frozenset({"kept", "violated"}),
-    },
-    "dynamo_whatif_read_checks_total": {"replies": NUMBERS, "verdict": VERDICTS},
-    **_histogram("dynamo_whatif_read_duration_seconds", {"replies": NUMBERS}),
-    **_histogram("dynamo_whatif_write_duration_seconds", {"acks": NUMBERS}),
-}
-"""The staleness of reads. What a node exports by itself holds, whatever stands here."""
-
-OF_THE_LOAD_GENERATOR: dict[str, Labels] = {
-    "dynamo_load_requests_total": {"op": _OPS, "consistency": LEVELS, "outcome": _LOAD_OUTCOMES},
-    **_histogram("dynamo_load_response_duration_seconds", {"op": _OPS, "consistency": LEVELS}),
-    **_histogram("dynamo_load_service_duration_seconds", {"op": _OPS, "consistency": LEVELS}),
-    **_histogram("dynamo_load_send_delay_seconds", {}),
-    "dynamo_load_read_checks_total": {
-        "consistency": LEVELS,
-        "verdict": frozenset({"fresh", "stale", "concurrent", "unknown"}),
-    },
-    **_histogram("dynamo_load_read_staleness_seconds", {"consistency": LEVELS}),
-    "dynamo_load_session_violations_total": {"consistency": LEVELS, "guarantee": GUARANTEES},
-    "dynamo_load_target_rate": {},
-    "dynamo_load_inflight_requests": {},
-    "dynamo_load_dropped_total": {},
-}
-
-
 @cache
 def exported() -> dict[str, Labels]:
     """Every series by name, with its labels."""
-    return {**PROMISED, **OF_PROMETHEUS, **OF_THE_LOAD_GENERATOR, **of_a_node()}
+    return {**OF_PROMETHEUS, **of_the_load_generator(), **of_a_node()}
 
 
-def of_a_node(replaced: tuple[str, str] = ("", "")) -> dict[str, Labels]:
-    """What a node of five replicas shows. `replaced`: one text of the page by another, to see who notices."""
-    page = Metrics(["node2"], "0", 5).expose()[0].decode().replace(*replaced) if replaced[0] else _page()
+def of_a_node(renamed: tuple[str, str] = ("", "")) -> dict[str, Labels]:
+    """What a node of five replicas shows. `renamed`: one text of the page by another, to see who notices."""
+    return _on(Metrics(["node2"], "0", 5).expose()[0].decode(), renamed)
+
+
+def of_the_load_generator(renamed: tuple[str, str] = ("", "")) -> dict[str, Labels]:
+    """What a run of all kinds of operations at all levels shows."""
+    return _on(LoadSeries(list(product(OPERATIONS, LEVELS)), LEVELS).render(open_metrics=False), renamed)
+
+
+def _on(page: str, renamed: tuple[str, str]) -> dict[str, Labels]:
+    """The series of a page, and what their labels say there."""
+    text = page.replace(*renamed) if renamed[0] else page
     found: dict[str, dict[str, set[str]]] = {}
-    for family in text_string_to_metric_families(page):
+    for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels = found.setdefault(sample.name, {})
             for label, value in sample.labels.items():
                 labels.setdefault(label, set()).add(value)
-    free = frozenset({"peer", "version", "python"})
     return {
-        name: {label: None if label in free else frozenset(values) for label, values in labels.items()}
+        name: {label: None if label in _FREE else frozenset(values) for label, values in labels.items()}
         for name, labels in found.items()
     }
-
-
-def _page() -> str:
-    return Metrics(["node2"], "0", 5).expose()[0].decode()

@@ -15,7 +15,7 @@ from dashboards.__main__ import TARGET
 from dashboards.board import written
 from dashboards.boards import BOARDS
 from dashboards.chart import Board, Chart, Kind, Query, Section
-from tests.dashboards.exported import OF_PROMETHEUS, exported, of_a_node
+from tests.dashboards.exported import OF_PROMETHEUS, Labels, exported, of_a_node, of_the_load_generator
 from tests.dashboards.promql import bare_counters, fixed_ranges, parsed, problems, selectors
 from tests.dashboards.rules import recorded
 
@@ -135,13 +135,22 @@ def test_a_wrong_query_is_caught(expr: str, problem: str):
     assert problems(expr, exported(), {}) == [problem]
 
 
-def test_a_renamed_metric_is_caught():
-    """Had a node another name for what a board draws, a test would fail."""
-    known = {**OF_PROMETHEUS, **of_a_node(("dynamo_requests_total", "dynamo_calls_total"))}
-    query = next(
-        query for board in BOARDS for chart in board.charts for query in chart.queries if "requests_total" in query.expr
-    )
-    assert "dynamo_requests_total is not exported" in problems(query.promql, known, recorded())
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("dynamo_requests_total", {**of_the_load_generator(), **of_a_node(("dynamo_requests_total", "dynamo_calls"))}),
+        ("dynamo_read_checks_total", {**of_the_load_generator(), **of_a_node(("_read_checks", "_read_verdicts"))}),
+        ("dynamo_load_dropped_total", {**of_the_load_generator(("_dropped_", "_skipped_")), **of_a_node()}),
+    ],
+)
+def test_a_renamed_metric_is_caught(name: str, known: dict[str, Labels]):
+    """Had a node or the load generator another name for what a board draws, a test would fail."""
+    asking = [
+        query.promql for board in BOARDS for chart in board.charts for query in chart.queries if name in query.expr
+    ]
+    assert asking
+    for query in asking:
+        assert f"{name} is not exported" in problems(query, {**OF_PROMETHEUS, **known}, recorded())
 
 
 def test_a_counter_needs_a_rate():
