@@ -12,8 +12,8 @@ _UPPER = (
     f"(({_RANGE_SHARE}) + 1.9208 / ({_JUDGED}) + 1.96 * sqrt((({_RANGE_SHARE}) * (1 - ({_RANGE_SHARE})) "
     f"+ 0.9604 / ({_JUDGED})) / ({_JUDGED}))) / (1 + 3.8416 / ({_JUDGED}))"
 )
-_P99 = quantile(0.99, 'dynamo_request_duration_seconds{S,op="get"}', "consistency")
-_P99_RANGE = _P99.replace("[R]", "[$__range]")
+P99 = quantile(0.99, 'dynamo_request_duration_seconds{S,op="get"}', "consistency")
+_P99_RANGE = P99.replace("[R]", "[$__range]")
 _P99_QUORUM = quantile(0.99, 'dynamo_request_duration_seconds{S,op="get",consistency="quorum"}', "")
 _STALE_ONLY = (
     "(histogram_quantile(0.99, sum by (consistency, le) "
@@ -129,14 +129,14 @@ LEVELS = Board(
                             quantile(0.5, 'dynamo_request_duration_seconds{S,op="get"}', "consistency"),
                             "{{consistency}}, median",
                         ),
-                        Query(_P99, "{{consistency}}, 99%"),
+                        Query(P99, "{{consistency}}, 99%"),
                     ),
                 ),
                 Chart(
                     "99th percentile relative to quorum",
                     "1 is as slow as quorum reads are now.",
                     "none",
-                    (Query(f"{_P99} / on () group_left () {_P99_QUORUM}", "{{consistency}}"),),
+                    (Query(f"{P99} / on () group_left () {_P99_QUORUM}", "{{consistency}}"),),
                     Kind.BARS,
                     none="no quorum reads",
                 ),

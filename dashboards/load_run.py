@@ -97,7 +97,8 @@ LOAD_RUN = Board(
             (
                 Chart(
                     "Stale share, true",
-                    "All that happens to a key happens in one process, which knows what was acknowledged before a read began.",
+                    "All that happens to a key happens in one process, which knows what was acknowledged before a read "
+                    "began.",
                     RATIO,
                     (Query(_TRUE, "{{consistency}}"),),
                     none="no checked reads",

@@ -1,8 +1,9 @@
-"""A TCP proxy that holds back what goes one way: a slow network to one node, or a slow node, as the others see it.
+"""A TCP proxy that holds back what goes through it: a slow network to one node, or a slow node, as the others see it.
 
-Run as a process of its own: `python -m dynamo.workload.delay_proxy PORT TARGET_PORT DELAY_MS`. It begins without delay;
-SIGUSR1 switches it on, SIGUSR2 off. What comes back from the target is passed on at once. Order is kept: what was held
-back when the delay ends still goes first.
+Run as a process of its own: `python -m dynamo.workload.delay_proxy PORT TARGET_PORT DELAY_MS`, with more such threes
+for more links. It begins without delay; SIGUSR1 switches it on, SIGUSR2 off. What comes back from the target is passed
+on at once, or with `--both-ways` held back as well, as on a long wire. Order is kept: what was held back when the
+delay ends still goes first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import signal
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from dynamo.workload.event_loop import new_event_loop
@@ -20,10 +22,11 @@ HELD_BYTES_MAX = 2**24
 
 
 class Delay:
-    """How long everything is held back now; shared by all connections."""
+    """How long everything is held back now; shared by all connections of a link."""
 
-    def __init__(self, delay_s: float) -> None:
+    def __init__(self, delay_s: float, *, both_ways: bool = False) -> None:
         self._delay_s = delay_s
+        self.both_ways = both_ways
         self.seconds = 0.0
 
     def on(self) -> None:
@@ -86,6 +89,7 @@ class _Front(_End):
 
     def __init__(self, delay: Delay, target_port: int) -> None:
         super().__init__(delay)
+        self._back = delay if delay.both_ways else None
         self._target_port = target_port
         self._connecting: asyncio.Task[None] | None = None
 
@@ -96,7 +100,7 @@ class _Front(_End):
         self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
-        back = _End(None)
+        back = _End(self._back)
         back.other = self
         try:
             await self._loop.create_connection(lambda: back, "127.0.0.1", self._target_port)
@@ -117,22 +121,31 @@ async def serve(port: int, target_port: int, delay: Delay) -> asyncio.Server:
     return await loop.create_server(lambda: _Front(delay, target_port), "127.0.0.1", port)
 
 
-async def _run(port: int, target_port: int, delay: Delay) -> None:
-    server = await serve(port, target_port, delay)
+async def _run(links: list[tuple[int, int, Delay]]) -> None:
+    servers = [await serve(*link) for link in links]
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGUSR1, delay.on)
-    loop.add_signal_handler(signal.SIGUSR2, delay.off)
+    loop.add_signal_handler(signal.SIGUSR1, _switch, links, Delay.on)
+    loop.add_signal_handler(signal.SIGUSR2, _switch, links, Delay.off)
     ended = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
-    server.close()
+    for server in servers:
+        server.close()
+
+
+def _switch(links: list[tuple[int, int, Delay]], to: Callable[[Delay], None]) -> None:
+    for _, _, delay in links:
+        to(delay)
 
 
 def main(arguments: list[str]) -> None:
     """Serve until told to end."""
-    port, target_port, delay_ms = (int(each) for each in arguments)
+    both_ways = "--both-ways" in arguments
+    numbers = [int(each) for each in arguments if each != "--both-ways"]
+    threes = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+    links = [(port, target, Delay(delay_ms / 1000, both_ways=both_ways)) for port, target, delay_ms in threes]
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_run(port, target_port, Delay(delay_ms / 1000)))
+        runner.run(_run(links))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def free_ports(count: int) -> list[int]:
         turn.seek(0)
         begin = _next_of(turn.read())
         ports = (PORTS[(begin + step) % len(PORTS)] for step in range(len(PORTS)))
-        found = list(itertools.islice(filter(_is_free, ports), count))
+        found = list(itertools.islice(filter(is_free, ports), count))
         if len(found) < count:
             raise ServerFailed(f"no {count} free ports from {PORTS[0]} to {PORTS[-1]}")
         turn.truncate(0)
@@ -140,7 +140,8 @@ def _next_of(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on that port of loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

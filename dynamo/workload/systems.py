@@ -88,6 +88,8 @@ class DynamoCluster(System):
         self._nodes = [f"node{number}" for number in range(1, nodes + 1)]
         self._n = n
         self._core = core
+        self.settings = ""
+        """More of every node's configuration, as TOML; to be said before the start."""
         self.members: dict[str, list[int]] = {}
         """Client, peer and operations port of each node."""
 
@@ -97,7 +99,7 @@ class DynamoCluster(System):
         self.prepare()
         for node in self._nodes:
             config = self._folder / f"{node}.toml"
-            config.write_text(node_config(node, self._folder / node, self.as_seen_by(node)))
+            config.write_text(node_config(node, self._folder / node, self.as_seen_by(node)) + self.settings)
             command = [sys.executable, "-m", "dynamo", "serve", "--config", str(config), "--parent", str(os.getpid())]
             self.children.append(Child(node, command, self._folder / f"{node}.log", core=self._core))
         for child, (_, _, ops_port) in zip(self.children, members.values(), strict=True):

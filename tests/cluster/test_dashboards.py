@@ -1,143 +1,161 @@
-"""Every query of the dashboards, asked of a real Prometheus that scrapes a real cluster under load."""
+"""Every query of the dashboards, asked of what `make observe` starts: distant nodes, a load, a Prometheus."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
+import signal
 import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
 from dashboards.boards import BOARDS
-from dashboards.chart import Chart, Query
+from dashboards.chart import Chart
 from dynamo.client import Client
-from dynamo.workload.processes import free_ports
-from tests.cluster.rig import ClusterRig, running_cluster, until
-from tests.dashboards.exported import OF_PROMETHEUS, of_a_node
+from dynamo.report.certainty import share_difference
+from tests.cluster.rig import until
 from tests.dashboards.promql import parsed, selectors
-from tests.dashboards.rules import FOLDER, rules
 
-PROMETHEUS = shutil.which("prometheus")
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is a Debian package"),
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is a Debian package"),
 ]
-LOAD_S = 8.0
-SETTINGS = "[pbs]\nperiod_s = 1.0\n"
-MAY_BE_EMPTY = frozenset({"Since everything was compared"})
+WINDOW_S = 30
+"""Of rates: stale reads are rare."""
+JUDGED, STALE = 150, 3
+"""Reads at `one` that both sides have judged, and have found stale, before they are compared."""
+MAY_BE_EMPTY = frozenset({"dynamo-replication: Since everything was compared, {{instance}}"})
 """A sweep takes minutes."""
-_SERIES = frozenset(of_a_node()) | frozenset(OF_PROMETHEUS)
-
-
-def _asks_only_for(expr: str, series: frozenset[str]) -> bool:
-    return {selector.name for selector in selectors(parsed(expr))} <= series
-
-
-SCRAPED = _SERIES | {rule["record"] for rule in rules("recording.yml") if _asks_only_for(rule["expr"], _SERIES)}
-"""What nodes export now, and what is recorded of that."""
-
-
-@contextmanager
-def scraping(cluster: ClusterRig, directory: Path) -> Iterator[str]:
-    """A Prometheus with the rules as they are, but for its haste; its address."""
-    (port,) = free_ports(1)
-    assert PROMETHEUS is not None
-    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["rule_files"] = [str(FOLDER / name) for name in config["rule_files"]]
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = [
-        f"127.0.0.1:{node.ops_port}" for node in cluster.nodes
-    ]
-    (directory / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    words = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/tsdb"]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([PROMETHEUS, *words, f"--web.listen-address=127.0.0.1:{port}"], stderr=log)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        until(lambda: _answers(f"{address}/-/ready"), 20, lambda: (directory / "log").read_text(encoding="utf-8"))
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def used(cluster: ClusterRig) -> None:
-    """All kinds of requests at all levels, for a while."""
-    with Client(cluster.endpoints) as client:
-        end, number = time.monotonic() + LOAD_S, 0
-        while time.monotonic() < end:
-            level = ("one", "quorum", "all")[number % 3]
-            client.put("b", b"k%d" % (number % 50), b"v", consistency=level)
-            client.get("b", b"k%d" % (number % 50), consistency=level)
-            number += 1
+ASKED = [
+    (f"{board.uid}: {chart.title}, {query.legend}", chart, query)
+    for board in BOARDS
+    for chart in board.charts
+    for query in chart.queries
+]
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with (
-        running_cluster(tmp_path_factory.mktemp("nodes"), settings=SETTINGS) as cluster,
-        scraping(cluster, tmp_path_factory.mktemp("prometheus")) as address,
-    ):
-        used(cluster)
-        yield address
+def observed() -> Iterator[dict[str, Any]]:
+    """The addresses of all of it, once it has run for a while. It is told to end as Ctrl-C does, and leaves nothing."""
+    command = [sys.executable, "-m", "dashboards.observe", "--json", "--duration", "100"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            found = json.loads(line)
+            until(lambda: all(enough(*judged(found, side)["one"]) for side in ("", "load_")), 70, lambda: str(found))
+            with_context(found)
+            checks = "sum(increase(dynamo_session_checks_total[10s])) > 0"
+            until(lambda: bool(values(found, checks)), 20, lambda: "no reads of a session")
+            yield found
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+    assert [pid for pid in found["pids"] if alive(pid)] == []
 
 
-def values(address: str, query: Query) -> list[float]:
+def enough(stale: int, reads: int) -> bool:
+    return stale >= STALE and reads >= JUDGED
+
+
+def with_context(observed: dict[str, Any]) -> None:
+    """Reads that demand what their session has seen, of which the load generator has none."""
+    endpoints = [each["clients"].removeprefix("http://") for each in observed["nodes"].values()]
+    with Client(endpoints) as client:
+        session = client.session()
+        for number in range(30):
+            session.put("observed", b"mine%d" % number, b"v", consistency="one")
+            session.get("observed", b"mine%d" % number, consistency="one")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def asked(address: str, path: str, **form: object) -> Any:
+    with urllib.request.urlopen(f"{address}{path}?{urllib.parse.urlencode(form)}", timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def judged(observed: dict[str, Any], side: str) -> dict[str, tuple[int, int]]:
+    """Stale reads and judged reads by level, as the nodes (no `side`) or the load generator have counted them."""
+    expr = (
+        f'sum by (consistency, verdict) (dynamo_{side}read_checks_total{{verdict=~"fresh|stale|inflight|concurrent"}})'
+    )
+    counts: dict[str, tuple[int, int]] = dict.fromkeys(("one", "quorum", "all"), (0, 0))
+    for each in asked(observed["prometheus"], "/api/v1/query", query=expr)["result"]:
+        level, number = each["metric"]["consistency"], int(each["value"][1])
+        stale, reads = counts.get(level, (0, 0))
+        counts[level] = (stale + number * (each["metric"]["verdict"] == "stale"), reads + number)
+    return counts
+
+
+def values(observed: dict[str, Any], promql: str) -> list[float]:
     """Of the last seconds, of every series."""
-    expr = query.promql.replace("$__rate_interval", "5s").replace("$__range", "10s").replace("$cluster", "local")
+    expr = promql.replace("$__rate_interval", f"{WINDOW_S}s").replace("$__range", "60s").replace("$cluster", "local")
     now = time.time()
-    form = urllib.parse.urlencode({"query": expr, "start": now - 6, "end": now, "step": 1}).encode()
-    with urllib.request.urlopen(f"{address}/api/v1/query_range", form, timeout=10) as answer:
-        found = json.load(answer)["data"]["result"]
+    span: dict[str, object] = {"query": expr, "start": now - 6, "end": now, "step": 1}
+    found = asked(observed["prometheus"], "/api/v1/query_range", **span)["result"]
     return [float(value) for series in found for _, value in series["values"]]
 
 
-def problems(address: str, chart: Chart, query: Query) -> list[str]:
+def problem(observed: dict[str, Any], chart: Chart, promql: str) -> str:
     """What a viewer of the chart would see, and should not."""
-    found = values(address, query)
+    found = values(observed, promql)
     if not found:
-        return [] if chart.title in MAY_BE_EMPTY else ["nothing to see"]
+        return "nothing to see"
     if not all(map(math.isfinite, found)):
-        return ["not a number"]
+        return "not a number"
     if chart.least is not None and min(found) < chart.least:
-        return [f"{min(found)} below {chart.least}"]
-    return [f"{max(found)} above {chart.most}"] if chart.most is not None and max(found) > chart.most + 1e-9 else []
+        return f"{min(found)} below {chart.least}"
+    return f"{max(found)} above {chart.most}" if chart.most is not None and max(found) > chart.most + 1e-9 else ""
 
 
-def test_every_chart_of_a_node_shows_something(prometheus: str):
-    """Finite values within the axis; charts of series that no node here exports are left out."""
-    asked = [
-        (f"{board.title}: {chart.title}, {query.legend}", chart, query)
-        for board in BOARDS
-        for chart in board.charts
-        for query in chart.queries
-        if _asks_only_for(query.promql, SCRAPED)
-    ]
-    assert len(asked) > 40
-    assert {name: said for name, chart, query in asked if (said := problems(prometheus, chart, query))} == {}
+def test_every_chart_shows_something(observed: dict[str, Any]):
+    """Finite values within the axis."""
+    assert len(ASKED) > 80
+    said = {name: problem(observed, chart, query.promql) for name, chart, query in ASKED}
+    assert {name for name, each in said.items() if each == "nothing to see"} <= MAY_BE_EMPTY
+    assert {name: each for name, each in said.items() if each not in ("", "nothing to see")} == {}
 
 
-def test_no_alert_fires_on_a_healthy_cluster(prometheus: str):
+def test_a_renamed_metric_leaves_its_charts_empty(observed: dict[str, Any]):
+    """So that the test above fails: no query makes up a number for a metric that is not there."""
+    said = {
+        (name, metric): problem(observed, chart, re.sub(rf"\b{metric}\b", f"{metric}_renamed", query.promql))
+        for name, chart, query in ASKED
+        for metric in {selector.name or "" for selector in selectors(parsed(query.promql))}
+    }
+    assert {which: each for which, each in said.items() if each != "nothing to see"} == {}
+
+
+def test_the_nodes_say_what_is_true(observed: dict[str, Any]):
+    """What nodes count as stale, less what the load generator knows to be, is 0 as far as can be told from so many."""
+    said, true = judged(observed, ""), judged(observed, "load_")
+    assert share_difference(true["one"], said["one"]).holds_zero, (true, said)
+    for level in ("quorum", "all"):
+        assert said[level][0] == true[level][0] == 0
+        assert min(said[level][1], true[level][1]) > JUDGED / 2
+
+
+def test_no_alert_fires_on_a_healthy_cluster(observed: dict[str, Any]):
     """And every rule could be evaluated."""
-    with urllib.request.urlopen(f"{prometheus}/api/v1/rules", timeout=10) as answer:
-        groups = json.load(answer)["data"]["groups"]
-    every = [rule for group in groups for rule in group["rules"]]
+    every = [rule for group in asked(observed["prometheus"], "/api/v1/rules")["groups"] for rule in group["rules"]]
     assert len(every) > 30
     assert {rule["name"]: rule.get("lastError") for rule in every if rule["health"] != "ok"} == {}
     assert [rule["name"] for rule in every if rule.get("state") == "firing"] == []

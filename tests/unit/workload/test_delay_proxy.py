@@ -60,6 +60,14 @@ async def test_only_what_goes_there_is_held_back_and_only_while_it_is_on():
         assert await exchanged(reader, writer, b"quick again") < 0.2
 
 
+async def test_both_ways_are_held_back_where_that_is_asked_for():
+    """As long there as back."""
+    delay = Delay(0.1, both_ways=True)
+    delay.on()
+    async with echoing(delay) as (reader, writer):
+        assert 0.2 <= await exchanged(reader, writer, b"far") < 0.4
+
+
 async def test_more_than_it_holds_comes_through_whole():
     """The sender has to wait, and nothing is lost."""
     delay = Delay(0.05)
