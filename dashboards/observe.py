@@ -49,8 +49,8 @@ chooser = "latest"
 [values]
 sizes = "100"
 """
-"""What was written just now is read, and hardly ever written by two at the same time: of such writes a node may hold one
-to be missed that the load generator does not."""
+"""What was written just now is read, and hardly ever written by two at the same time: of such writes a node may hold
+one to be missed that the load generator does not."""
 
 
 class Observed:
