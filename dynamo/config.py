@@ -222,6 +222,8 @@ class TelemetrySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """And for how long."""
     checks_max: int = 1024
     """Judged reads that may wait for a coordinator's answer; those above are unresolved."""
+    history_period_s: float = 5.0
+    """The console draws the last 180 windows of this length."""
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

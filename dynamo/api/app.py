@@ -13,13 +13,14 @@ from typing import Protocol, cast
 from aiohttp import web
 from multidict import istr
 
-from dynamo.api import admin, openapi
+from dynamo.api import admin, console_files, openapi
 from dynamo.api.answer import Answer
 from dynamo.api.audit_admin import Audit
 from dynamo.api.batch import Batch
 from dynamo.api.buckets import BucketPages
 from dynamo.api.call import Call, Handler
 from dynamo.api.cas import CompareAndSet
+from dynamo.api.console_data import ConsoleData
 from dynamo.api.facade import Node
 from dynamo.api.hints_admin import Hints
 from dynamo.api.hot_path import Carrying
@@ -80,6 +81,7 @@ class App:
         self._bodies_max = dict.fromkeys(OPS, limits.value_bytes_max) | {"cas": limits.object_bytes_max}
         self._routes = routes
         self._exact = {route.template: route for route in routes if "{" not in route.template}
+        self._files = {r.template.removesuffix("/{file}"): r for r in routes if r.template.endswith("/{file}")}
         self._buckets = {_collection(r): r for r in routes if r.template.endswith("/{bucket}")}
         self._keys = {_collection(r): r for r in routes if r.template.endswith("/{bucket}/{key}")}
 
@@ -169,7 +171,7 @@ class App:
                 route = self._keys.get(parts[2])
             else:
                 route = self._buckets.get(parts[2])
-        route = route or self._exact.get(call.path)
+        route = route or self._exact.get(call.path) or self._files.get(call.path.rpartition("/")[0])
         if route is None:
             raise RouteNotFound("there is no such resource; GET /openapi.json lists what there is")
         return route
@@ -215,6 +217,9 @@ def operations_app(node: Node) -> App:
             Route("/readyz", {"GET": handlers.readyz}),
             Route("/metrics", {"GET": handlers.metrics}),
             Route("/version", {"GET": handlers.version}),
+            Route("/console", {"GET": console_files.page}),
+            Route("/console/{file}", {"GET": console_files.file}),
+            Route("/admin/v1/console", {"GET": ConsoleData(node).show}),
             Route("/admin/v1/cluster", {"GET": handlers.cluster}),
             Route("/admin/v1/audit", {"GET": audit.status, "POST": audit.run}),
             Route("/admin/v1/pbs", {"GET": Pbs(node).show}),

@@ -26,6 +26,7 @@ from dynamo.protocol.commands import (
 from dynamo.protocol.messages import StatusReport
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
+from dynamo.telemetry.history import History
 from dynamo.telemetry.metrics import Metrics
 from dynamo.telemetry.prediction import Prediction
 
@@ -124,6 +125,8 @@ class Node(Protocol):
     def judge(self) -> Judge: ...
     @property
     def repairs(self) -> RepairBoard: ...
+    @property
+    def history(self) -> History: ...
     @property
     def metrics(self) -> Metrics: ...
 

@@ -11,6 +11,7 @@ from dynamo.daemons.forgetter import Forgetter
 from dynamo.daemons.gossiper import Gossiper
 from dynamo.daemons.healer import Healer
 from dynamo.daemons.hint_sender import HintSender
+from dynamo.daemons.historian import Historian
 from dynamo.daemons.predictor import Predictor
 from dynamo.daemons.reaper import Reaper
 from dynamo.daemons.rejoiner import Rejoiner
@@ -35,6 +36,7 @@ class Supervisor:
             Healer(node),
             Repairer(node),
             Settler(node),
+            Historian(node),
         ]
         if node.config.tombstones.reap:
             self._daemons += [Reaper(node), Forgetter(node)]

@@ -72,6 +72,7 @@ from dynamo.protocol.paxos import AskBallots
 from dynamo.repair.exchange import Differences, Exchange
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Ring
+from dynamo.telemetry.history import History
 from dynamo.telemetry.metrics import Metrics
 from dynamo.telemetry.stall import Stall
 from dynamo.version import VERSION
@@ -164,6 +165,7 @@ class Node:
     def _make_measures_of_staleness(self) -> None:
         self.judge = self._coordinator.judge
         self.pbs = PbsBook(self.config, self.preference, self._coordinator.legs)
+        self.history = History(self.metrics)
 
     def _make_linearizable(self) -> None:
         """Both sides of Paxos: the acceptor, and what proposes; and how it is known what was chosen."""

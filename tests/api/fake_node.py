@@ -45,6 +45,7 @@ from dynamo.replication.legs import Legs
 from dynamo.replication.quorum import read_quorum, write_quorum
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.ring import Member, first_ring
+from dynamo.telemetry.history import History
 from dynamo.telemetry.metrics import Metrics
 from dynamo.telemetry.stall import Stall
 from dynamo.versioning.clock import covers
@@ -154,6 +155,7 @@ class FakeNode:
         self.repairs = RepairBoard(_Clock(), Rebuilding(16, 0, _Clock(), None), enabled=True)
         self.audit = FakeAudit()
         self.judge = FakeJudge()
+        self.history = History(self.metrics)
         self.pbs = PbsBook(self.config, self.preference, Legs(["node2", "node3", "node4"]))
         self.records: dict[tuple[str, bytes], Record] = {}
         self.registers: dict[tuple[str, bytes], Register] = {}
