@@ -29,7 +29,7 @@ class ConsoleData:
     async def show(self, call: Call) -> Answer:
         """Ring, history, and what was judged since the start."""
         parameters.parse(call.query, parameters.NOTHING)
-        node = self._node
+        node, judge = self._node, self._node.judge.status()
         content = {
             "node": node.id,
             "cluster": node.config.cluster.name,
@@ -38,7 +38,7 @@ class ConsoleData:
             "replicas": node.config.default_n,
             "period_s": node.config.telemetry.history_period_s,
             "windows_max": KEPT,
-            "sample_share": node.metrics.staleness.sample_ratio.value,
+            "sample_share": judge.sample if judge.enabled else 0.0,
             "ring": self._ring(),
             "history": {**node.history.columns(), "levels": node.history.levels()},
             "since_start": self._since_start(),

@@ -24,5 +24,6 @@ class Historian:
     async def run_once(self) -> None:
         """Look once."""
         node = self._node
+        node.judge.refresh()
         pending = sum(status.count for status in node.hint_desk.status())
         node.history.look(node.clock.wall_ms(), node.clock.monotonic(), pending)

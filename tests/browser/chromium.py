@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import shutil
@@ -25,7 +26,9 @@ class Page:
         self._socket = socket
         self._sent = 0
         self.complaints: list[str] = []
-        """What the page threw, or wrote as an error."""
+        """What the page threw or wrote as an error, and what the browser refused it."""
+        self.requests: list[str] = []
+        """Addresses that the page asked for."""
 
     async def send(self, method: str, **params) -> dict:
         """One command and its answer."""
@@ -33,11 +36,37 @@ class Page:
         await self._socket.send_json({"id": self._sent, "method": method, "params": params})
         while True:
             message = json.loads((await self._socket.receive(PATIENCE_S)).data)
-            if message.get("method") == "Runtime.exceptionThrown":
-                self.complaints.append(str(message["params"]["exceptionDetails"]))
+            self._note(message.get("method"), message.get("params"))
             if message.get("id") == self._sent:
                 assert "error" not in message, message
                 return message["result"]
+
+    def _note(self, method: str | None, params: dict) -> None:
+        if method == "Runtime.exceptionThrown":
+            self.complaints.append(str(params["exceptionDetails"]))
+        elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
+            self.complaints.append(str(params["entry"]))
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            self.complaints.append(str(params["args"]))
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
+
+    async def looks(self, width: int, height: int, *, dark: bool = False, scale: float = 1.0) -> None:
+        """On a screen of that size, in light or dark."""
+        await self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self.send("Emulation.setEmulatedMedia", features=[scheme])
+
+    async def picture(self) -> bytes:
+        """The whole page as PNG."""
+        answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return base64.b64decode(answer["data"])
 
     async def evaluate(self, expression: str):
         """The value of a JavaScript expression."""
@@ -60,13 +89,15 @@ class Page:
             await self.mouse(kind, x, y)
 
     async def press(self, key: str) -> None:
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        code = {"Tab": 9, "Enter": 13}.get(key, 0)
         for kind in ("keyDown", "keyUp"):
-            await self.send("Input.dispatchKeyEvent", type=kind, key=key, text=key if len(key) == 1 else "")
+            await self.send("Input.dispatchKeyEvent", type=kind, key=key, text=text, windowsVirtualKeyCode=code)
 
 
 @contextlib.asynccontextmanager
-async def opened(file: Path, folder: Path) -> AsyncIterator[Page]:
-    """The page of a file, loaded. The browser keeps what it needs in `folder`, and ends with the block."""
+async def opened(where: Path | str, folder: Path) -> AsyncIterator[Page]:
+    """The page of a file or an address, loaded. The browser keeps its own in `folder`, and ends with the block."""
     assert PROGRAM is not None, "callers look first"
     size = f"--window-size={WIDTH},{HEIGHT}"
     process = await asyncio.create_subprocess_exec(
@@ -81,9 +112,9 @@ async def opened(file: Path, folder: Path) -> AsyncIterator[Page]:
             session.ws_connect(await _address(session, port), max_msg_size=0) as socket,
         ):
             page = Page(socket)
-            await page.send("Runtime.enable")
-            await page.send("Page.enable")
-            await page.send("Page.navigate", url=file.as_uri())
+            for domain in ("Runtime", "Page", "Log", "Network"):
+                await page.send(f"{domain}.enable")
+            await page.send("Page.navigate", url=where.as_uri() if isinstance(where, Path) else where)
             await page.wait_for("document.readyState === 'complete'")
             yield page
             await page.send("Browser.close")

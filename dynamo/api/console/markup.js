@@ -20,15 +20,15 @@ export function refill(box, ...children) {
   if (!box.contains(document.activeElement)) box.replaceChildren(...children);
 }
 
-export function table(head, rows, caption) {
+// `kind` words: all columns begin at the left; left1: the first two.
+export function table(head, rows, kind = "") {
   const cell = (content, place) =>
     content instanceof Node && ["TD", "TH"].includes(content.tagName)
       ? content
       : el(place ? "td" : "th", place ? {} : { scope: "row" }, content);
   return el(
     "table",
-    {},
-    ...(caption ? [el("caption", {}, caption)] : []),
+    { class: kind },
     el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map(cell)))),
   );
