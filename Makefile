@@ -25,6 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
 .PHONY: dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
+.PHONY: console-pictures dashboards help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -85,6 +86,9 @@ architecture: $(VENV)/.dev ## layers, purity, budgets, names, docs
 
 dashboards: $(VENV)/.dev ## write the JSON of the dashboards from their program
 	@exec $(BIN)/python -m dashboards
+
+console-pictures: $(VENV)/.dev ## make the pictures of docs/console.md, of a real cluster in a real browser
+	@exec $(BIN)/python -m tests.browser.console_pictures
 
 # -- environment ---------------------------------------------------------------------------------------------------
 

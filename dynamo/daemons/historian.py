@@ -1,6 +1,6 @@
 """The historian: looks at the node's counters every few seconds, so that the console can draw the last minutes.
 
-Nothing is asked of anybody: totals that are counted anyway are read, a fifth of a millisecond of work each time.
+Nothing is asked of anybody: totals that are counted anyway are read, a tenth of a millisecond of work each time.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A counter says how much there was since the start. A picture of the last minutes needs differences, so totals are
 looked at again and again, and what came between two looks is one row of doubles. Rows are bounded in number and in
-width: labels are closed, so the whole takes a tenth of a megabyte, and nothing grows with the load. A percentile of a
+width: labels are closed, so the whole takes a fifth of a megabyte, and nothing grows with the load. A percentile of a
 window comes from the bounds of a histogram, as Prometheus works it out: it is as exact as the bounds are close.
 """
 
@@ -128,11 +128,10 @@ class History:
         began_s, self._looked_s = self._looked_s, now_s
         if began_s is None or now_s <= began_s:
             return
-        row = array("d", (at_ms, now_s - began_s, hints_pending))
-        row.extend(each.since() for each in self._counted)
+        row = [at_ms, now_s - began_s, hints_pending, *(each.since() for each in self._counted)]
         for level in self._levels:
-            row.extend(level.since())
-        self._rows.append(row)
+            row += level.since()
+        self._rows.append(array("d", row))
 
     def columns(self) -> dict[str, list[float]]:
         """By name of NODE_COLUMNS, oldest first. Counts are those of the window."""

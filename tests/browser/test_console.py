@@ -126,11 +126,14 @@ async def test_without_a_mouse(cluster: WatchedCluster, tmp_path: Path):
         assert page.complaints == []
 
 
-async def test_a_node_that_is_gone_is_seen(tmp_path: Path):
-    """The others hold it dead, and the page says so without being loaded again."""
-    with watched_cluster(tmp_path, 3, 0.3) as cluster:
-        async with opened(f"{address(cluster)}/console", tmp_path / "browser") as page:
-            await page.wait_for("document.querySelector('.tile b').textContent === '3 of 3'")
-            await asyncio.to_thread(cluster.nodes[2].kill)
-            await page.wait_for("document.querySelector('.tile b').textContent === '2 of 3'")
-            await page.wait_for("document.querySelectorAll('.words .state.dead').length === 2")
+async def test_a_node_that_is_gone_is_seen(cluster: WatchedCluster, tmp_path: Path):
+    """The others hold it dead, and the page says so, and that it is back, without being loaded again."""
+    gone = cluster.nodes[2]
+    answering = "document.querySelector('.tile b').textContent"
+    async with opened(f"{address(cluster)}/console", tmp_path / "browser") as page:
+        await page.wait_for(f"{answering} === '3 of 3'")
+        await asyncio.to_thread(gone.kill)
+        await page.wait_for(f"{answering} === '2 of 3'")
+        await page.wait_for("document.querySelectorAll('.words .state.dead').length === 2")
+        gone.start()
+        await page.wait_for(f"{answering} === '3 of 3'")
