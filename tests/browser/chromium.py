@@ -64,8 +64,8 @@ class Page:
         await self.send("Emulation.setEmulatedMedia", features=[scheme])
 
     async def picture(self) -> bytes:
-        """The whole page as PNG."""
-        answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """What the screen shows, as PNG."""
+        answer = await self.send("Page.captureScreenshot", format="png")
         return base64.b64decode(answer["data"])
 
     async def evaluate(self, expression: str):

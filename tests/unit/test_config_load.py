@@ -166,6 +166,7 @@ def test_a_flag_below_what_is_no_section():
         ("[telemetry]\nacks_remembered=-1", "telemetry.acks_remembered must not be below 0"),
         ("[telemetry]\nchecks_max=-1", "telemetry.checks_max must not be below 0"),
         ("[telemetry]\nacks_age_s=0.0", "telemetry.acks_age_s must be a number above 0"),
+        ("[telemetry]\nhistory_period_s=0.0", "telemetry.history_period_s must be a number above 0"),
         ("[telemetry]\nacks_age_s=inf", "telemetry.acks_age_s must be a number above 0"),
         ("[requests]\nhedge_share=2.0", "requests.hedge_share must lie between 0 and 1"),
         ("[requests]\ntimeout_s=0.0", "timeout_s"),

@@ -8,7 +8,8 @@ const state = (word) => el("span", { class: `state ${word}` }, word);
 
 function home(node, here) {
   if (node.id === here) return el("th", { scope: "row" }, node.id, el("span", { class: "quiet" }, " (this one)"));
-  return el("th", { scope: "row" }, el("a", { href: `http://${node.host}:${node.ops_port}/console`, title: `The console of ${node.id}` }, node.id));
+  const host = node.host.includes(":") ? `[${node.host}]` : node.host;
+  return el("th", { scope: "row" }, el("a", { href: `http://${host}:${node.ops_port}/console`, title: `The console of ${node.id}` }, node.id));
 }
 
 export class Members {

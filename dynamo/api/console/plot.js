@@ -8,6 +8,8 @@ import { clock, known, seconds } from "./words.js";
 const HEIGHT = 190;
 const FONT = "12px system-ui, sans-serif";
 const plots = [];
+// A little below 0, so that a line of zeros is not taken for the axis.
+const above0 = (top) => [-0.025 * top, top];
 
 export class Plot {
   // `lines`: {name, colour, dash}; `format` of a value; `least` that the y axis reaches; `log`: x is a time span.
@@ -49,7 +51,7 @@ export class Plot {
     this.place.hidden = !drawn;
     if (drawn && !this.chart) this.make();
     else if (drawn) this.chart.setData(this.data);
-    this.read(null);
+    this.read(this.chart?.cursor.idx);
     this.view.refresh();
   }
 
@@ -70,7 +72,7 @@ export class Plot {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, ...(this.log ? {} : { sync: { key: "time" } }) },
       scales: {
         x: this.log ? { time: false, distr: 3 } : { time: true },
-        y: { range: (chart, low, high) => [0, Math.max((high ?? 0) * 1.12, this.least)] },
+        y: { range: (chart, low, high) => above0(Math.max((high ?? 0) * 1.12, this.least)) },
       },
       axes: [
         { ...axis, size: 30, space: this.log ? 56 : 70, ...(this.log ? { values: spans, filter: decades, grid: { ...axis.grid, filter: decades } } : { values: times }) },

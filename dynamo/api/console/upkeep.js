@@ -14,9 +14,9 @@ export class Hints {
 
   show({ targets, paused, inflight }) {
     const rows = targets.map((each) => [each.target, el("span", { class: `state ${each.alive ? "alive" : "dead"}` }, each.alive ? "alive" : "away"), whole(each.count), bytes(each.bytes), age(each.oldest_age_s), each.problem || "–"]);
-    const list = rows.length ? table(["For", "Is", "Hints", "Size", "Oldest", "Problem"], rows) : el("p", { class: "empty" }, "None: every write has reached its replicas.");
+    const list = rows.length ? table(["For", "Is", "Hints", "Size", "Oldest", "Problem"], rows, "left1") : el("p", { class: "empty" }, "None: every write has reached its replicas.");
     const how = paused ? "Delivery is stopped by an operator: dynamo hints resume." : `${whole(inflight)} are on their way.`;
-    refill(this.body, el("div", { class: "scroll" }, list), el("p", { class: paused ? "note alarm" : "note" }, how));
+    refill(this.body, el("div", { class: "scroll" }, list), el("div", { class: "gap" }), el("p", { class: paused ? "note alarm" : "note" }, how));
   }
 }
 
