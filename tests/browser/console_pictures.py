@@ -29,6 +29,7 @@ async def pictures(cluster: WatchedCluster, folder: Path, browser: Path) -> None
     await asyncio.sleep(LOAD_S - AWAY_AFTER_S)
     async with opened(f"http://127.0.0.1:{cluster.watched.ops_port}/console", browser) as page:
         await page.wait_for(READY)
+        await page.send("Emulation.setScrollbarsHidden", hidden=True)
         await page.evaluate("document.getElementById('pause').click()")
         taken = [(name, await _look(page, *look)) for name, *look in LOOKS]
     for name, png in taken:

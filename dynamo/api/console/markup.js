@@ -15,9 +15,10 @@ export const el = (tag, fields = {}, ...children) => fill(document.createElement
 export const draw = (tag, fields = {}, ...children) => fill(document.createElementNS(SVG, tag), fields, children);
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// Replaces what is in a box, unless somebody is using it: focus must not be lost to a refresh.
+// Replaces what is in a box, unless somebody is using a part of it: focus must not be lost to a refresh.
 export function refill(box, ...children) {
-  if (!box.contains(document.activeElement)) box.replaceChildren(...children);
+  const focus = document.activeElement;
+  if (focus === box || !box.contains(focus)) box.replaceChildren(...children);
 }
 
 // `kind` words: all columns begin at the left; left1: the first two.

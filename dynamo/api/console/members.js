@@ -16,8 +16,8 @@ export class Members {
   constructor() {
     const { box, body } = card("Nodes", "As this node hears from them, and what each holds the others to be.", "wide");
     this.box = box;
-    this.facts = el("div", { class: "scroll" });
-    this.views = el("div", { class: "scroll" });
+    this.facts = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Facts of each node" });
+    this.views = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What each node holds the others to be" });
     body.append(this.facts, el("div", { class: "gap" }), this.views);
   }
 

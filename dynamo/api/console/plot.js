@@ -75,7 +75,7 @@ export class Plot {
         y: { range: (chart, low, high) => above0(Math.max((high ?? 0) * 1.12, this.least)) },
       },
       axes: [
-        { ...axis, size: 30, space: this.log ? 56 : 70, ...(this.log ? { values: spans, filter: decades, grid: { ...axis.grid, filter: decades } } : { values: times }) },
+        { ...axis, size: 24, space: this.log ? 56 : 70, ...(this.log ? { values: spans, filter: decades, grid: { ...axis.grid, filter: decades } } : { values: times }) },
         { ...axis, size: 58, space: 34, values: (chart, splits) => splits.map(this.format) },
       ],
       series: [{}, ...this.lines.map((line) => ({

@@ -5,7 +5,8 @@ import { LEVELS, lastMinute } from "./levels.js";
 import { below, percent, rate, seconds, whole } from "./words.js";
 
 const last = (values) => values.at(-1) ?? null;
-const NAMES = ["Nodes that answer", "Reads a second", "Writes a second", "p99 of reads at quorum", "Stale at one", "Hints kept here"];
+const lastKnown = (values) => values.findLast((value) => value !== null) ?? null;
+const NAMES = ["Nodes that answer", "Reads a second", "Writes a second", "Quorum reads, p99", "Stale at one", "Hints kept here"];
 
 export class Tiles {
   constructor(box) {
@@ -29,12 +30,13 @@ export class Tiles {
   }
 
   history({ lasted_s, hints_pending, levels }) {
-    const total = (name) => LEVELS.reduce((sum, level) => sum + (last(levels[level][name]) ?? 0), 0);
-    const lasted = last(lasted_s);
-    this.set(1, rate(lasted && total("reads") / lasted), "through this node");
-    this.set(2, rate(lasted && total("writes") / lasted), "through this node");
-    this.set(3, seconds(last(levels.quorum.read_p99_s)), "in the last seconds");
-    const [judged, stale] = ["judged", "stale"].map((name) => last(lastMinute(levels.one[name], lasted_s)));
+    const minute = (values) => last(lastMinute(values, lasted_s));
+    const total = (name) => LEVELS.reduce((sum, level) => sum + (minute(levels[level][name]) ?? 0), 0);
+    const lasted = minute(lasted_s);
+    this.set(1, rate(lasted && total("reads") / lasted), "here, in the last minute");
+    this.set(2, rate(lasted && total("writes") / lasted), "here, in the last minute");
+    this.set(3, seconds(lastKnown(levels.quorum.read_p99_s)), "in the last window with any");
+    const [judged, stale] = ["judged", "stale"].map((name) => minute(levels.one[name]));
     const of = judged ? `of ${whole(judged)} in a minute` : "none judged lately";
     this.set(4, judged ? percent(stale / judged) : "–", judged && !stale ? `${of}, ${below(judged)}` : of);
     const hints = last(hints_pending);
