@@ -223,7 +223,7 @@ class TelemetrySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     checks_max: int = 1024
     """Judged reads that may wait for a coordinator's answer; those above are unresolved."""
     history_period_s: float = 5.0
-    """The console draws the last 180 windows of this length."""
+    """The console draws the last 180 windows of this length; 0: no history is kept."""
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

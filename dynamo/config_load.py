@@ -170,9 +170,10 @@ def _telemetry_problems(telemetry: TelemetrySection) -> Iterable[str]:
     for name in ("acks_remembered", "checks_max"):
         if getattr(telemetry, name) < 0:
             yield f"telemetry.{name} must not be below 0"
-    for name in ("acks_age_s", "history_period_s"):
-        if not 0 < (given := getattr(telemetry, name)) < math.inf:
-            yield f"telemetry.{name} must be a number above 0, not {given}"
+    if not 0 < telemetry.acks_age_s < math.inf:
+        yield f"telemetry.acks_age_s must be a number above 0, not {telemetry.acks_age_s}"
+    if not (0.1 <= telemetry.history_period_s < math.inf or telemetry.history_period_s == 0):
+        yield f"telemetry.history_period_s must be 0 or at least 0.1, not {telemetry.history_period_s}"
 
 
 def _size_problems(config: Config) -> Iterable[str]:

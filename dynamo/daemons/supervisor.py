@@ -36,10 +36,11 @@ class Supervisor:
             Healer(node),
             Repairer(node),
             Settler(node),
-            Historian(node),
         ]
         if node.config.tombstones.reap:
             self._daemons += [Reaper(node), Forgetter(node)]
+        if node.config.telemetry.history_period_s:
+            self._daemons.append(Historian(node))
         if node.config.pbs.enabled:
             self._daemons.append(Predictor(node))
         self._tasks: list[asyncio.Task[None]] = []

@@ -24,6 +24,7 @@ from dynamo.config import (
     RepairSection,
     RequestsSection,
     StorageSection,
+    TelemetrySection,
     TombstonesSection,
 )
 from dynamo.daemons.supervisor import Supervisor
@@ -275,6 +276,7 @@ class Cluster:
             tombstones=self.shape.tombstones,
             audit=self.shape.audit,
             pbs=self.shape.pbs,
+            telemetry=TelemetrySection(history_period_s=0.0),  # there is no console to draw it
         )
 
 

@@ -22,13 +22,14 @@ place("upkeep").append(hints.box, repair.box, mending.hints.box, mending.repairs
 let held = false, period_s = LONGEST_S, since = null;
 
 function showData(answer) {
-  period_s = Math.min(LONGEST_S, Math.max(SHORTEST_S, answer.period_s));
+  period_s = Math.min(LONGEST_S, Math.max(SHORTEST_S, answer.period_s || LONGEST_S));
   document.title = `${answer.node} · ${answer.cluster} · dynamo console`;
   place("title").textContent = answer.cluster;
   place("about").textContent = `${answer.node}, version ${answer.version}, N=${answer.replicas}, epoch ${answer.ring.epoch}`;
   const kept = answer.period_s * answer.windows_max;
   const judged = answer.sample_share ? `${percent(answer.sample_share)} of reads are judged` : "no reads are judged: that is switched off";
-  place("foot").textContent = `Charts show what was asked through ${answer.node}, at most ${age(kept)} back, in windows of ${answer.period_s} s; ${judged}. Nothing on this page comes from another host.`;
+  const charts = kept ? `Charts show what was asked through ${answer.node}, at most ${age(kept)} back, in windows of ${answer.period_s} s` : "No history is kept: telemetry.history_period_s is 0";
+  place("foot").textContent = `${charts}; ${judged}. Nothing on this page comes from another host.`;
   ring.show(answer.ring);
   tiles.history(answer.history);
   overTime.show(answer.history);
