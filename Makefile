@@ -24,8 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
-.PHONY: console-pictures dashboards help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
+.PHONY: console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
