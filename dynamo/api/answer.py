@@ -153,6 +153,22 @@ class Answer:
         """The body as it is sent in answer to that method."""
         return b"" if method == "HEAD" or self.status in _BODILESS else self.payload
 
+    def whole(self, method: str) -> bytes:
+        """All of it in one piece, for a connection that stays. Raises ValueError as `head`."""
+        fields = lines_of(self.fields) if self.fields else b""
+        line, date = _STATUS_LINES[self.status], date_line(int(time.time()))
+        if self.status in _BODILESS:
+            return b"%b%b%b%b\r\n" % (line, fields, self.fixed, date)
+        payload = b"" if method == "HEAD" else self.payload
+        return b"%b%b%b%bContent-Length: %d\r\n\r\n%b" % (
+            line,
+            fields,
+            self.fixed,
+            date,
+            len(self.payload),
+            payload,
+        )
+
     def head(self, *, minor: int = 1) -> bytes:
         """Status line and fields for a client of HTTP/1.`minor`, and the empty line. Raises ValueError for a field that
         would break out of its line.

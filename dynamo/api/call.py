@@ -97,6 +97,11 @@ class Pending(Generic[T]):
         if self.on_settled is not None:
             self.on_settled()
 
+    @property
+    def settled(self) -> bool:
+        """Whether the outcome is there. Who asks spares waiting for it, which costs a little even then."""
+        return self._outcome is not None
+
     def outcome(self) -> T:
         """The outcome, once it is there. Raises it if it is an error."""
         outcome = self._outcome

@@ -221,7 +221,7 @@ class Connection(web.RequestHandler):
             self._finishing = self._loop.create_task(self._finish(request, answer))
             return
         try:
-            data = answer.head() + answer.body(request.method)
+            data = answer.whole(request.method)
         except Exception as unfit:  # noqa: BLE001  # it must not reach the node, whose callback this may be
             self.failed(unfit)
             return

@@ -76,7 +76,7 @@ class Records(Desk):
             answer = self._registers.plain_value(call, bucket, key, settled) if call.is_bare else None
             return answer or self._shown(call, shown_of(bucket, key, settled), plan.options.siblings)
         pending = self._begin(call, plan, bucket, key)
-        outcome = await pending
+        outcome = pending.outcome() if pending.settled else await pending
         ring, data = self._node.ring, outcome.data
         if face is not None and face.shows(properties, ring, data) and (call.is_bare or not _has_conditions(call)):
             if properties.mode is not Mode.LINEARIZABLE:
