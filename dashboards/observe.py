@@ -38,7 +38,7 @@ LOOK_EVERY_S = 0.2
 BUCKET = "observed"
 CLUSTER = "local"
 SETTINGS = "[pbs]\nperiod_s = 10.0\n"
-LOAD = "--records 100 --probe-rate 4 --read-levels one=2,quorum,all --write-levels quorum=3,all"
+LOAD = "--records 100 --read-levels one=2,quorum,all --write-levels quorum=3,all"
 """Writes at quorum and above, so that reads at quorum and above must not be stale, and an alert says if they are."""
 MIX = """[operations]
 get = 70
@@ -110,7 +110,7 @@ class Observed:
                 name: {"clients": f"http://127.0.0.1:{port}", "operations": f"http://127.0.0.1:{ops}", "pid": pid}
                 for name, (_, port), (_, ops), pid in pages
             },
-            "pids": [*self.nodes.pids, self.nodes.links_pid, self.scraper.pid, self.load.pid],
+            "pids": [*self.nodes.pids, *self.nodes.links_pids, self.scraper.pid, self.load.pid],
         }
 
     def _scraper(self) -> Child:

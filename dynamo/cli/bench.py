@@ -13,6 +13,9 @@ VERBS = {
     "run": Verb("dynamo.cli.bench_run:run", "put a load on a cluster, and measure latency and staleness (the default)"),
     "compare": Verb("dynamo.cli.bench_compare:compare", "two results side by side, with intervals"),
     "report": Verb("dynamo.cli.bench_report:report", "the charts of a result as one HTML file"),
+    "staleness": Verb(
+        "dynamo.cli.bench_staleness:staleness", "stale shares, predictions and costs by level, on nodes far apart"
+    ),
     "client": Verb("dynamo.cli.bench_client:client", "what the load generator itself costs for each request"),
     "store": Verb("dynamo.cli.bench_store:store", "measure this store beside a bare server and etcd"),
 }
