@@ -73,8 +73,9 @@ class DistantNodes(LocalNodes):
         os.kill(self._links[-1].pid, signal.SIGSTOP)
 
     def heal(self) -> None:
-        """What was held back at the cut still comes, late."""
+        """Returns when all nodes see each other again. What was held back still comes, late. Raises ServerFailed."""
         os.kill(self._links[-1].pid, signal.SIGCONT)
+        self._wait_connected()
 
     def stop(self) -> None:
         for child in self._links:

@@ -63,7 +63,7 @@ def test_the_table_has_a_line_for_each_pair():
 def test_the_cut_has_a_line_for_each_kind_of_quorum():
     """Side by side."""
     *_, strict, sloppy = cut_lines(
-        [Cut(False, (0, 300), (50, 100), (60, 100)), Cut(True, (30, 300), (99, 100), (9, 9))]
+        [Cut("strict", (0, 300), (50, 100), (60, 100)), Cut("sloppy", (30, 300), (99, 100), (9, 9))]
     )
     assert strict.startswith("| strict | 0 of 300")
     assert sloppy.startswith("| sloppy | 30 of 300 (10 %")
