@@ -24,6 +24,7 @@ from dynamo.node.acceptors import Acceptors
 from dynamo.node.ballots import Ballots
 from dynamo.node.leads import Leads, Place
 from dynamo.node.node import Node
+from dynamo.node.peer_requests import PeerRequests
 from dynamo.node.proposals import Proposals
 from dynamo.node.voting import Voting
 from dynamo.ports import Identity, Respond
@@ -185,12 +186,12 @@ def a_damaged_state_reads_as_nothing() -> Taken:
 
 def what_is_accepted_is_shown_as_chosen() -> Taken:
     """Not in the table: weaker reads see what nobody has agreed on yet."""
-    dispatch = Node._dispatch
+    dispatch = PeerRequests.dispatch
 
-    def dispatching(self: Node, message: Message, deadline: float, trace: str, respond: Respond) -> None:
+    def dispatching(self: PeerRequests, message: Message, deadline: float, trace: str, respond: Respond) -> None:
         dispatch(self, message, deadline, trace, respond)
         if isinstance(message, Accept):
             learn = Learn(message.bucket, message.key, message.ballot)
             dispatch(self, learn, deadline, trace, lambda _: None)
 
-    return patch.object(Node, "_dispatch", dispatching)
+    return patch.object(PeerRequests, "dispatch", dispatching)
