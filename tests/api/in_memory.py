@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
+import msgspec
 from aiohttp import web
 
 from dynamo.api import records
@@ -24,9 +25,11 @@ from dynamo.telemetry import trace
 from dynamo.telemetry.exposition import Cell
 from tests.api import fake_node
 from tests.api.fake_node import FakeNode
-from tests.api.serving import fake_config
+from tests.api.serving import LIMITS, fake_config
 
 NOW_MS = 1_800_000_000_000
+PATIENT = msgspec.structs.replace(LIMITS, header_timeout_s=60.0)
+"""A machine that stands still for a second must not end the connection that was made first."""
 TURNS = 12
 """Of the loop, after which everything that can happen has."""
 DATE = re.compile(rb"Date: [^\r]*\r\n")
@@ -66,7 +69,7 @@ class Line:
     """One connection to a node in memory. `taken` counts requests on the hot path."""
 
     def __init__(self, *, hot: bool, node: FakeNode | None = None) -> None:
-        self.node = node or FakeNode(fake_config())
+        self.node = node or FakeNode(fake_config(PATIENT))
         self.taken = 0
         self._app = client_app(self.node)
         loop = asyncio.get_running_loop()
