@@ -136,9 +136,9 @@ def majorities_of_the_living() -> Taken:
             yield
 
     def placed(self: Proposals, bucket: str, key: bytes) -> Any:
-        (_, _, primaries), chosen = place(self, bucket, key)
+        (stored, primaries), chosen = place(self, bucket, key)
         living = tuple(node for node in primaries if node in chosen.live)
-        return (bucket, key, living), chosen
+        return (stored, living), chosen
 
     return taken()
 
