@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -235,9 +236,10 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     yield "|" + "---|" * len(heads)
     for each in rows:
         strict = waits_for(each.read, each.replicas) + waits_for(each.write, each.replicas) > each.replicas
-        predicted = (
-            ["0, strict", "at once"] if strict else [percent(each.predicted), f"{each.fresh_after_s * 1000:.0f} ms"]
-        )
+        predicted = ["0, strict", "at once"]
+        if not strict:
+            known = not isnan(each.predicted)
+            predicted = [percent(each.predicted), f"{each.fresh_after_s * 1000:.0f} ms"] if known else ["none yet", "-"]
         shares = [share(*each.server), share(*each.true), share(*each.probed)]
         done = [", ".join(f"{hits / looks:.0%}" if looks else "-" for hits, looks in both) for both in each.answered]
         times = [f"{each.p50_ms:.0f} ms", f"{each.p99_ms:.0f} ms"]

@@ -45,7 +45,9 @@ def test_a_strict_pair_is_predicted_without_asking():
 
 def test_nobody_has_predicted():
     """That is no zero."""
-    assert math.isnan(row(result(), "one", "one", (0, 0), []).predicted)
+    found = row(result(), "one", "one", (0, 0), [])
+    assert math.isnan(found.predicted)
+    assert "| none yet | - |" in list(lines([found]))[-1]
 
 
 def test_the_table_has_a_line_for_each_pair():
