@@ -35,7 +35,7 @@ export class Tiles {
     const lasted = minute(lasted_s);
     this.set(1, rate(lasted && total("reads") / lasted), "here, in the last minute");
     this.set(2, rate(lasted && total("writes") / lasted), "here, in the last minute");
-    this.set(3, seconds(lastKnown(levels.quorum.read_p99_s)), "in the last window with any");
+    this.set(3, seconds(lastKnown(levels.quorum.read_p99_s)), "here, lately");
     const [judged, stale] = ["judged", "stale"].map((name) => minute(levels.one[name]));
     const of = judged ? `of ${whole(judged)} in a minute` : "none judged lately";
     this.set(4, judged ? percent(stale / judged) : "–", judged && !stale ? `${of}, ${below(judged)}` : of);
