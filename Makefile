@@ -53,10 +53,11 @@ bench: $(VENV)/.package ## run the benchmark
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)
 	@exec $(BIN)/python -m dashboards.observe $(OBSERVE_ARGS)
 
-nightly: $(VENV)/.dev ## what takes too long for every change: thousands of seeds, mutants, chaos
+nightly: $(VENV)/.dev ## what takes too long for every change: thousands of seeds, boards on a real Prometheus, mutants, chaos
 	@$(MAKE) simulate SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
 	@$(MAKE) simulate-cas SEEDS=5000 SIMULATE_ARGS="--first-seed 100000"
 	@$(BIN)/dynamo simulate staleness --seeds 5000 --first-seed 100000
+	@$(BIN)/python -m pytest -m night $(PYTEST_ARGS)
 	@$(MAKE) mutants
 	@$(MAKE) chaos
 	@$(MAKE) chaos CHAOS_ARGS="--mode linearizable"
@@ -68,7 +69,7 @@ chaos: $(VENV)/.dev ## five real nodes under real faults: ten minutes, a report 
 
 test: $(VENV)/.dev ## lint, types and every test
 	@$(MAKE) lint types
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not night" $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## lint, types and the architecture tests: seconds
 	@$(MAKE) lint types architecture

@@ -72,9 +72,14 @@ def main(store: Path, map_bytes: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     checkpointer = opened(store, map_bytes)
+    # Unbuffered: what could not be sent must not be tried again at the end.
+    answers = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 - as long as the process
     while (job := receive(sys.stdin.buffer, Job)) is not None:
         answer = checkpointer if isinstance(checkpointer, Answer) else answered(checkpointer, job)
-        send(sys.stdout.buffer, answer)
+        try:
+            send(answers, answer)
+        except BrokenPipeError:
+            return  # The node was killed meanwhile. Whoever comes next finds out what was done.
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from tests.dashboards.promql import parsed, selectors
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.night,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is a Debian package"),
 ]
 WINDOW_S = 30
