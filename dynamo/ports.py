@@ -77,7 +77,7 @@ class Storage(Protocol):
         """
 
     def sizes(self) -> StorageSizes:
-        """Cheap; may lag by some ten seconds."""
+        """Cheap; may lag by a few seconds."""
 
     def queued_bytes(self) -> int:
         """Memory that batches take which were handed to `write` and are not done, about; of this moment."""

@@ -88,7 +88,7 @@ class GroupCommit(ABC):
 
     @abstractmethod
     def sizes(self) -> StorageSizes:
-        """How full the store is; may lag by some ten seconds."""
+        """How full the store is; may lag by a few seconds."""
 
     @abstractmethod
     def _show(self, group: Group) -> None:

@@ -55,7 +55,7 @@ SIZE_BYTES_MAX = 16 * 2**20
 """Bytes of values that it takes."""
 LOG_BYTES_MAX = 32 * 2**20
 """Bytes of the log that it may stand for: what so many changes take under load, and little enough for a small disk."""
-CHECKPOINT_S = 10.0
+CHECKPOINT_S = 3.0
 """How old it becomes."""
 RETRY_S = 1.0
 """After a checkpoint that found no room."""
@@ -171,10 +171,10 @@ class LogStorage(GroupCommit):
             self._environment.refresh()
         elif group.changes:
             self._active.add(group)
-            if self._overdue and self._frozen is None:
-                self._freeze()
-            elif self._due is None:
+            if self._due is None and not self._overdue:
                 self._due = self._loop.call_later(CHECKPOINT_S, self._age)
+        if self._overdue and self._frozen is None:
+            self._freeze()
 
     def _failed(self, failure: DynamoError) -> None:
         super()._failed(failure)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ from dynamo.errors import DynamoError, StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import keeper, log_engine
 from dynamo.storage.applying import Mark, Outrun
-from dynamo.storage.checkpoint import Job, Missing, changes_of, send
+from dynamo.storage.checkpoint import Job, Missing, changes_of
 from dynamo.storage.frame import BLOCK
 from dynamo.storage.group import no_changes
 from dynamo.storage.keeper import Keeper
@@ -391,18 +389,3 @@ def test_a_checkpoint_that_meets_a_damaged_page_is_the_end(rig):
     assert (rig.path / "store" / "suspect").exists()
     assert again.storage.read(RECORDS, b"450") == b"another"
     again.close()
-
-
-def test_a_child_whose_node_is_killed_ends_quietly(tmp_path):
-    """There is nobody to answer to: no traceback on what is the node's own terminal."""
-    command = [sys.executable, "-P", "-m", "dynamo.storage.checkpoint_child", str(tmp_path), str(2**20)]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stderr is not None
-    child.stdout.close()
-    send(child.stdin, Job(Mark(), Mark(), []))
-    said = child.stderr.read()
-    child.stdin.close()
-    child.stderr.close()
-    assert (child.wait(PATIENCE_S), said) == (0, b"")
