@@ -38,7 +38,10 @@ def content(data: Path) -> Content:
         found, mark = _in_lmdb(store)
         if not mark.log:
             return found
-        ahead = plan(Folder(store).segments(mark.log), mark.applied)
+        try:
+            ahead = plan(Folder(store).segments(mark.log), mark.applied)
+        except FileNotFoundError:
+            continue  # A segment that LMDB had all of was removed meanwhile.
         damage = ahead.damage
         if damage is None and _in_lmdb(store)[1] == mark:
             for space, pairs in together(ahead.frames).items():

@@ -178,3 +178,17 @@ def test_a_map_that_is_too_small_is_said_and_nothing_is_lost(killed):
     with pytest.raises(StorageFull, match="map_size_bytes"):
         LogRig(killed.parent / "large", map_bytes=2**19)
     assert len(replayed(killed.parent / "large")) == GROUPS + 10
+
+
+def test_a_segment_that_goes_while_it_is_read_from_outside(killed, monkeypatch):
+    """A running node removes what LMDB has taken over; the reader looks again."""
+    looked = []
+    real = Folder.names
+
+    def names(folder: Folder) -> list[str]:
+        looked.append(real(folder))
+        return [*looked[-1], "999.log"] if len(looked) == 1 else looked[-1]
+
+    monkeypatch.setattr(Folder, "names", names)
+    assert sorted(at_rest.content(killed)[RECORDS].items()) == sorted(records())
+    assert len(looked) == 2
