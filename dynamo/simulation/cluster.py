@@ -237,19 +237,25 @@ class Cluster:
         """Where a key lies."""
         return self._preference.partition(bucket, key)
 
-    def holders(self, bucket: str, key: bytes, clock: Clock, *, hints: bool = False) -> int:
+    def holders(self, bucket: str, key: bytes, clock: Clock, since: float, *, hints: bool = False) -> int:
         """How many primaries have a version on disk that has seen all of `clock`; a crash now would not change it.
 
-        With `hints`, how many nodes: any of them may keep it for a primary.
+        One that was harmed after `since`, when the request came, counted when its node answered. With `hints`, how many
+        nodes: any of them may keep it for a primary.
         """
         stored = record_key(self._preference.partition(bucket, key), bucket, key)
         primaries = self.primaries(bucket, key)
         found = 0
         for node in self.ids:
-            forms = [self.platters[node].synced[Keyspace.RECORDS].get(stored)] if node in primaries else []
+            forms = self._forms(node, stored, since) if node in primaries else []
             forms += self._hints(node, stored) if hints else []
             found += any(form is not None and _has_seen(form, clock) for form in forms)
         return found
+
+    def _forms(self, node: str, stored: bytes, since: float) -> list[bytes | None]:
+        platter, place = self.platters[node], (Keyspace.RECORDS, stored)
+        harmed = [sound for at, *where, sound in platter.harmed if at >= since and tuple(where) == place]
+        return [platter.synced[Keyspace.RECORDS].get(stored), *harmed]
 
     def _hints(self, node: str, stored: bytes) -> list[bytes | None]:
         kept = self.platters[node].synced[Keyspace.HINTS]

@@ -72,6 +72,8 @@ class Platter:
         self.store = ""
         """Name of the store; empty for a disk on which no node ever started."""
         self.starts = 0
+        self.harmed: list[tuple[float, Keyspace, bytes, bytes]] = []
+        """Each bit that flipped: when, where, and what was there before."""
         self.on_synced: Callable[[str, Keyspace, bytes, bytes | None], None] = _unseen
         """Called with the node and each change that becomes durable."""
         self.on_replaced: Callable[[str], None] = _replaced
@@ -257,9 +259,11 @@ class SimulatedStorage:
         if not at_rest:
             return None
         key = dice.choice(at_rest)
-        harmed = _flipped(known[key], dice.randrange(8 * len(known[key])))
+        sound = known[key]
+        harmed = _flipped(sound, dice.randrange(8 * len(sound)))
         for layer in (known, synced, self._latest[space]):
             layer[key] = harmed
+        self._platter.harmed.append((self._world.now(), space, key, sound))
         self._world.note(f"{self._life.node} has a flipped bit under {key.hex()}")
         return key
 

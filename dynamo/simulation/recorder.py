@@ -184,7 +184,7 @@ class Recorder:
             return None
         bucket = self.history.buckets.get(call.bucket)
         sloppy = bucket is not None and not bucket.strict
-        return self._cluster.holders(call.bucket, call.key.encode(), record.clock, hints=sloppy)
+        return self._cluster.holders(call.bucket, call.key.encode(), record.clock, call.at, hints=sloppy)
 
     def _is_read_held(self, call: Call) -> bool:
         """Weaker reads merge without repairing; and without syncing, what is read need not be on disk."""

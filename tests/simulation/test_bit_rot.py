@@ -8,7 +8,8 @@ from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.commands import ReadOutcome, WriteOutcome
 from dynamo.simulation.cluster import Shape
 from dynamo.simulation.inspection import holdings
-from tests.simulation.stage import Stage, play
+from dynamo.versioning.record import decode
+from tests.simulation.stage import BUCKET, Stage, play
 
 pytestmark = pytest.mark.simulation
 
@@ -91,5 +92,23 @@ def test_writes_over_damage_lose_nothing():
             assert isinstance(found, ReadOutcome)
             assert found.record is not None
             assert {s.value for s in found.record.siblings} == {b"second", b"value of " + key}
+
+    play(story)
+
+
+def test_a_copy_that_was_harmed_during_a_request_counted_for_it():
+    """The checker asks who holds an answer: damage after the request came says nothing against it, earlier does."""
+
+    async def story(stage: Stage) -> None:
+        key = KEYS[0]
+        wrote = await stage.write(stage.primaries(key)[0], key, b"value", w=3)
+        assert isinstance(wrote, WriteOutcome)
+        before = stage.world.now()
+        clock = decode(wrote.record).clock
+        harmed(stage, "n2", 1)
+        disk = stage.cluster.platters["n2"].synced[Keyspace.RECORDS]
+        del disk[next(iter(disk))]
+        assert stage.cluster.holders(BUCKET, key, clock, before) == 3
+        assert stage.cluster.holders(BUCKET, key, clock, before + 0.001) == 2
 
     play(story)

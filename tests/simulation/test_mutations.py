@@ -16,6 +16,7 @@ import pytest
 from dynamo.config import AuditSection
 from dynamo.daemons.bucket_sharer import BucketSharer
 from dynamo.node import replica
+from dynamo.node.driver import Run
 from dynamo.node.minting import Mint
 from dynamo.node.records import Records
 from dynamo.node.repeats import Repeats
@@ -240,7 +241,17 @@ def machines_are_woken_a_little_early():
 
 @mutation("no-outcome", plan=no_faults)
 def a_decision_is_not_handed_on():
-    """The machine knows the answer, and nobody is told."""
+    """The machine has decided, and nobody is told, not even when the deadline has passed."""
+
+    def silent(self, outcome):
+        self._finished = True
+
+    return patch.object(Run, "_finish", silent)
+
+
+@mutation("unavailable", plan=no_faults)
+def a_machine_keeps_its_decision_to_itself():
+    """It knows the answer, and its driver, who must answer at the deadline, can only say that something is wrong."""
     finish = QuorumRead._finish
 
     def silent(self, outcome):
