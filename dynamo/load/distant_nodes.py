@@ -13,11 +13,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations
 from pathlib import Path
 
 from dynamo.load.local_nodes import LocalNodes
+from dynamo.workload.delay_proxy import ON
 from dynamo.workload.processes import POLL_S, START_TIMEOUT_S, Child, ServerFailed, free_ports, is_free
 
 NEAR_SIDE = 2
@@ -48,11 +49,15 @@ class DistantNodes(LocalNodes):
         for name, some in (("links within the sides", within), ("links across", across)):
             self._links.append(Child(name, self._command(some), self._folder / f"{name}.log"))
         # A node that cannot connect waits longer and longer before it tries again.
+        self._wait(lambda: not any(map(is_free, self._ports.values())), "are not there")
+
+    def _wait(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Until the links are as they should be. Raises ServerFailed."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        while any(map(is_free, self._ports.values())):
+        while not condition():
             for child in self._links:
                 if child.exit_code is not None or time.monotonic() > deadline:
-                    raise ServerFailed(f"the {child.name} are not there\n{child.log_tail()}")
+                    raise ServerFailed(f"the {child.name} {otherwise}\n{child.log_tail()}")
             time.sleep(POLL_S)
 
     def _command(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -67,6 +72,7 @@ class DistantNodes(LocalNodes):
         super().start()
         for pid in self.links_pids:
             os.kill(pid, signal.SIGUSR1)
+        self._wait(lambda: all(ON in child.log_tail() for child in self._links), "do not hold messages back")
 
     def cut(self) -> None:
         """Let no message through between the first two nodes and the others, until `heal`. Nobody is told."""

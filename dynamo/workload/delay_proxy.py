@@ -1,9 +1,9 @@
 """A TCP proxy that holds back what goes through it: a slow network to one node, or a slow node, as the others see it.
 
 Run as a process of its own: `python -m dynamo.workload.delay_proxy PORT TARGET_PORT DELAY_MS`, with more such threes
-for more links. It begins without delay; SIGUSR1 switches it on, SIGUSR2 off. What comes back from the target is passed
-on at once, or with `--both-ways` held back as well, as on a long wire. Order is kept: what was held back when the
-delay ends still goes first.
+for more links. It begins without delay; SIGUSR1 switches it on, SIGUSR2 off, and each time it says so. What comes back
+from the target is passed on at once, or with `--both-ways` held back as well, as on a long wire. Order is kept: what
+was held back when the delay ends still goes first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import cast
 
 from dynamo.workload.event_loop import new_event_loop
 
+ON, OFF = "messages are held back", "messages are passed on at once"
+"""What it says when it was switched."""
 HELD_BYTES_MAX = 2**24
 """So much may be held back on one connection before its sender is not read from any more."""
 
@@ -124,8 +126,8 @@ async def serve(port: int, target_port: int, delay: Delay) -> asyncio.Server:
 async def _run(links: list[tuple[int, int, Delay]]) -> None:
     servers = [await serve(*link) for link in links]
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGUSR1, _switch, links, Delay.on)
-    loop.add_signal_handler(signal.SIGUSR2, _switch, links, Delay.off)
+    loop.add_signal_handler(signal.SIGUSR1, _switch, links, Delay.on, ON)
+    loop.add_signal_handler(signal.SIGUSR2, _switch, links, Delay.off, OFF)
     ended = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
@@ -133,9 +135,11 @@ async def _run(links: list[tuple[int, int, Delay]]) -> None:
         server.close()
 
 
-def _switch(links: list[tuple[int, int, Delay]], to: Callable[[Delay], None]) -> None:
+def _switch(links: list[tuple[int, int, Delay]], to: Callable[[Delay], None], said: str) -> None:
     for _, _, delay in links:
         to(delay)
+    sys.stdout.write(f"{said}\n")
+    sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> None:
