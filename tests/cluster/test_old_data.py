@@ -57,6 +57,7 @@ def held(node: NodeProcess) -> int:
     return int(node.metric("dynamo_store_keys"))
 
 
+@pytest.mark.night
 @pytest.mark.timeout(240)
 def test_an_older_copy_of_the_data_is_refused_and_an_empty_start_is_filled(cluster: ClusterRig) -> None:
     """The copy is from before a delete that all nodes have forgotten since: only its peers can know."""

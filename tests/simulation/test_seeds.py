@@ -7,7 +7,7 @@ from dynamo.simulation.run import run_seed
 from dynamo.simulation.swarm import run_many
 from dynamo.simulation.world import World
 
-EVERY_DAY = range(1, 301)
+EVERY_DAY = range(1, 201)
 KEPT = {
     400: "a wake-up just before the deadline was taken for the wake-up at the deadline, and the request ended late",
     585: "a delete whose dot nobody was ever shown accounts for what it removed",
