@@ -254,6 +254,7 @@ class Batch:
             key=item.key,
             action=Action.DELETE if operation.op == "delete" else Action.SET,
             request=wire.identity(operation.bucket, item.key, named),
+            named=named is not None,
             condition=None if context is None else Condition(version=version_of(context)),
         )
         if operation.op == "delete":

@@ -106,14 +106,14 @@ class CompareAndSet:
         """POST of a compare-and-set; or of a resolve of the key before `/resolve`."""
         bucket, key, timeout_s = self._place(call)
         wire.require_json(call.request)
-        identity = wire.identity(bucket, key, wire.idempotency_key(call.request))
+        name = wire.idempotency_key(call.request)
         properties = self._linearizable(bucket)
         body = await self._registers.body(call, self._limits.object_bytes_max)
         if call.key_segment.endswith(_RESOLVE) and _is_question(body):
             return await self._resolved(
                 call, bucket, wire.key_of(call.key_segment.removesuffix(_RESOLVE)), timeout_s, body
             )
-        command = command_of(wire.from_json(_cas, body, "compare-and-set"), bucket, key, identity)
+        command = command_of(wire.from_json(_cas, body, "compare-and-set"), bucket, key, name)
         wire.refuse_large(len(command.value), self._registers.value_limit(properties))
         outcome = await self._registers.change(command, self._registers.deadline(call, timeout_s), call.trace)
         if outcome.applied:
@@ -169,13 +169,14 @@ def _is_question(body: bytes) -> bool:
     return True
 
 
-def command_of(body: Cas, bucket: str, key: bytes, identity: bytes) -> ChangeCommand:
-    """What a compare-and-set asks for. Raises BadRequest."""
+def command_of(body: Cas, bucket: str, key: bytes, name: str | None) -> ChangeCommand:
+    """What a compare-and-set with this Idempotency-Key asks for. Raises BadRequest."""
     then = body.then
     if (then.set, then.set_b64, then.delete, then.add).count(None) != len(_ACTIONS) - 1:
         raise _not_one(then, _ACTIONS, "then")
     action = _SET if then.add is None and then.delete is None else _DELETE if then.add is None else _ADD
-    command = ChangeCommand(bucket=bucket, key=key, action=action, request=identity)
+    identity = wire.identity(bucket, key, name)
+    command = ChangeCommand(bucket=bucket, key=key, action=action, request=identity, named=name is not None)
     if body.condition is not msgspec.UNSET:
         command.condition = _condition(body.condition)
     if action is not _SET:

@@ -108,12 +108,14 @@ class Registers(Desk):
         call.level = LEVEL
         refuse_write_options(options)
         context = wire.context_of(call.request, bucket, key)
+        name = wire.idempotency_key(call.request)
         return ChangeCommand(
             bucket=bucket,
             key=key,
             action=action,
-            request=wire.identity(bucket, key, wire.idempotency_key(call.request)),
+            request=wire.identity(bucket, key, name),
             condition=condition_of(call.request.headers, context, absent=absent),
+            named=name is not None,
         )
 
     def _made(self, call: Call, command: ChangeCommand, outcome: ChangeOutcome) -> Answer:

@@ -21,7 +21,7 @@ from xxhash import xxh3_64_intdigest
 from dynamo.consensus.condition import holds
 from dynamo.consensus.requests import covers, find, remembered
 from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, OutcomeForgotten
-from dynamo.layout.register import ABSENT, Done, Register, decode, encode, is_unwritten
+from dynamo.layout.register import ABSENT, UNNAMED, Done, Register, decode, encode, is_unwritten
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
 from dynamo.versioning.ballot import Ballot
 
@@ -47,7 +47,7 @@ class Change:
         """Lowest version at which an Accept with this change was sent; 0 if none was. From then on it may take effect
         without this coordinator, so its outcome is unknown until it is seen to be decided.
         """
-        self.fingerprint = fingerprint(command)
+        self.fingerprint = fingerprint(command) if command.named else UNNAMED
 
     def sent(self, result: Result) -> None:
         """An Accept is about to leave, with the register that was evaluated together with this result.
@@ -72,9 +72,9 @@ class Change:
 
 
 def fingerprint(command: ChangeCommand) -> int:
-    """64-bit hash of what a request asks for: the same request id with another payload is a client's mistake."""
+    """64-bit hash of what a request asks for, never UNNAMED: one name with two payloads is a client's mistake."""
     asked = (command.action, command.condition, command.value, command.content_type, command.meta, command.amount)
-    return xxh3_64_intdigest(_encoder.encode(asked))
+    return xxh3_64_intdigest(_encoder.encode(asked)) or 1
 
 
 def evaluate(register: Register, changes: list[Change], ballot: Ballot) -> tuple[Register, list[Result], bool]:

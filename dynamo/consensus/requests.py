@@ -4,20 +4,26 @@ The newest are kept: WINDOW_MS long, and at least KEEP_MIN, but never more than 
 all coordinators drop the same entries. Of those that are too old the newest is kept as well: while it is there, nothing
 younger than the window is missing. A table that was cut for its length begins with a young entry instead, and then
 nobody may say of a request that it never came (`covers`).
+
+An unnamed request nobody repeats, and no second node was asked for it. Only the coordinator that makes it looks for its
+entry, while it works on it, and sees by the version whether that may have been dropped. Such entries go after
+UNNAMED_MS: else each register of a busy bucket would carry hundreds.
 """
 
 from __future__ import annotations
 
 from operator import attrgetter
 
-from dynamo.layout.register import Done, Register
+from dynamo.layout.register import UNNAMED, Done, Register
 from dynamo.versioning.ballot import Ballot
 
 KEEP_MAX = 256
 KEEP_MIN = 8
 WINDOW_MS = 600_000
 """As long is a repeat recognised, and a request can be called off, unless more than KEEP_MAX changes come."""
+UNNAMED_MS = 10_000
 _request = attrgetter("request")
+_fingerprint = attrgetter("fingerprint")
 
 
 def find(register: Register, request: bytes) -> Done | None:
@@ -29,12 +35,22 @@ def find(register: Register, request: bytes) -> Done | None:
 
 def remembered(register: Register, entry: Done) -> tuple[tuple[Done, ...], int]:
     """The entries after this decision, and up to which version entries may be missing."""
-    done = (*register.done, entry)
+    before, gone = _without_unnamed(register.done, entry.counter - UNNAMED_MS)
+    done = (*before, entry)
     drop = max(0, len(done) - KEEP_MAX)
     oldest = entry.counter - WINDOW_MS
     while len(done) - drop > KEEP_MIN and done[drop + 1].counter < oldest:
         drop += 1
-    return (done[drop:], _missing_up_to(register, done[:drop])) if drop else (done, register.dropped)
+    gone += done[:drop]
+    return (done[drop:], _missing_up_to(register, gone)) if gone else (done, register.dropped)
+
+
+def _without_unnamed(done: tuple[Done, ...], oldest: int) -> tuple[tuple[Done, ...], tuple[Done, ...]]:
+    """The entries, and apart from them those of unnamed requests from before `oldest`."""
+    if UNNAMED not in map(_fingerprint, done):
+        return done, ()
+    gone = tuple(e for e in done if e.fingerprint == UNNAMED and e.version and e.counter < oldest)
+    return (tuple(e for e in done if e not in gone), gone) if gone else (done, ())
 
 
 def _missing_up_to(register: Register, dropped: tuple[Done, ...]) -> int:

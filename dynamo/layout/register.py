@@ -13,6 +13,7 @@ import msgspec
 from dynamo.layout.sealed import seal, unseal
 
 FORMAT = 1
+UNNAMED = 0
 
 
 class Done(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -21,7 +22,9 @@ class Done(msgspec.Struct, array_like=True, frozen=True, gc=False):
     request: bytes
     """16 bytes that name it."""
     fingerprint: int
-    """Hash of what it asked for: the same name with another payload is a mistake of the client."""
+    """Hash of what it asked for: the same name with another payload is a mistake of the client. UNNAMED if its client
+    gave it no name: then nobody will repeat it (`consensus/requests.py`).
+    """
     version: int
     """The version that it made; 0 for a request that was called off before it took effect (`resolve`)."""
     counter: int

@@ -177,6 +177,7 @@ class Proposals:
     ) -> None:
         self._metrics.forwarded_requests.value += 1
         self._forwards += 1
+        command.named = True  # From now on two nodes may make it.
         now = self._driver.clock.monotonic()
         machine: Forwarding[ChangeOutcome] = Forwarding(
             others,

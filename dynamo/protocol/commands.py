@@ -143,6 +143,10 @@ class ChangeCommand(msgspec.Struct, gc=False, kw_only=True, array_like=True):
     meta: dict[str, str] = {}
     amount: int = 0
     target: bytes = b""
+    named: bool = True
+    """Whether somebody may repeat it, or ask what became of it: its client gave it a name, or another node was asked
+    for it. If not, it need not be remembered for long (`consensus/requests.py`).
+    """
 
 
 class ChangeOutcome(msgspec.Struct, gc=False, array_like=True):

@@ -64,6 +64,7 @@ class _Client:
         self._crowd = crowd
         self._name = name
         self._dice: Random = crowd.world.stream("client", name)
+        self._names: Random = crowd.world.stream("names", name)
         self._habits = crowd.habits
         self._seen: dict[bytes, list[Seen]] = {key: [(0, None)] for _, key in crowd.places()}
 
@@ -95,6 +96,8 @@ class _Client:
             tries.append(self._dice.choice((tries[0], self._node())))
         at_once = self._dice.random() < 0.5
         meddling = self._meddle(command) if self._dice.random() < self._habits.meddle_share else None
+        # Who gave it no name can neither repeat it nor ask what became of it.
+        command.named = len(tries) > 1 or meddling is not None or self._names.random() < 0.5
         replies = []
         for via in tries:
             replies.append(self._crowd.recorder.change(self._name, via, command, self._patience_s()))
@@ -103,9 +106,8 @@ class _Client:
         answers = [await reply for reply in replies]
         if meddling is not None:
             await meddling
-        if not any(answer.outcome == "ok" for answer in answers) and "unknown" in [
-            answer.outcome for answer in answers
-        ]:
+        outcomes = [answer.outcome for answer in answers]
+        if command.named and "ok" not in outcomes and "unknown" in outcomes:
             await self._unknown(command)
         return answers
 

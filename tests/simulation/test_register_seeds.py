@@ -71,7 +71,7 @@ def forgetful(seed: int) -> RegisterPlan:
 def test_what_is_forgotten_does_not_come_back():
     """Under every fault; and in enough of the seeds something is forgotten."""
     forgot = 0
-    with patch.object(requests, "WINDOW_MS", MEMORY_MS), patch.object(forgetter, "WINDOW_MS", MEMORY_MS):
+    with patch.multiple(requests, WINDOW_MS=MEMORY_MS, UNNAMED_MS=1), patch.object(forgetter, "WINDOW_MS", MEMORY_MS):
         for seed in FORGETFUL:
             verdict, _ = run_seed(seed, plan=forgetful(seed), keep_trace=True)
             assert verdict.violations == [], f"forgetful seed {seed}"

@@ -5,9 +5,17 @@ from hypothesis import strategies as st
 
 from dynamo.consensus import change
 from dynamo.consensus.change import Change, bare, evaluate, fingerprint, read_outcome
-from dynamo.consensus.requests import KEEP_MAX
-from dynamo.errors import Applied, CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, WriteTimeout
-from dynamo.layout.register import ABSENT, Register, decode, encode
+from dynamo.consensus.requests import KEEP_MAX, UNNAMED_MS
+from dynamo.errors import (
+    Applied,
+    CalledOff,
+    DynamoError,
+    IdempotencyMismatch,
+    NotAnInteger,
+    OutcomeForgotten,
+    WriteTimeout,
+)
+from dynamo.layout.register import ABSENT, UNNAMED, Register, decode, encode
 from dynamo.protocol.commands import Action, ChangeOutcome, Condition
 from tests.unit.consensus import broken
 from tests.unit.consensus.hand import command
@@ -41,6 +49,20 @@ def test_a_set_makes_the_next_version_stamped_by_the_ballot():
     assert [(entry.request, entry.version, entry.counter) for entry in after.done] == [(R, 1, BALLOT[0])]
     assert (result.applied, result.version, result.repeated, result.deleted) == (True, 1, False, False)
     assert decode(result.register) == msgspec.structs.replace(after, done=())
+
+
+def test_one_without_a_name_is_not_told_from_another_by_what_it_asks():
+    """Its entry says so. Its coordinator, which tries again when the entry may be gone, does not make it twice."""
+    asked = make(value=b"v", named=False)
+    after, result = done(ABSENT, asked)
+    asked.sent(result)
+    assert [entry.fingerprint for entry in after.done] == [UNNAMED]
+    assert one(after, asked)[1] == msgspec.structs.replace(result, repeated=True)
+    later = (BALLOT[0] + UNNAMED_MS + 1, "b~1", 0)
+    register, _ = one(after, make(request=S), later)
+    assert [entry.request for entry in register.done] == [S]
+    assert isinstance(one(register, asked, later)[1], OutcomeForgotten)
+    assert make(value=b"v").fingerprint != UNNAMED
 
 
 def test_versions_go_on_over_deletions():

@@ -1,24 +1,28 @@
 import itertools
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo.consensus.requests import KEEP_MAX, KEEP_MIN, WINDOW_MS, covers, find, remembered
-from dynamo.layout.register import Done, Register
+from dynamo.consensus.requests import KEEP_MAX, KEEP_MIN, UNNAMED_MS, WINDOW_MS, covers, find, remembered
+from dynamo.layout.register import UNNAMED, Done, Register
 
 
 def name(number: int) -> bytes:
     return b"%016d" % number
 
 
-def grown(steps: list[tuple[int, bool]]) -> list[Register]:
-    """Registers after decisions so many milliseconds apart, each an applied change or a request called off."""
+def grown(steps: list[tuple[int, bool]], unnamed: Callable[[int], bool] = lambda _: False) -> list[Register]:
+    """Registers after decisions so many milliseconds apart, each an applied change or a request called off; and which
+    of those that were applied had no name.
+    """
     register, counter = Register(), 1_790_000_000_000
     history = [register]
     for number, (pause_ms, applied) in enumerate(steps):
         counter += pause_ms
         version = register.version + 1 if applied else 0
-        done, dropped = remembered(register, Done(name(number), 1, version, counter))
+        fingerprint = UNNAMED if not applied or unnamed(number) else 1
+        done, dropped = remembered(register, Done(name(number), fingerprint, version, counter))
         register = Register(max(register.version, version), b"v", "", {}, counter, name(number), done, dropped)
         history.append(register)
     return history
@@ -45,10 +49,10 @@ def test_the_newest_are_kept_and_the_window(steps):
             assert all(find(register, one) or counter < limit for one, counter in missing.items())
 
 
-@given(STEPS)
-def test_nothing_is_missing_above_the_dropped_version(steps):
+@given(STEPS, st.sets(st.integers(0, 59)))
+def test_nothing_is_missing_above_the_dropped_version(steps, unnamed):
     """A request that was decided above `dropped` is there: whoever does not find it knows that it was not applied."""
-    history = grown(steps)
+    history = grown(steps, unnamed.__contains__)
     decided = {entry.request: entry for register in history for entry in register.done}
     for register in history:
         for request, entry in decided.items():
@@ -81,6 +85,18 @@ def test_a_dropped_request_that_was_called_off_makes_earlier_ones_unknown():
     register = grown([(1, True)] * 3 + [(1, False)] + [(2 * WINDOW_MS, True)] * (KEEP_MIN + 2))[-1]
     assert find(register, name(3)) is None
     assert register.dropped >= 4
+
+
+def test_unnamed_ones_leave_early_and_named_ones_stay():
+    """Also those called off, which have no fingerprint either. The newest entries may all be unnamed."""
+    steps = [(1, True), (1, True), (1, False), (1, True), (UNNAMED_MS + 1, True), (1, True)]
+    register = grown(steps, lambda number: number in (0, 3, 4))[-1]
+    assert [int(entry.request) for entry in register.done] == [1, 2, 4, 5]
+    assert register.dropped == 3
+    assert covers(register, (register.counter + 1, "a", 0))
+    alone = grown([(UNNAMED_MS // 4, True)] * 100, lambda _: True)[-1]
+    assert len(alone.done) == 5
+    assert alone.dropped == 95
 
 
 def test_find_takes_the_entry_of_the_request():

@@ -101,6 +101,15 @@ def test_a_node_that_is_no_replica_reads_and_changes():
     assert world.shown(stranger, KEY).value == b"a"
 
 
+def test_what_two_nodes_may_make_is_remembered_like_a_named_request():
+    """Who hands an unnamed change on may have to take it over: it must find what the other one made of it."""
+    world = StrictWorld(5)
+    stranger = next(node for node in world.network.nodes if node not in world.order(KEY))
+    (outcome,) = world.begin(stranger, world.make(KEY, value=b"a", named=False))
+    assert isinstance(outcome, ChangeOutcome)
+    assert [message.command.named for _, _, message in world.sent(ForwardChange)] == [True]
+
+
 # --- who may
 
 
