@@ -105,8 +105,9 @@ def test_what_two_nodes_may_make_is_remembered_like_a_named_request():
     """Who hands an unnamed change on may have to take it over: it must find what the other one made of it."""
     world = StrictWorld(5)
     stranger = next(node for node in world.network.nodes if node not in world.order(KEY))
-    (outcome,) = world.begin(stranger, world.make(KEY, value=b"a", named=False))
-    assert isinstance(outcome, ChangeOutcome)
+    outcomes = world.begin(stranger, world.make(KEY, value=b"a", named=False))
+    world.pass_time(0.1)
+    assert [isinstance(outcome, ChangeOutcome) for outcome in outcomes] == [True]
     assert [message.command.named for _, _, message in world.sent(ForwardChange)] == [True]
 
 
