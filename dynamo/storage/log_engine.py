@@ -3,17 +3,18 @@
     queued groups          in memory only; `latest` sees them
     active memtable        durable in the log
     frozen memtable        the same, and the child is taking it into LMDB; None most of the time
-    settled memtable       the one that LMDB took last: what was written lately is read often, and found here sooner
+    recent                 what LMDB took or was asked for lately, found here sooner (`recent.py`)
     LMDB                   read in one snapshot, which is replaced when the child is done
 
 What is read is looked for in this order. The active memtable is frozen when it has come to a bound, or is some seconds
-old. When LMDB has it, it takes the settled one's place, and the segments of the log are used again.
+old. When LMDB has it, the segments of the log are used again.
 
 Bounds. A group waits, at the head of the queue, while the active memtable is full and the frozen one not done; so the
 queue grows, and whoever looks at `queued_bytes` refuses work (`node/replica.py`), and behind that bound the store does.
 
-Memory: three memtables, so 48 MiB of values and some 25 MiB for what Python needs to hold them. The child holds a copy
-of each page of LMDB that changes, some 128 MiB at most, where every change is on another one.
+Memory: two memtables and two generations of what is recent, so at most 64 MiB of values that were written, 16 MiB of
+values that were read, and some 50 MiB for what Python needs to hold them; less where values are small, or writes few.
+The child holds a copy of each page of LMDB that changes, some 128 MiB at most, where every change is on another one.
 
 Room in LMDB's map. What was acknowledged must fit into it. What lies in the memtables may come to a third of what is
 left, were every change a page: another third is for the copies of pages that LMDB changes, and one for the copies that
@@ -45,6 +46,7 @@ from dynamo.storage.keeper import Keeper, Outcome
 from dynamo.storage.log import Log
 from dynamo.storage.log_sink import LogSink
 from dynamo.storage.memtable import Memtable
+from dynamo.storage.recent import Recent
 from dynamo.telemetry import logs
 
 journal = logs.Log("storage")
@@ -79,7 +81,7 @@ class LogStorage(GroupCommit):
         self._keeper = Keeper(environment, log)
         self._active = Memtable()
         self._frozen: Memtable | None = None
-        self._settled = Memtable()
+        self._recent = Recent(environment.get)
         self._job: Job | None = None
         """What takes the frozen one over."""
         self._outcome: Outcome | None = None
@@ -105,8 +107,7 @@ class LogStorage(GroupCommit):
             pairs = self._frozen.changes[space]
             if key in pairs:
                 return pairs[key]
-        pairs = self._settled.changes[space]
-        return pairs[key] if key in pairs else self._environment.get(space, key)
+        return self._recent.read(space, key)
 
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         tables = [table for table in (self._frozen, self._active) if table is not None and table.changes[space]]
@@ -167,7 +168,7 @@ class LogStorage(GroupCommit):
 
     def _show(self, group: Group) -> None:
         if self._sink.direct:
-            self._settled = Memtable()
+            self._recent.clear()
             self._environment.refresh()
         elif group.changes:
             self._active.add(group)
@@ -245,7 +246,7 @@ class LogStorage(GroupCommit):
     def _taken_over(self) -> None:
         assert self._job is not None
         assert self._frozen is not None
-        self._settled = self._frozen
+        self._recent.took(self._frozen)
         self._mark, self._job, self._frozen, self._full = self._job.after, None, None, None
         self._environment.refresh()
         self._environment.measure()
