@@ -31,6 +31,9 @@ class Clock(Protocol):
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
         """Call back once at a monotonic time or soon after. Not cancellable: callbacks check if they still matter."""
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back once, when all that the loop does in this turn is done."""
+
 
 class Randomness(Protocol):
     """Everything random, so that a seed replays."""

@@ -55,7 +55,9 @@ class SystemClock:
     """`ports.Clock` on the running loop."""
 
     def __init__(self) -> None:
-        self._call_at = asyncio.get_running_loop().call_at
+        loop = asyncio.get_running_loop()
+        self._call_at = loop.call_at
+        self._call_soon = loop.call_soon
         self.monotonic: Callable[[], float] = time.monotonic
 
     def wall_ms(self) -> int:
@@ -65,6 +67,10 @@ class SystemClock:
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
         """See `ports.Clock`."""
         self._call_at(when, callback)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """See `ports.Clock`."""
+        self._call_soon(callback)
 
 
 class SystemRandomness:

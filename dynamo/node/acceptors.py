@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from dynamo.consensus import acceptor
 from dynamo.consensus.forgetting import floor_after
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout import ballot as states
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import Floor
@@ -29,10 +30,11 @@ from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.unlearned import Unlearned
 from dynamo.ports import Change, Respond, Storage
 from dynamo.protocol.codec import refusal
-from dynamo.protocol.messages import Refused
+from dynamo.protocol.messages import Refused, Votes
 from dynamo.protocol.paxos import (
     Accept,
     Accepted,
+    AcceptMany,
     ForgetKey,
     Forgotten,
     Inspect,
@@ -42,7 +44,10 @@ from dynamo.protocol.paxos import (
     Rejected,
 )
 from dynamo.telemetry.metrics import Metrics
-from dynamo.versioning.ballot import ZERO
+from dynamo.versioning.ballot import ZERO, Ballot
+
+_States = dict[bytes, AcceptorState]
+"""By stored key: what is to be on disk before an answer."""
 
 
 class Acceptors:
@@ -74,6 +79,7 @@ class Acceptors:
         return {
             Prepare: self.prepare,
             Accept: self.accept,
+            AcceptMany: self.accept_many,
             Inspect: self.inspect,
             ForgetKey: self.forget,
         }
@@ -85,23 +91,26 @@ class Acceptors:
         state = self._state(stored)
         promised = acceptor.promise(state, floor, message.ballot)
         if promised is None:
-            self._reject("prepare", message.ballot, state, floor, respond)
+            respond(self._rejected("prepare", message.ballot, state, floor))
             return
         answer = Promised(message.ballot, *acceptor.shown(promised, floor))
-        self._keep(stored, state, promised, answer, respond)
+        self._keep({} if promised is state else {stored: promised}, answer, respond)
 
     def accept(self, message: Accept, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Accepted once the register is on disk, with the promise of `next`; or with Rejected."""
-        stored, floor = self._begin(message.bucket, message.key)
         self._replica.refuse_when_deep()
-        state = self._state(stored)
-        accepted = acceptor.accept(state, floor, message.ballot, message.register, message.next)
-        if accepted is None:
-            self._reject("accept", message.ballot, state, floor, respond)
-            return
-        if accepted is not state:
-            self._unlearned.add(stored, message.ballot, message.register)
-        self._keep(stored, state, accepted, Accepted(message.ballot), respond)
+        fresh: _States = {}
+        vote = self._vote(message, fresh)
+        if isinstance(vote, Rejected):
+            respond(vote)
+        else:
+            self._keep(fresh, vote, respond)
+
+    def accept_many(self, message: AcceptMany, deadline: float, trace: str, respond: Respond) -> None:
+        """The same for several keys: answer with Votes, once all that could be accepted is on disk."""
+        self._replica.refuse_when_deep()
+        fresh: _States = {}
+        self._keep(fresh, Votes([self._vote_if_able(accept, fresh) for accept in message.accepts]), respond)
 
     def inspect(self, message: Inspect, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Inspected, from what is on disk."""
@@ -142,25 +151,40 @@ class Acceptors:
         data = self._storage.latest(Keyspace.BALLOTS, stored)
         return states.decode(data) if data else None
 
-    def _keep(
-        self,
-        stored: bytes,
-        old: AcceptorState | None,
-        new: AcceptorState,
-        answer: Promised | Accepted,
-        respond: Respond,
-    ) -> None:
-        """Answer once the state is on disk; one that was there before may still be on its way to it."""
+    def _vote(self, accept: Accept, fresh: _States) -> Accepted | Rejected:
+        """What this node says to an Accept when the states are on disk to which this one is added."""
+        stored, floor = self._begin(accept.bucket, accept.key)
+        state = fresh.get(stored) or self._state(stored)
+        accepted = acceptor.accept(state, floor, accept.ballot, accept.register, accept.next)
+        if accepted is None:
+            return self._rejected("accept", accept.ballot, state, floor)
+        if accepted is not state:
+            fresh[stored] = accepted
+            self._unlearned.add(stored, accept.ballot, accept.register)
+        return Accepted(accept.ballot)
+
+    def _vote_if_able(self, accept: Accept, fresh: _States) -> Accepted | Rejected | Refused:
+        try:
+            return self._vote(accept, fresh)
+        except DynamoError as error:
+            self._metrics.corrupt_records.value += isinstance(error, CorruptValue)
+            return refusal(error)
+
+    def _keep(self, fresh: _States, answer: Promised | Accepted | Votes, respond: Respond) -> None:
+        """Answer once the states are on disk; those that were there before may still be on their way to it."""
 
         def settled(error: Exception | None) -> None:
             if error is not None:
                 respond(self._failed(error))
                 return
             # Of now: what is said from here on may not be in what a node was told that lost its disk meanwhile.
-            answer.stores = self._ages.stores
+            stores = self._ages.stores
+            for vote in answer.votes if isinstance(answer, Votes) else (answer,):
+                if not isinstance(vote, (Rejected, Refused)):
+                    vote.stores = stores
             respond(answer)
 
-        changes = () if new is old else ((Keyspace.BALLOTS, stored, states.encode(new)),)
+        changes = [(Keyspace.BALLOTS, stored, states.encode(state)) for stored, state in fresh.items()]
         self._storage.write(changes, True, settled)  # the port's order
 
     def _failed(self, error: Exception) -> Refused:
@@ -169,8 +193,6 @@ class Acceptors:
         self._replica.lost_batch(problem)
         return refusal(problem)
 
-    def _reject(
-        self, phase: str, asked: tuple[int, str, int], state: AcceptorState | None, floor: Floor, respond: Respond
-    ) -> None:
+    def _rejected(self, phase: str, asked: Ballot, state: AcceptorState | None, floor: Floor) -> Rejected:
         self._metrics.paxos.rejections[phase].value += 1
-        respond(Rejected(asked, acceptor.highest(state, floor)))
+        return Rejected(asked, acceptor.highest(state, floor))

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from dynamo.errors import DynamoError, Internal
+from dynamo.node.accepts import Accepts
 from dynamo.node.wakeups import Wakeup, Wakeups
 from dynamo.ports import Clock, Peers
 from dynamo.protocol.codec import refused_error
 from dynamo.protocol.effects import Effects, Finish, Machine, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Message, Refused
+from dynamo.protocol.paxos import Accept
 
 Result = TypeVar("Result")
 
@@ -36,6 +38,8 @@ class Driver:
         self.peers = peers
         self.wakeups = wakeups
         self.local = local
+        self.accepts: Accepts | None = None
+        """Where Accepts wait for others; without it each leaves alone."""
 
     def run(
         self,
@@ -102,8 +106,11 @@ class Run(Generic[Result]):
 
     def _send(self, effect: Send) -> None:
         driver = self._driver
+        deadline = effect.deadline or self._deadline
+        if driver.accepts is not None and type(effect.message) is Accept:
+            driver.accepts.add(effect.to, effect.message, deadline, self._trace, self)
+            return
         if effect.to != driver.node:
-            deadline = effect.deadline or self._deadline
             driver.peers.send(effect.to, effect.message, deadline, self._trace, self)
             return
         driver.local(effect.message, self._on_local)

@@ -14,6 +14,7 @@ import msgspec
 from dynamo.config import Config
 from dynamo.errors import DynamoError, WrongEpoch
 from dynamo.node.acceptors import Acceptors
+from dynamo.node.accepts import Accepts
 from dynamo.node.admission import Admission
 from dynamo.node.asking import ask
 from dynamo.node.audit_book import AuditBook
@@ -135,6 +136,7 @@ class Node:
             config, clock, self.preference, self.buckets, self.records, self.hints, self.store_ages, metrics
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
+        self._driver.accepts = Accepts(self.id, clock, self.send)
         self._coordinator = self._make_coordinator()
         self._make_measures_of_staleness()
         self._make_linearizable()

@@ -1,7 +1,7 @@
 """Every message between nodes, one class each: the peer protocol on one page, but for Paxos (`protocol/paxos.py`).
 
 Requests and replies are told apart by their envelope, not by class. Tags and field order are the wire format
-(`array_like`): append fields, never reorder, never reuse a tag (28 to 42 and 44 are Paxos). Golden bytes:
+(`array_like`): append fields, never reorder, never reuse a tag (28 to 42, 44 and 47 are Paxos). Golden bytes:
 `tests/unit/protocol/test_codec.py`.
 """
 
@@ -14,6 +14,7 @@ from dynamo.protocol.commands import WriteCommand, WriteOutcome
 from dynamo.protocol.paxos import (
     Accept,
     Accepted,
+    AcceptMany,
     AskBallots,
     Ballots,
     ForgetKey,
@@ -320,6 +321,12 @@ class Acknowledged(msgspec.Struct, tag=46, array_like=True, gc=False):
     spans: list[SpanAcks]
 
 
+class Votes(msgspec.Struct, tag=48, array_like=True, gc=False):
+    """The answers to the Accepts of an AcceptMany, in their order; Refused where this node must not vote on the key."""
+
+    votes: list[Accepted | Rejected | Refused]
+
+
 Message = (
     Ping
     | Pong
@@ -367,4 +374,6 @@ Message = (
     | LearnMany
     | AskAcknowledged
     | Acknowledged
+    | AcceptMany
+    | Votes
 )

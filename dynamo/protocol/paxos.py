@@ -5,6 +5,7 @@
     Inspect -> Inspected                a read that needs no ballot
     Learn   -> Learned                  it is chosen; only weaker reads depend on it
     LearnMany -> Learned                the same of several keys
+    AcceptMany -> Votes                 several Accepts, of different keys
 
 Tags go on where `protocol/messages.py` ends; the rules of that file hold here.
 """
@@ -67,6 +68,12 @@ class Rejected(msgspec.Struct, tag=32, array_like=True, gc=False):
     ballot: Ballot
     """The one that was asked about."""
     highest: Ballot
+
+
+class AcceptMany(msgspec.Struct, tag=47, array_like=True, gc=False):
+    """Several Accepts at once. Answered by Votes when all that is accepted is on disk."""
+
+    accepts: list[Accept]
 
 
 class Inspect(msgspec.Struct, tag=33, array_like=True, gc=False):

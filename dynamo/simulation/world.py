@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 WALL_START_MS = 1_700_000_000_000
 """Wall-clock time of every node when a world begins."""
+TURN_S = 0.0005
+"""How long a turn of a node's loop lasts at most, if it is not busy: what comes within it leaves together."""
 IDLE_STEPS_MAX = 200_000
 """Steps of the loop without time passing, after which it is taken to spin."""
 
@@ -210,13 +212,14 @@ class SimulatedClock:
     """The Clock port of one life of a node.
 
     Monotonic time has another origin on every node, so that a deadline which leaks from one node to another is found.
-    Wall time may be skewed and may jump. Wake-ups come up to `lag_s` late, as on a busy loop.
+    Wall time may be skewed and may jump. Wake-ups come up to `lag_s` late, and turns last as long, as on a busy loop.
     """
 
     def __init__(self, world: World, life: Life, skew_ms: int = 0, lag_s: float = 0.0) -> None:
         self._world = world
         self._life = life
         self._dice = world.stream("clock", life.node, life.number)
+        self._turns = world.stream("turns", life.node, life.number)
         self._origin_s = float(self._dice.randrange(1_000, 1_000_000))
         self._lag_s = lag_s
         self.skew_ms = skew_ms
@@ -234,6 +237,10 @@ class SimulatedClock:
             due = nextafter(due, inf)
         lag_s = self._dice.random() * self._lag_s if self._lag_s else 0.0
         self._world.loop.call_at(max(due, self._world.loop.time()) + lag_s, self._life.wake, callback)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        turn_s = self._turns.random() * max(TURN_S, self._lag_s)
+        self._world.loop.call_at(self._world.loop.time() + turn_s, self._life.wake, callback)
 
 
 class SeededRandomness:

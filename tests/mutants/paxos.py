@@ -48,19 +48,12 @@ def promises_are_answered_too_soon() -> Taken:
 def _answered_too_soon(kind: type[Message]) -> Taken:
     keep = Acceptors._keep
 
-    def keeping(
-        self: Acceptors,
-        stored: bytes,
-        old: AcceptorState | None,
-        new: AcceptorState,
-        answer: Message,
-        respond: Respond,
-    ) -> None:
+    def keeping(self: Acceptors, fresh: dict[bytes, AcceptorState], answer: Message, respond: Respond) -> None:
         if isinstance(answer, kind):
             respond(answer)
-            keep(self, stored, old, new, answer, lambda _: None)
+            keep(self, fresh, answer, lambda _: None)
         else:
-            keep(self, stored, old, new, answer, respond)
+            keep(self, fresh, answer, respond)
 
     return patch.object(Acceptors, "_keep", keeping)
 

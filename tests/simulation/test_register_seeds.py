@@ -51,6 +51,30 @@ def test_hard_seeds_break_no_promise():
         assert verdict.violations == [], f"hard seed {seed}"
 
 
+BUSY = range(1, 13)
+
+
+def busy(seed: int) -> RegisterPlan:
+    """A plan in which a node begins rounds of several keys in one turn, so that their Accepts leave together."""
+    plan = draw(World(seed).stream("register plan"))
+    plan.shape.nodes, plan.shape.lag_s = 3, 0.02
+    habits = plan.registers
+    habits.registers, habits.counters, habits.clients, habits.operations = 4, 3, 10, 20
+    habits.pause_s, habits.timeout_min_s, habits.timeout_max_s = 0.002, 0.2, 1.0
+    return plan
+
+
+@pytest.mark.simulation
+def test_votes_that_come_together_are_votes():
+    """Under every fault; and many do."""
+    together = 0
+    for seed in BUSY:
+        verdict, _ = run_seed(seed, plan=busy(seed), keep_trace=True)
+        assert verdict.violations == [], f"busy seed {seed}"
+        together += sum("pass" in line and "answer Votes" in line for line in verdict.trace)
+    assert together > 100
+
+
 MEMORY_MS = 15_000
 """How long repeats are recognised, and deleted keys remembered, where that is ten minutes in earnest."""
 

@@ -65,6 +65,7 @@ class ManualClock:
         self.wall = START_MS
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
+        self.soon: Later = lambda callback: self.call_at(self.now, callback)
 
     def monotonic(self) -> float:
         return self.now
@@ -282,6 +283,7 @@ class World:
         self.agenda = Agenda()
         self.later = later or self.agenda.later
         self.clock = ManualClock()
+        self.clock.soon = self.later
         self.network = Network(self.later)
         self.storage: dict[str, MemoryStorage] = {}
         self.identity: dict[str, MemoryIdentity] = {}

@@ -45,7 +45,7 @@ from dynamo.protocol.messages import (
     TellStores,
     TreeHashes,
 )
-from tests.unit.protocol.golden_paxos import LATER, PAXOS
+from tests.unit.protocol.golden_paxos import LAST, LATER, PAXOS
 
 NEWS = MemberState("node2", 1, 7, "node1")
 DEAD = DeadKey("carts", b"k", 255)
@@ -145,6 +145,7 @@ MESSAGES: list[tuple[Message, str]] = [
         Acknowledged(1.5, [SpanAcks([(5, 0.25, 2), (4, -1.0, 0)], 4)]),
         "93 2e cb3ff8000000000000 91 92 92 93 05 cb3fd0000000000000 02 93 04 cbbff0000000000000 00 04",
     ),
+    *LAST,
 ]
 
 OLDER: list[tuple[Message, str]] = [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condition
-from dynamo.protocol.messages import Message
+from dynamo.protocol.messages import Message, Refused, Votes
 from dynamo.protocol.paxos import (
     Accept,
     Accepted,
+    AcceptMany,
     AskBallots,
     Ballots,
     ForgetKey,
@@ -52,8 +53,8 @@ PAXOS: list[tuple[Message, str]] = [
     (
         ForwardChange(CHANGE, 7),
         (
-            "93 25 9aa56c6f636b73c4016ba3736574c4107272727272727272727272727272727294c00291a165c0c40176aa7465"
-            "78742f706c61696e81a161a16200c40007"
+            "93 25 9ba56c6f636b73c4016ba3736574c4107272727272727272727272727272727294c00291a165c0c40176aa7465"
+            "78742f706c61696e81a161a16200c400c307"
         ),
     ),
     (
@@ -70,3 +71,18 @@ LATER: list[tuple[Message, str]] = [
     (LearnMany([(b"\0\7locks\0k", BALLOT)]), "92 2c 9192c40900076c6f636b73006b9309a76e6f6465317e6202"),
 ]
 """Tags behind the last of `golden.py`."""
+
+LAST: list[tuple[Message, str]] = [
+    (
+        AcceptMany([Accept("locks", b"k", BALLOT, b"reg", NEXT)]),
+        "92 2f 91961ea56c6f636b73c4016b9309a76e6f6465317e6202c403726567930aa76e6f6465317e6202",
+    ),
+    (
+        Votes([Accepted(BALLOT, 7), Rejected(BALLOT, NEXT), Refused("not-ready", "d", b"{}")]),
+        (
+            "92 30 93931f9309a76e6f6465317e62020793209309a76e6f6465317e6202930aa76e6f6465317e6202"
+            "940da96e6f742d7265616479a164c4027b7d"
+        ),
+    ),
+]
+"""And behind the last of those."""

@@ -1,0 +1,105 @@
+"""Accepts that leave together: what the rounds of one turn of the loop ask of a node is one message.
+
+Each key has its own vote, which needs nothing of the others. But a message, its way back and a batch of the store cost
+several times what a vote costs, and a busy node begins rounds of several keys in each turn. One that is alone leaves as
+it is. Nothing waits for more to come than there is to do in this turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynamo.ports import Clock, Receiver
+from dynamo.protocol.codec import refused_error
+from dynamo.protocol.effects import PeerError, PeerFailure
+from dynamo.protocol.messages import Message, Refused, Votes
+from dynamo.protocol.paxos import Accept, AcceptMany
+from dynamo.telemetry.logs import Log
+
+log = Log("node")
+
+BYTES_MAX = 128 * 1024
+"""Registers that have come to this leave at once: large ones by themselves, and all well within a frame."""
+MANY_MAX = 64
+"""Accepts in one message."""
+
+SendTo = Callable[[str, Message, float, str, Receiver], None]
+_Waiting = tuple[Accept, float, str, Receiver]
+"""An Accept with its deadline, its trace and who waits for the vote."""
+
+
+class Accepts:
+    """One per node. `send` sends to this node, too."""
+
+    def __init__(self, node: str, clock: Clock, send: SendTo) -> None:
+        self._node = node
+        self._clock = clock
+        self._send = send
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._bytes = 0
+        self._is_due = False
+
+    def add(self, to: str, accept: Accept, deadline: float, trace: str, receiver: Receiver) -> None:
+        """Send it before this turn ends; the rest is as `ports.Peers.send` has it."""
+        waiting = self._waiting.get(to)
+        if waiting is None:
+            waiting = self._waiting[to] = []
+        waiting.append((accept, deadline, trace, receiver))
+        self._bytes += len(accept.register)
+        if self._bytes >= BYTES_MAX or len(waiting) >= MANY_MAX:
+            self.leave()
+        elif not self._is_due:
+            self._is_due = True
+            self._clock.soon(self._on_turn_over)
+
+    def leave(self) -> None:
+        """All that wait, now. Those to this node last: what crosses the network leaves before its disk is kept busy."""
+        waiting, self._waiting, self._bytes = self._waiting, {}, 0
+        own = waiting.pop(self._node, None)
+        for peer, accepts in waiting.items():
+            self._send_all(peer, accepts)
+        if own is not None:
+            self._send_all(self._node, own)
+
+    def _on_turn_over(self) -> None:
+        self._is_due = False
+        self.leave()
+
+    def _send_all(self, to: str, waiting: list[_Waiting]) -> None:
+        accept, deadline, trace, receiver = waiting[0]
+        if len(waiting) == 1:
+            self._send(to, accept, deadline, trace, receiver)
+            return
+        together = AcceptMany([each[0] for each in waiting])
+        # Each round ends at its own deadline, whatever becomes of the message.
+        latest = max(each[1] for each in waiting)
+        self._send(to, together, latest, trace, _Ballots([each[3] for each in waiting]))
+
+
+class _Ballots:
+    """Receiver of the votes, each of which it hands to who waits for it."""
+
+    __slots__ = ("_receivers",)
+
+    def __init__(self, receivers: list[Receiver]) -> None:
+        self._receivers = receivers
+
+    def on_reply(self, peer: str, message: Message) -> None:
+        if not isinstance(message, Votes) or len(message.votes) != len(self._receivers):
+            self.on_failure(peer, PeerError(PeerFailure.LOST))
+            return
+        for receiver, vote in zip(self._receivers, message.votes, strict=True):
+            try:
+                if type(vote) is Refused:
+                    receiver.on_failure(peer, PeerError(PeerFailure.REFUSED, refused_error(vote)))
+                else:
+                    receiver.on_reply(peer, vote)
+            except Exception as bug:  # noqa: BLE001 - one round's bug must not cost the others their votes
+                log.bug("receiver failed", bug, peer=peer, kind=type(vote).__name__)
+
+    def on_failure(self, peer: str, error: PeerError) -> None:
+        for receiver in self._receivers:
+            try:
+                receiver.on_failure(peer, error)
+            except Exception as bug:  # noqa: BLE001 - as above
+                log.bug("receiver failed", bug, peer=peer, kind=error.failure.value)
