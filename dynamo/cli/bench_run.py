@@ -117,7 +117,7 @@ def run(
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
     try:
-        with _told_to_end(), _nodes(cluster, replicas, known) as (local, nodes):
+        with _told_to_end(), _nodes(cluster, replicas, known, probed=wanted.probe_rate > 0) as (local, nodes):
             addresses = local.endpoints if local is not None else _addresses(endpoints)
             plan = _plan(wanted, mix, addresses, bucket, mode, replicas, history=bool(files.history))
             result = _made(plan, workers, nodes, table, files)
@@ -170,7 +170,9 @@ def _plan(
 
 
 @contextlib.contextmanager
-def _nodes(cluster: int | None, n: int | None, known: Nodes) -> Iterator[tuple[LocalNodes | None, Nodes]]:
+def _nodes(
+    cluster: int | None, n: int | None, known: Nodes, *, probed: bool
+) -> Iterator[tuple[LocalNodes | None, Nodes]]:
     """A cluster of our own if one is wanted, and what is known of the nodes."""
     if cluster is None:
         yield None, known
@@ -181,7 +183,7 @@ def _nodes(cluster: int | None, n: int | None, known: Nodes) -> Iterator[tuple[L
 
     with (
         tempfile.TemporaryDirectory(prefix="dynamo-load-") as folder,
-        LocalNodes(Path(folder), cluster, n or 1) as nodes,
+        LocalNodes(Path(folder), cluster, n or 1, predicts=probed) as nodes,
     ):
         yield nodes, Nodes(nodes.names, nodes, nodes.pids, NodePages(nodes.operations))
 
