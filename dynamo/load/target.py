@@ -26,6 +26,10 @@ class Unreachable(Exception):
     """No node of the list answers, or none as it should."""
 
 
+class Unsuitable(ValueError):
+    """The cluster answers, and has or takes no bucket such as the run needs."""
+
+
 class Bucket(msgspec.Struct, frozen=True):
     """What of its properties matters here."""
 
@@ -44,16 +48,17 @@ def addresses(text: str) -> list[tuple[str, int]]:
 
 
 def bucket(endpoints: Sequence[tuple[str, int]], name: str, mode: str, n: int | None) -> Bucket:
-    """The bucket as it is, made if there is none. Raises Unreachable, also if it is of another mode than `mode`."""
+    """The bucket as it is, made if there is none. Raises Unreachable, and Unsuitable if it is not of mode `mode`."""
     status, found = _asked(endpoints, "GET", f"/v1/buckets/{name}", None)
     if status == 404:
         wanted: dict[str, Any] = {"mode": mode or "lww"} | ({} if n is None else {"n": n})
         status, found = _asked(endpoints, "PUT", f"/v1/buckets/{name}", wanted)
     if status >= 300:
-        raise Unreachable(f"bucket {name}: status {status}: {found[:300].decode('utf-8', 'replace')}")
+        refused = f"bucket {name}: status {status}: {found[:300].decode('utf-8', 'replace')}"
+        raise Unsuitable(refused) if status < 500 else Unreachable(refused)
     made = msgspec.json.decode(found, type=Bucket)
     if mode and made.mode != mode:
-        raise Unreachable(f"bucket {name} is of mode {made.mode}, and {mode} is needed: name another --bucket")
+        raise Unsuitable(f"bucket {name} is of mode {made.mode}, and {mode} is needed: name another --bucket")
     return made
 
 
