@@ -48,6 +48,8 @@ class Agreement(msgspec.Struct, frozen=True):
     agreed: int
     fixed: dict[str, float] = {}
     """Repairs since the heal by who made them: read repair, hints, anti-entropy; as the nodes count them."""
+    oldest_s: float = 0.0
+    """For how long that key has differed which has done so longest, counted from the heal at the earliest; 0: none."""
 
 
 class Predicted(msgspec.Struct, frozen=True):
