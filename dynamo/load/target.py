@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -49,10 +50,11 @@ def addresses(text: str) -> list[tuple[str, int]]:
 
 def bucket(endpoints: Sequence[tuple[str, int]], name: str, mode: str, n: int | None) -> Bucket:
     """The bucket as it is, made if there is none. Raises Unreachable, and Unsuitable if it is not of mode `mode`."""
-    status, found = _asked(endpoints, "GET", f"/v1/buckets/{name}", None)
+    path = f"/v1/buckets/{quote(name, safe='')}"
+    status, found = _asked(endpoints, "GET", path, None)
     if status == 404:
         wanted: dict[str, Any] = {"mode": mode or "lww"} | ({} if n is None else {"n": n})
-        status, found = _asked(endpoints, "PUT", f"/v1/buckets/{name}", wanted)
+        status, found = _asked(endpoints, "PUT", path, wanted)
     if status >= 300:
         refused = f"bucket {name}: status {status}: {found[:300].decode('utf-8', 'replace')}"
         raise Unsuitable(refused) if status < 500 else Unreachable(refused)

@@ -42,7 +42,7 @@ class _Buckets(http.server.BaseHTTPRequestHandler):
         self.asked.append((self.path, body))
         if len(self.asked) == 1:
             self.answer(503, b'{"code":"not-ready"}')
-        elif self.path.endswith("/wrong"):
+        elif self.path.endswith("/a%20b%2Fc"):
             self.answer(400, b'{"code":"invalid-bucket-name"}')
         else:
             self.answer(200, b'{"name":"new","mode":"siblings","n":2}')
@@ -64,7 +64,7 @@ def test_a_bucket_is_made_where_there_is_none():
         thread.start()
         made = target.bucket([server.server_address[:2]], "new", "siblings", 2)
         with pytest.raises(target.Unsuitable, match=r"status 400: .*invalid-bucket-name"):
-            target.bucket([server.server_address[:2]], "wrong", "siblings", 2)
+            target.bucket([server.server_address[:2]], "a b/c", "siblings", 2)
         server.shutdown()
         thread.join()
     assert made == target.Bucket("new", "siblings", 2)
