@@ -215,7 +215,8 @@ def _say(observed: Observed, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found), flush=True)  # noqa: T201 - the answer of this command
         return
-    lines = [f"Prometheus      {found['prometheus']}", f"load generator  {found['load']}"]
+    console = f"{found['nodes'][observed.nodes.names[0]]['operations']}/console"
+    lines = [f"Prometheus      {found['prometheus']}", f"load generator  {found['load']}", f"console         {console}"]
     for name, each in found["nodes"].items():
         lines.append(f"{name:<14}  clients {each['clients']}  operations {each['operations']}  process {each['pid']}")
     lines += ["", "Look at:"]

@@ -113,6 +113,8 @@ def mix_of(wanted: Wanted) -> Mix:
 
     mix = mixes.PRESETS.get(wanted.mix.lower())
     if mix is None:
+        if not Path(wanted.mix).exists():
+            raise click.BadParameter(f"{wanted.mix!r} is no file, and none of {', '.join(PRESETS)}", param_hint="--mix")
         mix = _right("--mix", lambda: from_toml(_text(wanted.mix)))
     if wanted.keys is not None:
         mix = msgspec.structs.replace(mix, keys=msgspec.structs.replace(mix.keys, chooser=wanted.keys))

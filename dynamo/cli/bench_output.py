@@ -94,7 +94,7 @@ def show(result: Result, *, as_json: bool) -> None:
     import msgspec
 
     from dynamo.report.result import SEND_DELAY_MAX
-    from dynamo.report.summary import facts, requests_table, staleness_table, warnings
+    from dynamo.report.summary import facts, probes_table, requests_table, staleness_table, warnings
 
     if as_json:
         document = msgspec.to_builtins(result)
@@ -105,10 +105,10 @@ def show(result: Result, *, as_json: bool) -> None:
         click.echo(f"{name}: {value}")
     click.echo()
     _table(requests_table(result))
-    stale = staleness_table(result)
-    if stale.rows:
-        click.echo()
-        _table(stale)
+    for more in (staleness_table(result), probes_table(result)):
+        if more.rows:
+            click.echo()
+            _table(more)
     for each in result.thresholds:
         value = "nothing to measure" if each.value is None else f"{each.value:.6g}"
         click.echo(f"{'FAILED' if each.failed else 'kept  '}  fails if {each.text}: {value}")

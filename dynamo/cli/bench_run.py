@@ -108,7 +108,7 @@ def run(
     thresholds = thresholds_of(conditions)
     faults = faults_of({"kill": kill, "pause": pause, "resume": resume, "start": start})
     named = pids_of(pids)
-    known = _known(endpoints, operations, named)
+    known = nodes_known(endpoints, operations, named)
     # A key has no more replicas than there are nodes.
     replicas = n if cluster is None else min(n or 3, cluster)
     names = [f"node{number}" for number in range(1, cluster + 1)] if cluster else list(named)
@@ -117,7 +117,7 @@ def run(
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
     try:
-        with _told_to_end(), _nodes(cluster, replicas, known) as (local, nodes):
+        with _told_to_end(), _nodes(cluster, replicas, known, probed=wanted.probe_rate > 0) as (local, nodes):
             addresses = local.endpoints if local is not None else _addresses(endpoints)
             plan = _plan(wanted, mix, addresses, bucket, mode, replicas, history=bool(files.history))
             result = _made(plan, workers, nodes, table, files)
@@ -160,17 +160,22 @@ def _plan(
     wanted: Wanted, mix: Mix, endpoints: list[tuple[str, int]], bucket: str, mode: str | None, n: int | None, *,
     history: bool,
 ) -> Plan:  # fmt: skip
-    """The plan, after the bucket was looked at or made. Raises Unreachable."""
+    """The plan, after the bucket was looked at or made. Raises Unreachable and click.BadParameter."""
     from dynamo.load import target
     from dynamo.workload.mixes import needs_linearizable
 
     needs = mode or ("linearizable" if needs_linearizable(mix) else "")
-    found = target.bucket(endpoints, bucket, needs, n)
+    try:
+        found = target.bucket(endpoints, bucket, needs, n)
+    except target.Unsuitable as problem:
+        raise click.BadParameter(str(problem), param_hint="--bucket") from problem
     return plan_of(wanted, mix, Where(endpoints, found.name, found.mode, found.n), history=history)
 
 
 @contextlib.contextmanager
-def _nodes(cluster: int | None, n: int | None, known: Nodes) -> Iterator[tuple[LocalNodes | None, Nodes]]:
+def _nodes(
+    cluster: int | None, n: int | None, known: Nodes, *, probed: bool
+) -> Iterator[tuple[LocalNodes | None, Nodes]]:
     """A cluster of our own if one is wanted, and what is known of the nodes."""
     if cluster is None:
         yield None, known
@@ -181,19 +186,21 @@ def _nodes(cluster: int | None, n: int | None, known: Nodes) -> Iterator[tuple[L
 
     with (
         tempfile.TemporaryDirectory(prefix="dynamo-load-") as folder,
-        LocalNodes(Path(folder), cluster, n or 1) as nodes,
+        LocalNodes(Path(folder), cluster, n or 1, predicts=probed) as nodes,
     ):
         yield nodes, Nodes(nodes.names, nodes, nodes.pids, NodePages(nodes.operations))
 
 
-def _known(endpoints: str, operations: str | None, pids: dict[str, int]) -> Nodes:
+def nodes_known(endpoints: str, operations: str | None, pids: dict[str, int]) -> Nodes:
     """What the options say of nodes that others started. Raises click.BadParameter."""
     from dynamo.load.faults import Pids
     from dynamo.load.node_pages import NodePages
     from dynamo.load.run import Nodes
 
     pages = None if operations is None else NodePages(_addresses(operations))
-    names = list(pids) or endpoints.split(",")
+    addresses = endpoints.split(",")
+    # Processes of some nodes only: the others are nodes, too, and a report counts them.
+    names = list(pids) if len(pids) >= len(addresses) else addresses
     try:
         return Nodes(names, Pids(pids) if pids else None, list(pids.values()), pages)
     except ProcessLookupError as problem:

@@ -78,8 +78,9 @@ def check(
 ) -> int:
     """Check whether the history in FILE (- for standard input) is linearizable, or keeps a weaker --level.
 
-    Reads histories of `dynamo simulate --history` and of the chaos run, Jepsen's histories (EDN) and its logs. Ends
-    with 0 if it is, with 1 if it is not, and says why, and with 4 if that was not found out within the budget.
+    Reads histories of `dynamo bench --history`, of `dynamo simulate --history` and of the chaos run, Jepsen's
+    histories (EDN) and its logs. Ends with 0 if it is, with 1 if it is not, and says why, and with 4 if that was not
+    found out within the budget.
     """
     from dynamo.simulation.swarm import processes_at_hand
 

@@ -127,7 +127,7 @@ class Cluster:
                 f"  {member.id}  clients http://{member.host}:{member.client_port}  "
                 f"operations http://{host}:{member.ops_port}  process {child.process.pid}"
             )
-        click.echo("\nTry:")
+        click.echo(f"\nTo look at: {_console(self._nodes[0])}\n\nTry:")
         for line in _examples(self._nodes):
             click.echo(f"  {line}")
         click.echo("\nCtrl-C stops the cluster.")
@@ -177,6 +177,11 @@ def _facts(child: Child) -> dict[str, object]:
         "config": str(child.node.config_file),
         "log": str(child.node.log_file),
     }
+
+
+def _console(node: PlannedNode) -> str:
+    """The page of a node: every node has one, and shows all of them."""
+    return f"http://{node.config.listen.ops_host}:{node.member.ops_port}/console"
 
 
 def _examples(nodes: list[PlannedNode]) -> list[str]:

@@ -55,6 +55,7 @@ class Onlooker:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._links: list[http.client.HTTPConnection] = []
+        self._differs_since: dict[str, float] = {}
         self.seen: list[Agreement] = []
 
     def look(self) -> None:
@@ -62,6 +63,8 @@ class Onlooker:
         self.stop()
         self._stopped.clear()
         self.seen = []
+        # What differs at the first look has done so since the heal.
+        self._differs_since = dict.fromkeys(self._paths, time.monotonic())
         self._thread = threading.Thread(target=self._run, name="onlooker", daemon=True)
         self._thread.start()
 
@@ -84,9 +87,13 @@ class Onlooker:
                 link.close()
 
     def _once(self, before: dict[str, float]) -> Agreement:
-        agreed = sum(agree([_tag(link, path) for link in self._links]) for path in self._paths)
+        differ = [path for path in self._paths if not agree([_tag(link, path) for link in self._links])]
         fixed = {name: max(0.0, number - before.get(name, 0.0)) for name, number in self._counted().items()}
-        return Agreement(round(time.monotonic() - self._began, 3), len(self._paths), agreed, fixed)
+        now = time.monotonic()
+        self._differs_since = {path: self._differs_since.get(path, now) for path in differ}
+        oldest_s = now - min(self._differs_since.values(), default=now)
+        agreed = len(self._paths) - len(differ)
+        return Agreement(round(now - self._began, 3), len(self._paths), agreed, fixed, round(oldest_s, 3))
 
     def _counted(self) -> dict[str, float]:
         return {} if self._repairs is None else self._repairs()

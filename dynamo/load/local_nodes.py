@@ -11,12 +11,18 @@ from dynamo.load.faults import Fault, Pids
 from dynamo.workload.processes import Child
 from dynamo.workload.systems import DynamoCluster
 
+PREDICT_EVERY_S = 10.0
+"""Nodes do it once a minute by themselves; it takes each a tenth of a second of processor."""
+
 
 class LocalNodes(DynamoCluster):
     """Nodes named node1, node2, ...; what happens to their processes is known."""
 
-    def __init__(self, folder: Path, nodes: int, n: int) -> None:
+    def __init__(self, folder: Path, nodes: int, n: int, *, predicts: bool = False) -> None:
+        """`predicts`: so often, and for that N, that a run of half a minute ends with a prediction of its own."""
         super().__init__(folder, nodes, n)
+        if predicts:
+            self.settings = f"[buckets]\nn = {n}\n[pbs]\nperiod_s = {PREDICT_EVERY_S}\n"
         self._data = folder
         self._paused: set[str] = set()
 

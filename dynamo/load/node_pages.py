@@ -1,4 +1,5 @@
-"""What the nodes say of themselves on their operations listeners, as far as a run shows it: repairs, and waiting hints.
+"""What the nodes say of themselves on their operations listeners, as far as a run shows it: repairs, waiting hints, and
+how fresh they predict reads to be.
 
 A node that does not answer counts nothing: it is away, which the run knows already.
 """
@@ -6,9 +7,13 @@ A node that does not answer counts nothing: it is away, which the run knows alre
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dynamo.report.result import Predicted
 
 REPAIRS: dict[str, tuple[str, ...]] = {
     "read repair": ("dynamo_read_repairs_total",),
@@ -36,11 +41,16 @@ class NodePages:
         """Hints that wait for somebody."""
         return _sum(list(self._pages()), PENDING)
 
-    def _pages(self) -> Iterator[str]:
+    def predicted(self, n: int) -> list[Predicted]:
+        """The predictions for N replicas; empty while no node has one."""
+        answers = [json.loads(page)["prediction"] for page in self._pages("/admin/v1/pbs")]
+        return averaged([each for each in answers if each is not None and each["replicas"] == n])
+
+    def _pages(self, path: str = "/metrics") -> Iterator[str]:
         for host, port in self._addresses:
             connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
             try:
-                connection.request("GET", "/metrics")
+                connection.request("GET", path)
                 answer = connection.getresponse()
                 page = answer.read().decode()
             except (OSError, http.client.HTTPException):
@@ -74,6 +84,16 @@ class HintWatch:
         while not self._ended.wait(EVERY_S):
             hints = self._pages.pending_hints()
             self.seen.append((round(time.monotonic() - self._began, 3), hints))
+
+
+def averaged(predictions: Sequence[dict[str, Any]]) -> list[Predicted]:
+    """One curve for each quorum: probes go through all nodes in turn, so what they see is the nodes' average."""
+    found = []
+    for same in zip(*(each["quorums"] for each in predictions), strict=True):
+        together = zip(*(each["curve"] for each in same), strict=True)
+        curve = [(points[0][0], sum(share for _, share in points) / len(points)) for points in together]
+        found.append(Predicted(same[0]["read_replies"], same[0]["write_acks"], curve, len(same)))
+    return found
 
 
 def _sum(pages: Sequence[str], series: tuple[str, ...]) -> float:

@@ -24,7 +24,7 @@ from dynamo.load.says import Ended, Loaded, Loading, Ready, Told
 from dynamo.load.target import owners
 from dynamo.load.worker import GRACE_S, LOAD, RUN
 from dynamo.report.counts import Counts
-from dynamo.report.result import Moment, Result, Slice, thinned
+from dynamo.report.result import Moment, Predicted, Result, Slice, thinned
 from dynamo.workload.cpu import process_s
 from dynamo.workload.processes import ServerFailed
 
@@ -93,6 +93,7 @@ class Run:
         self._count = count
         self._onlooker: Onlooker | None = None
         self._hints: HintWatch | None = None
+        self._predicted: list[Predicted] = []
         self._shown = Progress(of=plan.records if plan.preload else 0)
         self._slices: dict[int, list[Told]] = {}
         self._ended: list[Ended] = []
@@ -137,6 +138,8 @@ class Run:
             self._onlooker.stop()
             if self._hints is not None:
                 self._hints.stop()
+        if pages is not None and self._plan.probing.rate:
+            self._predicted = pages.predicted(self._plan.n)
 
     # Phases.
 
@@ -251,6 +254,7 @@ class Run:
             moments=shown.moments,
             agreements=[] if self._onlooker is None else self._onlooker.seen,
             hints=[] if self._hints is None else self._hints.seen,
+            predicted=self._predicted,
             nodes_s=nodes_s,
             unsettled=sum(each.unsettled for each in self._ended),
             first_failure=next((each.first_failure for each in self._ended if each.first_failure), ""),

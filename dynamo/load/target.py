@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -24,6 +25,10 @@ SETTLE_S = 10.0
 
 class Unreachable(Exception):
     """No node of the list answers, or none as it should."""
+
+
+class Unsuitable(ValueError):
+    """The cluster answers, and has or takes no bucket such as the run needs."""
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -44,16 +49,18 @@ def addresses(text: str) -> list[tuple[str, int]]:
 
 
 def bucket(endpoints: Sequence[tuple[str, int]], name: str, mode: str, n: int | None) -> Bucket:
-    """The bucket as it is, made if there is none. Raises Unreachable, also if it is of another mode than `mode`."""
-    status, found = _asked(endpoints, "GET", f"/v1/buckets/{name}", None)
+    """The bucket as it is, made if there is none. Raises Unreachable, and Unsuitable if it is not of mode `mode`."""
+    path = f"/v1/buckets/{quote(name, safe='')}"
+    status, found = _asked(endpoints, "GET", path, None)
     if status == 404:
         wanted: dict[str, Any] = {"mode": mode or "lww"} | ({} if n is None else {"n": n})
-        status, found = _asked(endpoints, "PUT", f"/v1/buckets/{name}", wanted)
+        status, found = _asked(endpoints, "PUT", path, wanted)
     if status >= 300:
-        raise Unreachable(f"bucket {name}: status {status}: {found[:300].decode('utf-8', 'replace')}")
+        refused = f"bucket {name}: status {status}: {found[:300].decode('utf-8', 'replace')}"
+        raise Unsuitable(refused) if status < 500 else Unreachable(refused)
     made = msgspec.json.decode(found, type=Bucket)
     if mode and made.mode != mode:
-        raise Unreachable(f"bucket {name} is of mode {made.mode}, and {mode} is needed: name another --bucket")
+        raise Unsuitable(f"bucket {name} is of mode {made.mode}, and {mode} is needed: name another --bucket")
     return made
 
 

@@ -105,5 +105,8 @@ def _picture(result: Result, rows: list[str], columns: list[int], cells: dict[tu
                 shown = percent(good / count)
             parts.append(rect(x + 2, y, width - 4, ROW - 4, fill, more))
             parts.append(text(x + width / 2, y + 14, shown, "middle", "strong" if count else "tick"))
-            parts.append(text(x + width / 2, y + 26, expected(result, words, down), "middle", "tick"))
+            # A tick's grey cannot be read on a cell that is full of colour.
+            parts.append(
+                text(x + width / 2, y + 26, expected(result, words, down), "middle", "label" if count else "tick")
+            )
     return document(WIDTH, 40 + ROW * len(rows), "Share of operations answered by level and nodes away", parts)

@@ -48,6 +48,27 @@ class Agreement(msgspec.Struct, frozen=True):
     agreed: int
     fixed: dict[str, float] = {}
     """Repairs since the heal by who made them: read repair, hints, anti-entropy; as the nodes count them."""
+    oldest_s: float = 0.0
+    """For how long that key has differed which has done so longest, counted from the heal at the earliest; 0: none."""
+
+
+class Predicted(msgspec.Struct, frozen=True):
+    """What the nodes predict of one partial quorum (PBS), on the average over them."""
+
+    read_replies: int
+    write_acks: int
+    curve: list[tuple[float, float]]
+    """Seconds since a write's acknowledgement, probability that a read through another node is fresh then."""
+    nodes: int
+    """How many had a prediction."""
+
+    def fresh(self, after_s: float) -> float:
+        """That probability at any time, on the straight line between the two times next to it."""
+        before = max((point for point in self.curve if point[0] <= after_s), default=self.curve[0])
+        behind = min((point for point in self.curve if point[0] >= after_s), default=self.curve[-1])
+        if behind[0] <= before[0]:
+            return before[1]
+        return before[1] + (behind[1] - before[1]) * (after_s - before[0]) / (behind[0] - before[0])
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -84,6 +105,8 @@ class Result(msgspec.Struct, kw_only=True):
     agreements: list[Agreement] = []
     hints: list[tuple[float, float]] = []
     """Seconds since the begin, and hints that waited then; empty where nobody could be asked."""
+    predicted: list[Predicted] = []
+    """By the nodes at the end of the run, for its N; empty where they could not be asked, or there was no probe."""
     nodes_s: float | None = None
     """Processor time of the nodes, where it could be read."""
     unsettled: int = 0
@@ -128,6 +151,11 @@ class Result(msgspec.Struct, kw_only=True):
     def is_strict(self, read: str, write: str) -> bool:
         """Whether R + W > N for this pair."""
         return waits_for(read, self.n) + waits_for(write, self.n) > self.n
+
+    def prediction(self, read: str, write: str) -> Predicted | None:
+        """What the nodes predict for this pair. None for strict ones, too, whose reads are always fresh."""
+        pair = waits_for(read, self.n), waits_for(write, self.n)
+        return next((each for each in self.predicted if (each.read_replies, each.write_acks) == pair), None)
 
 
 def waits_for(level: str, n: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynamo.report.chart import Table
+from dynamo.report.chart import Table, pairs
 from dynamo.report.counts import OUTCOMES
 from dynamo.report.quantiles import percentile_ns, percentiles_ns
 from dynamo.report.result import Result
@@ -76,6 +76,17 @@ def requests_table(result: Result) -> Table:
         rows.append([operation(words), f"{each.count:,}", *times, service, ", ".join(failed) or "all good"])
     heads = ["operation", "count", "p50", "p90", "p99", "p99.9", "greatest", "p99 service", "outcomes"]
     return Table(heads, rows)
+
+
+def probes_table(result: Result) -> Table:
+    """What the probes saw: stale reads by how long after a write's acknowledgement; empty if there were none."""
+    delays = sorted({float(words.split(" ")[2]) for words in result.totals.probes})
+    rows = []
+    for read, write in pairs(result.reads, result.writes):
+        found = [result.totals.probes.get(f"{read} {write} {delay:g}") for delay in delays]
+        cells = [f"{each.verdicts[1]} of {sum(each.verdicts[:3])}" if each is not None else "-" for each in found]
+        rows.append([f"reads at {read}, writes at {write}", *cells])
+    return Table(["stale, so long after a write", *(f"{delay:g} ms" for delay in delays)], rows if delays else [])
 
 
 def staleness_table(result: Result) -> Table:

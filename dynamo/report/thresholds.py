@@ -20,6 +20,8 @@ import msgspec
 from dynamo.report.counts import ANY, Buckets, add_buckets
 from dynamo.report.quantiles import largest_ns, mean_ns, percentile_ns
 from dynamo.report.result import Held, Result
+from dynamo.report.svg import LEVEL_COLOURS
+from dynamo.workload.mixes import OPERATIONS
 
 _SHAPE = re.compile(
     r"\s*(?P<name>[a-z_]*?(?:p\d+(?:\.\d+)?|[a-z]+))\s*(?:\{(?P<labels>[^}]*)\})?\s*(?P<sign>>=|<=|>|<)\s*"
@@ -36,6 +38,13 @@ _LABELS = {
     "violations": ("consistency", "guarantee"),
     "dropped": (),
 }
+_WORDS = {
+    "op": OPERATIONS,
+    "consistency": tuple(LEVEL_COLOURS),
+    "write": (*LEVEL_COLOURS, ANY),
+    "guarantee": ("monotonic_reads", "read_your_writes"),
+}
+"""What labels may be. Levels may be numbers of replicas, too."""
 _STATISTIC = re.compile(r"(?P<of>service_|send_delay_)?(?P<what>mean|max|p(?P<percent>\d+(?:\.\d+)?))")
 
 
@@ -79,8 +88,16 @@ def _labels(text: str, allowed: tuple[str, ...], whole: str) -> dict[str, str]:
         name, sign, value = part.partition("=")
         if not sign or name.strip() not in allowed:
             raise ValueError(f"{whole!r}: {part!r} is no label of it; there are {', '.join(allowed) or 'none'}")
-        found[name.strip()] = value.strip().strip('"')
+        found[name.strip()] = _word(name.strip(), value.strip().strip('"'), whole)
     return found
+
+
+def _word(name: str, value: str, whole: str) -> str:
+    """The value itself, if a run can ever have such a one: a slip of the pen is told before the run, not after it."""
+    words = _WORDS[name]
+    if value in words or (name in ("consistency", "write") and value.isdecimal()):
+        return value
+    raise ValueError(f"{whole!r}: {value!r} is no {name}; there are {', '.join(words)}")
 
 
 def held(one: Threshold, result: Result) -> Held:

@@ -6,9 +6,9 @@ from dynamo.report.axes import Even, Log, Nines
 from dynamo.report.certainty import wilson
 from dynamo.report.chart import Chart, Table, pairs
 from dynamo.report.counts import Probed
-from dynamo.report.result import Result
+from dynamo.report.result import Predicted, Result
 from dynamo.report.svg import Frame, colour, document, dot, legend, line, path, text
-from dynamo.report.words import share
+from dynamo.report.words import percent, share
 
 WIDTH, HEIGHT = 860, 400
 LEAST_MS = 0.1
@@ -17,7 +17,8 @@ VERSIONS_SHOWN = 8
 HOW = (
     "The probe writes a key, waits t from the acknowledgement, and reads through another node. Upwards every step is "
     "ten times fewer stale reads; at the top none was seen, and the whisker says how bad it may be all the same (95 "
-    "%). A pair of levels reaches a line where enough of its reads are fresh. On the right: stale reads of the "
+    "%). A pair of levels reaches a line where enough of its reads are fresh. Dotted: what the nodes predict for such "
+    "reads from what their messages take (PBS), on the average over the nodes. On the right: stale reads of the "
     "background load by how many acknowledged writes they missed."
 )
 
@@ -32,11 +33,15 @@ def visibility(result: Result) -> Chart:
             f"{delay:g} ms",
             f"{_waited_ms(each):.2f} ms",
             share(*_stale(each)),
+            _predicted_words(result, read, write, _waited_ms(each) / 1000),
         ]
         for (read, write), points in curves.items()
         for delay, each in points
     ]
-    table = Table(["reads at", "writes at", "delay", "delay as it was", "stale"], [*rows, *_version_rows(result)])
+    table = Table(
+        ["reads at", "writes at", "delay", "delay as it was", "stale", "stale, predicted"],
+        [*rows, *_version_rows(result)],
+    )
     if not curves:
         says = "No probe was made; --probe-rate makes some."
         return Chart("visibility", "How soon a write is seen", says, "", table, HOW)
@@ -65,6 +70,13 @@ def _stale(each: Probed) -> tuple[int, int]:
     return each.verdicts[1], sum(each.verdicts[:3])
 
 
+def _predicted_words(result: Result, read: str, write: str, after_s: float) -> str:
+    if result.is_strict(read, write):
+        return "none, R + W > N"
+    predicted = result.prediction(read, write)
+    return "unknown" if predicted is None else percent(1 - predicted.fresh(after_s))
+
+
 def _sentence(curves: _Curves) -> str:
     parts = []
     for (read, write), points in curves.items():
@@ -76,8 +88,8 @@ def _sentence(curves: _Curves) -> str:
 
 
 def _picture(curves: _Curves, result: Result) -> str:
-    longest = max(delay for points in curves.values() for delay, _ in points)
-    frame = Frame(70, 34, 520, HEIGHT - 110, Log(LEAST_MS, max(10.0, longest), " ms"), Nines(4.0))
+    longest = max(10.0, *(delay for points in curves.values() for delay, _ in points))
+    frame = Frame(70, 34, 520, HEIGHT - 110, Log(LEAST_MS, longest, " ms"), Nines(4.0))
     parts = [frame.grid("time since the write was acknowledged", "reads that are fresh")]
     for number, ((read, write), points) in enumerate(curves.items()):
         tone = colour(read)
@@ -88,14 +100,27 @@ def _picture(curves: _Curves, result: Result) -> str:
         )
         places = [frame.at(max(delay, LEAST_MS), 1 - _stale(each)[0] / _stale(each)[1]) for delay, each in points]
         parts.append(path(places, tone, dashes))
+        parts.append(_predicted_line(frame, longest, result.prediction(read, write), tone))
         for (delay, each), (x, y) in zip(points, places, strict=True):
             stale = wilson(*_stale(each))
             parts.append(line(x, frame.y(1 - stale.high), x, frame.y(1 - stale.low), tone, ' opacity="0.5"'))
             words = f"R={read} W={write}, {delay:g} ms: stale {share(*_stale(each))}"
             parts.append(dot(x, y, 3.5, tone, hollow=result.is_strict(read, write), words=words))
     parts += _versions(result)
-    parts.append(legend(frame.left, HEIGHT - 8, [(colour(read), f"reads at {read}") for read in result.reads]))
+    entries = [(colour(read), f"reads at {read}") for read in result.reads]
+    if any(result.prediction(*pair) for pair in curves):
+        entries.append(("var(--soft)", "dotted: predicted by the nodes"))
+    parts.append(legend(frame.left, HEIGHT - 8, entries))
     return document(WIDTH, HEIGHT, "Probability that a read is fresh against the time since the write", parts)
+
+
+def _predicted_line(frame: Frame, longest_ms: float, predicted: Predicted | None, tone: str) -> str:
+    """As far as the axis goes; nothing where nothing is predicted."""
+    if predicted is None:
+        return ""
+    shown = [(1000 * after_s, fresh) for after_s, fresh in predicted.curve if 1000 * after_s <= longest_ms]
+    places = [frame.at(max(after_ms, LEAST_MS), fresh) for after_ms, fresh in shown]
+    return path(places, tone, ' stroke-dasharray="1 4" stroke-linecap="round"')
 
 
 def _version_rows(result: Result) -> list[list[str]]:
@@ -104,7 +129,7 @@ def _version_rows(result: Result) -> list[list[str]]:
         checks = result.totals.checks.get(f"{read} {write}")
         for missed, count in sorted(checks.versions.items()) if checks is not None else ():
             of = checks.judged if checks is not None else 0
-            rows.append([read, write, "background", f"missed {missed} writes", f"{count:,} of {of:,}"])
+            rows.append([read, write, "background", f"missed {missed} writes", f"{count:,} of {of:,}", ""])
     return rows
 
 

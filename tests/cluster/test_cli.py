@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,12 +91,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_the_lines_that_up_prints_work(desk):
-    """A PUT, a GET from another node, a GET of all replicas: typed as printed."""
+    """A PUT, a GET from another node, a GET of all replicas, typed as printed; the page to look at."""
     running = desk.up()
     lines = [line.strip() for line in running.lines if line.strip().startswith("curl ")]
     outputs = [subprocess.run([*shlex.split(line), "-sS"], capture_output=True, check=True).stdout for line in lines]
     assert outputs == [b"", b"hello", b"hello"]
     assert desk.run("kv", "get", "demo", "greeting") == b"hello"
+    (page,) = [line.removeprefix("To look at: ").strip() for line in running.lines if line.startswith("To look at: ")]
+    with urllib.request.urlopen(page, timeout=30) as answer:
+        assert b"<title>" in answer.read()
     running.process.send_signal(signal.SIGINT)
     assert running.end() == 0
     assert {"node1 stopped", "node2 stopped", "node3 stopped"} <= set(running.lines)

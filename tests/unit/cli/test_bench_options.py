@@ -94,6 +94,12 @@ def test_what_is_wrong_is_said_with_its_option(more, option):
     assert refused.value.param_hint == option
 
 
+def test_a_mix_that_there_is_not():
+    """The error names those that there are."""
+    with pytest.raises(click.BadParameter, match="'z' is no file, and none of a, b, c, d, e, f, linearizable, cas"):
+        planned(mix="z")
+
+
 def test_a_linearizable_bucket_has_one_level_of_writes():
     """Another one is refused."""
     with pytest.raises(click.BadParameter, match="one level of writes"):

@@ -1,8 +1,9 @@
 import json
+import os
 
 import pytest
 
-from dynamo.cli.bench_run import code_of
+from dynamo.cli.bench_run import code_of, nodes_known
 from dynamo.load.memory_store import Store
 from dynamo.report.counts import Counts
 from dynamo.report.result import Held, from_json
@@ -64,6 +65,19 @@ def test_no_cluster(cli, here):
     told = cli("bench", "--endpoints", f"127.0.0.1:{port}", *QUICK)
     assert (told.code, "No cluster" in told.err) == (3, True)
     assert list(here.iterdir()) == []
+
+
+def test_a_bucket_of_another_mode(cli, here):
+    """Is the option's fault, and not the cluster's, which is there."""
+    with listening(Store()) as port:
+        told = cli("bench", "run", "--endpoints", f"127.0.0.1:{port}", "--mix", "cas", *QUICK[:10])
+    assert (told.code, "--bucket: bucket load is of mode lww" in told.err) == (2, True)
+
+
+@pytest.mark.parametrize(("endpoints", "count"), [("a:1,b:1,c:1", 3), ("a:1", 1)])
+def test_nodes_without_a_known_process_are_nodes_too(endpoints, count):
+    """The columns of the chart of availability are as many as there are nodes."""
+    assert len(nodes_known(endpoints, None, {"node1": os.getpid()}).names) == count
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import threading
 import time
 from typing import ClassVar
 
-from dynamo.load.agreement import Onlooker, agree, busiest
+from dynamo.load.agreement import EVERY_S, Onlooker, agree, busiest
 from dynamo.workload.mixes import Keys, Mix
 from dynamo.workload.processes import free_ports
 from tests.unit.load.stage import plan
@@ -40,7 +40,7 @@ class _Replica(http.server.BaseHTTPRequestHandler):
 
 
 def test_replicas_that_come_to_agree():
-    """First they differ, then they are the same; repairs are counted from the heal on."""
+    """First they differ, then they are the same; repairs, and how long a key differs, are counted from the heal on."""
     servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Replica) for _ in range(2)]
     threads = [threading.Thread(target=server.serve_forever) for server in servers]
     for thread in threads:
@@ -67,6 +67,10 @@ def test_replicas_that_come_to_agree():
         server.server_close()
     assert (onlooker.seen[0].agreed, onlooker.seen[0].keys) == (0, 3)
     assert onlooker.seen[-1].fixed == {"hints": 3.0}
+    ages = [each.oldest_s for each in onlooker.seen if each.agreed < 3]
+    assert ages == sorted(ages)
+    assert ages[0] >= EVERY_S
+    assert onlooker.seen[-1].oldest_s == 0.0
 
 
 def test_a_node_that_is_away_agrees_with_nobody():

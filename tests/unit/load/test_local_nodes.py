@@ -47,6 +47,12 @@ def test_what_was_paused_goes_on_before_the_end(nodes):
     assert child.exit_code == -signal.SIGTERM
 
 
+def test_nodes_that_predict(tmp_path):
+    """For the run's own N, and within it; others as they come."""
+    assert LocalNodes(tmp_path, 5, 5, predicts=True).settings == "[buckets]\nn = 5\n[pbs]\nperiod_s = 10.0\n"
+    assert LocalNodes(tmp_path, 5, 5).settings == ""
+
+
 def test_where_the_nodes_are_watched(nodes):
     """Their third port."""
     assert nodes.operations == [("127.0.0.1", 3), ("127.0.0.1", 6)]

@@ -1,9 +1,14 @@
 import http.server
+import json
 import threading
 import time
 
+import msgspec
+
 from dynamo.load import node_pages as module
-from dynamo.load.node_pages import HintWatch, NodePages
+from dynamo.load.node_pages import HintWatch, NodePages, averaged
+from dynamo.telemetry.pbs import Curve
+from dynamo.telemetry.prediction import Prediction, quorum_prediction
 from dynamo.workload.processes import free_ports
 
 PAGE = b"""# HELP dynamo_pending_hints Hints kept for the peer.
@@ -20,12 +25,22 @@ dynamo_repair_keys_total{result="failed"} 1
 WAIT_S = 10.0
 
 
+def prediction(*needs: float, replicas: int = 2) -> dict:
+    """What a node says that has drawn these trials."""
+    quorum = quorum_prediction(Curve(needs), (1, 1), replicas)
+    return msgspec.to_builtins(Prediction(0, replicas, len(needs), 99, [quorum]))
+
+
+PREDICTED = json.dumps({"node": "node1", "prediction": prediction(0.0, 0.05)}).encode()
+
+
 class _Operations(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        page = PREDICTED if self.path == "/admin/v1/pbs" else PAGE
         self.send_response(200)
-        self.send_header("Content-Length", str(len(PAGE)))
+        self.send_header("Content-Length", str(len(page)))
         self.end_headers()
-        self.wfile.write(PAGE)
+        self.wfile.write(page)
 
     def log_message(self, *arguments) -> None:
         """Silent."""
@@ -42,6 +57,10 @@ def test_what_nodes_say_of_themselves(monkeypatch):
         pages = NodePages([here, ("127.0.0.1", nobody), here])
         assert pages.repairs() == {"read repair": 6.0, "hints": 80.0, "anti-entropy": 12.0}
         assert pages.pending_hints() == 14.0
+        (one_one,) = pages.predicted(2)
+        assert (one_one.read_replies, one_one.write_acks, one_one.nodes) == (1, 1, 2)
+        assert [one_one.fresh(after_s) for after_s in (0.0, 0.1)] == [0.5, 1.0]
+        assert pages.predicted(3) == []
         watch = HintWatch(pages, time.monotonic())
         watch.start()
         deadline = time.monotonic() + WAIT_S
@@ -52,3 +71,10 @@ def test_what_nodes_say_of_themselves(monkeypatch):
         server.shutdown()
         thread.join()
     assert {hints for _, hints in watch.seen} == {14.0}
+
+
+def test_predictions_are_averaged():
+    """Time by time, for each quorum by itself; of no node there is nothing."""
+    (found,) = averaged([prediction(0.0, 0.05), prediction(0.0, 0.0), prediction(0.05, 0.05)])
+    assert (found.fresh(0.0), found.nodes) == (0.5, 3)
+    assert averaged([]) == []

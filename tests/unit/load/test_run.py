@@ -4,9 +4,11 @@ from dynamo.checker.linearizability import check_key
 from dynamo.checker.reading import read
 from dynamo.load.faults import Fault
 from dynamo.load.memory_store import Store
+from dynamo.load.plan import Probing
 from dynamo.load.run import Nodes, Progress, Run
 from dynamo.load.stream import Stream
 from dynamo.report.counts import Counts
+from dynamo.report.result import Predicted
 from dynamo.workload.processes import ServerFailed
 from dynamo.workload.stages import Stage
 from tests.unit.load.stage import listening, plan
@@ -83,6 +85,28 @@ def test_an_interrupt_ends_it_early_with_what_it_has():
         result = Run(asked, 1, Nodes([]), watch=watch).go()
     assert result.interrupted
     assert 0 < result.totals.done < 2000
+
+
+class Pages:
+    """Nodes that say what they predict, and that nothing waits or is repaired."""
+
+    def predicted(self, n: int) -> list[Predicted]:
+        return [Predicted(1, 1, [(0.0, 0.5)], n)]
+
+    def pending_hints(self) -> float:
+        return 0.0
+
+    def repairs(self) -> dict[str, float]:
+        return {}
+
+
+@pytest.mark.parametrize(("rate", "asked_for"), [(20.0, True), (0.0, False)])
+def test_predictions_go_with_probes(rate, asked_for):
+    """They are for reads such as these, at the plan's N; without probes there is nothing to hold them against."""
+    with listening(Store()) as port:
+        asked = plan(endpoints=[("127.0.0.1", port)], probing=Probing(rate=rate, delays_ms=(0.0,)))
+        result = Run(asked, 1, Nodes([], pages=Pages()), watch=lambda _: None).go()
+    assert result.predicted == ([Predicted(1, 1, [(0.0, 0.5)], 3)] if asked_for else [])
 
 
 def test_what_cannot_go_on_is_a_failure():

@@ -25,12 +25,12 @@ def test_a_bucket_is_taken_as_it_is():
     with listening(Store()) as port:
         where = [("127.0.0.1", port)]
         assert target.bucket(where, "load", "", None) == target.Bucket("load", "lww", 3)
-        with pytest.raises(target.Unreachable, match="of mode lww, and linearizable is needed"):
+        with pytest.raises(target.Unsuitable, match="of mode lww, and linearizable is needed"):
             target.bucket(where, "load", "linearizable", None)
 
 
 class _Buckets(http.server.BaseHTTPRequestHandler):
-    """A node that knows no bucket, and refuses the first request as it is not ready."""
+    """A node that knows no bucket, refuses the first request as it is not ready, and one bucket for its name."""
 
     asked: ClassVar[list[tuple[str, bytes]]] = []
 
@@ -42,6 +42,8 @@ class _Buckets(http.server.BaseHTTPRequestHandler):
         self.asked.append((self.path, body))
         if len(self.asked) == 1:
             self.answer(503, b'{"code":"not-ready"}')
+        elif self.path.endswith("/a%20b%2Fc"):
+            self.answer(400, b'{"code":"invalid-bucket-name"}')
         else:
             self.answer(200, b'{"name":"new","mode":"siblings","n":2}')
 
@@ -56,15 +58,17 @@ class _Buckets(http.server.BaseHTTPRequestHandler):
 
 
 def test_a_bucket_is_made_where_there_is_none():
-    """As it is wanted; a cluster that is not ready yet is waited for."""
+    """As it is wanted; a cluster that is not ready yet is waited for, one that refuses it is not."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Buckets) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         made = target.bucket([server.server_address[:2]], "new", "siblings", 2)
+        with pytest.raises(target.Unsuitable, match=r"status 400: .*invalid-bucket-name"):
+            target.bucket([server.server_address[:2]], "a b/c", "siblings", 2)
         server.shutdown()
         thread.join()
     assert made == target.Bucket("new", "siblings", 2)
-    assert [json.loads(body) for _, body in _Buckets.asked] == [{"mode": "siblings", "n": 2}] * 2
+    assert [json.loads(body) for _, body in _Buckets.asked] == [{"mode": "siblings", "n": 2}] * 3
 
 
 def test_nobody_there():

@@ -73,7 +73,7 @@ def result(seconds: int = 10, **more: Any) -> Result:
         "slices": slices,
         "moments": [Moment(3.0, "kill", "node2"), Moment(6.0, "start", "node2")],
         "agreements": [
-            Agreement(6.5, 40, 10, {"read repair": 1.0, "hints": 20.0, "anti-entropy": 0.0}),
+            Agreement(6.5, 40, 10, {"read repair": 1.0, "hints": 20.0, "anti-entropy": 0.0}, 0.5),
             Agreement(7.0, 40, 40, {"read repair": 2.0, "hints": 50.0, "anti-entropy": 8.0}),
         ],
         "hints": [(at + 0.5, 10.0 * (3 <= at < 6)) for at in range(seconds)],

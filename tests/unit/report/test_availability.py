@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from dynamo.report.availability import availability, expected
@@ -18,6 +20,13 @@ def test_a_cell_for_each_level_and_number_of_nodes_away():
     assert chart.says == (
         "with 0 away the worst is get at all, 100 % answered; with 1 away the worst is get at all, 0 % answered."
     )
+
+
+def test_what_stands_on_colour_can_be_read():
+    """In the page's ink; grey is for cells that are empty."""
+    cells = re.findall(r'class="(label|tick)">(?:works|fails)<', availability(result()).picture)
+    assert cells.count("label") == 6
+    assert cells.count("tick") == 6
 
 
 @pytest.mark.parametrize(

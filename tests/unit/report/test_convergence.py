@@ -8,7 +8,11 @@ def test_from_the_heal_on():
     chart = convergence(result())
     assert {"keys that agree", "repairs by hints", "since the heal"} <= set(words(chart))
     assert chart.says == "25 % of the keys agreed 0.5 s after the heal, all of them for the first time 1.0 s after it."
-    assert chart.table.rows == [["0.50", "10 of 40", "1", "20", "0"], ["1.00", "40 of 40", "2", "50", "8"]]
+    assert chart.table.rows == [
+        ["0.50", "10 of 40", "1", "20", "0", "0.5 s"],
+        ["1.00", "40 of 40", "2", "50", "8", "0.0 s"],
+    ]
+    assert "longest that a key has differed" in words(chart)
     assert chart.picture.count("<polygon") == 3
 
 

@@ -1,5 +1,5 @@
 from dynamo.report.counts import Counts
-from dynamo.report.summary import facts, requests_table, staleness_table, warnings
+from dynamo.report.summary import facts, probes_table, requests_table, staleness_table, warnings
 from dynamo.workload.hlog import counts_of
 from tests.unit.report.results import MS, result
 
@@ -23,6 +23,16 @@ def test_tables_of_a_terminal():
     stale = dict(staleness_table(result()).rows)
     assert stale["reads at one, writes at quorum"] == "0 of 1,000 (below 0.38 %)"
     assert stale["monotonic reads broken at one"].startswith("10 of 200")
+
+
+def test_probes_of_a_terminal():
+    """A line for each pair, a column for each delay; without probes there is nothing to show."""
+    shown = probes_table(result())
+    assert shown.heads == ["stale, so long after a write", "0 ms", "50 ms"]
+    rows = {row[0]: row[1:] for row in shown.rows}
+    assert rows["reads at one, writes at one"] == ["20 of 50", "0 of 50"]
+    assert rows["reads at all, writes at quorum"] == ["-", "0 of 50"]
+    assert probes_table(result(totals=Counts())).rows == []
 
 
 def test_what_to_beware_of():

@@ -18,6 +18,7 @@ from tests.unit.report.results import result
         ("success < 0.9", pytest.approx(0.9)),
         ("stale{consistency=one} > 5%", 0.06),
         ("stale{consistency=one,write=quorum} > 0", 0.0),
+        ("stale{consistency=2} > 0", None),
         ("violations{guarantee=monotonic_reads} > 10%", 0.05),
         ("dropped > 0.1%", 0.0),
     ],
@@ -54,6 +55,10 @@ def test_nothing_to_measure_has_failed():
         ("p99{key=a} > 5ms", "no label"),
         ("dropped{op=get} > 5%", "there are none"),
         ("p99{op} > 5ms", "no label"),
+        ("p99{op=read} > 5ms", "'read' is no op; there are get, put"),
+        ("stale{consistency=One} > 5%", "is no consistency; there are one, quorum"),
+        ("stale{write=most} > 5%", "is no write"),
+        ("violations{guarantee=reads} > 5%", "is no guarantee"),
     ],
 )
 def test_what_is_no_condition_is_refused(text, said):
