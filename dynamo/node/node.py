@@ -136,7 +136,6 @@ class Node:
             config, clock, self.preference, self.buckets, self.records, self.hints, self.store_ages, metrics
         )
         self._driver = Driver(self.id, clock, peers, self.wakeups, self._local)
-        self._driver.accepts = Accepts(self.id, clock, self.send)
         self._coordinator = self._make_coordinator()
         self._make_measures_of_staleness()
         self._make_linearizable()
@@ -171,6 +170,7 @@ class Node:
 
     def _make_linearizable(self) -> None:
         """Both sides of Paxos: the acceptor, and what proposes; and how it is known what was chosen."""
+        self._driver.accepts = Accepts(self.id, self.clock, self.send)
         self.voting = Voting(self.id, self.preference, self.buckets, self.store_ages, self.storage)
         self.ballots = Ballots(self.id, self.clock, self.identity)
         self.floors = Floors(self.storage)
