@@ -46,6 +46,7 @@ def test_half_a_minute_of_faults_breaks_no_promise(tmp_path: Path):
     assert "<svg" in (results / "report.html").read_text()
 
 
+@pytest.mark.night
 @pytest.mark.timeout(280)
 def test_half_a_minute_of_faults_leaves_linearizable_keys_linearizable(tmp_path: Path):
     """A cut into two sides and a killed node: one order explains all answers, and each change asked twice is one."""
