@@ -19,6 +19,7 @@ from dynamo.errors import DynamoError
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.commands import ReadCommand, ReadOutcome, WriteCommand, WriteOutcome
 from dynamo.simulation.cluster import Cluster, Shape
+from dynamo.simulation.course import played
 from dynamo.simulation.disk import DiskHabits
 from dynamo.simulation.network import Weather
 from dynamo.simulation.world import World
@@ -241,8 +242,8 @@ def watch(seed: int, setting: Setting) -> Truth:
     shape = Shape(nodes=setting.nodes, read_all_share=0.0)
     cluster = Cluster(world, shape, Weather(), DiskHabits(sync_s=setting.sync_s))
     run = _Watching(world, cluster, setting)
-    world.run(run.run())
-    assert world.unhandled == [], world.unhandled
+    faults = played(world, run.run())
+    assert faults + world.unhandled == [], faults + world.unhandled
     return run.truth
 
 

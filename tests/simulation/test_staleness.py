@@ -1,6 +1,8 @@
 """The nodes' verdicts beside the truth, which only an onlooker knows: `dynamo/simulation/staleness.py`."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -111,3 +113,10 @@ def test_the_command_shows_a_row_for_each_setting(monkeypatch: pytest.MonkeyPatc
     assert (strict["name"], strict["stale"], strict["counted_stale"]) == ("strict", 0, 0)
     assert (weak["name"], weak["r"], weak["counted_stale"] > 0) == ("slow-disks", 1, True)
     assert "slow-disks" in CliRunner().invoke(root, words, standalone_mode=False).stdout
+
+
+def test_what_nodes_warn_of_is_no_part_of_the_table():
+    """They say it to their operator. In a process of its own: here the test runner takes the log."""
+    program = "from dynamo.simulation.staleness import strict_of, watch; [watch(s, strict_of(s)) for s in range(1, 6)]"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stderr == ""
