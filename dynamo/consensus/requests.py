@@ -49,8 +49,12 @@ def _without_unnamed(done: tuple[Done, ...], oldest: int) -> tuple[tuple[Done, .
     """The entries, and apart from them those of unnamed requests from before `oldest`."""
     if UNNAMED not in map(_fingerprint, done):
         return done, ()
-    gone = tuple(e for e in done if e.fingerprint == UNNAMED and e.version and e.counter < oldest)
-    return (tuple(e for e in done if e not in gone), gone) if gone else (done, ())
+    kept: list[Done] = []
+    gone: list[Done] = []
+    for entry in done:
+        is_over = entry.fingerprint == UNNAMED and entry.version and entry.counter < oldest
+        (gone if is_over else kept).append(entry)
+    return tuple(kept), tuple(gone)
 
 
 def _missing_up_to(register: Register, dropped: tuple[Done, ...]) -> int:

@@ -112,8 +112,11 @@ class LogStorage(GroupCommit):
     def scan(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         tables = [table for table in (self._frozen, self._active) if table is not None and table.changes[space]]
         if not tables:
-            return self._environment.scan(space, start, end, limit)
-        return merge.scan(self._environment.scan, tables, space, start, end, limit)
+            return self._in_lmdb(space, start, end, limit)
+        return merge.scan(self._in_lmdb, tables, space, start, end, limit)
+
+    def _in_lmdb(self, space: Keyspace, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        return self._recent.shown(space, self._environment.scan(space, start, end, limit))
 
     def sizes(self) -> StorageSizes:
         """As of the last checkpoint."""

@@ -50,6 +50,15 @@ class Recent:
                 self._turn(_nothing())
         return value
 
+    def shown(self, space: Keyspace, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """LMDB has just shown these pairs. What is remembered otherwise hides damage to its file, and is forgotten."""
+        generations = (self._younger[space], self._elder[space])
+        for key, value in pairs:
+            if any(key in known and known[key] != value for known in generations):
+                for known in generations:
+                    known.pop(key, None)
+        return pairs
+
     def took(self, table: Memtable) -> None:
         """LMDB has taken this table over, which nobody will change any more."""
         self._turn(table.changes)

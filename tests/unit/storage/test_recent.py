@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from dynamo.errors import CorruptValue
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import recent
+from dynamo.storage.applying import Mark
 from dynamo.storage.group import Group
 from dynamo.storage.memtable import Memtable
 from dynamo.storage.recent import Recent
+from tests.contract.log_rig import LogRig
+from tests.contract.storage_rig import put
 
 RECORDS, DIGESTS = Keyspace.RECORDS, Keyspace.DIGESTS
 KEYS = [b"a", b"b", b"c", b"d"]
@@ -103,6 +106,18 @@ def test_after_another_change_everything_is_asked_for():
     assert [cache.read(RECORDS, key) for key in (b"a", b"b")] == [b"9", None]
 
 
+def test_what_lmdb_shows_otherwise_is_forgotten():
+    """In both generations: nothing else changes LMDB but a table that was taken over, so its file is damaged."""
+    lmdb = Lmdb(a=b"0")
+    cache = Recent(lmdb.get)
+    cache.took(lmdb.take({b"a": b"1", b"b": b"1"}))
+    cache.took(lmdb.take({b"a": b"2"}))
+    lmdb.held[b"a"] = b"damaged"
+    cache.shown(RECORDS, [(b"a", b"damaged"), (b"b", b"1")])
+    assert [cache.read(RECORDS, key) for key in (b"a", b"b")] == [b"damaged", b"1"]
+    assert lmdb.asked == [b"a"]
+
+
 def test_damage_is_not_kept():
     """The next one to ask may find it repaired."""
 
@@ -113,3 +128,18 @@ def test_damage_is_not_kept():
     for _ in range(2):
         with pytest.raises(CorruptValue):
             cache.read(RECORDS, b"a")
+
+
+def test_a_walk_over_the_store_sees_damage_that_memory_hides(tmp_path):
+    """As the auditor's: whoever reads the key then, to take it out, must be shown the same."""
+    rig = LogRig(tmp_path / "data")
+    put(rig, (RECORDS, b"a", b"sound"))
+    rig.storage.settle()
+    assert rig.storage.read(RECORDS, b"a") == b"sound"
+    mark = rig.storage._mark
+    rig.environment.advance({RECORDS: {b"a": b"damaged"}}, mark, Mark(mark.log, mark.applied + 1))
+    rig.environment.refresh()
+    assert rig.storage.read(RECORDS, b"a") == b"sound"
+    assert rig.storage.scan(RECORDS, b"", None, 10) == [(b"a", b"damaged")]
+    assert rig.storage.read(RECORDS, b"a") == b"damaged"
+    rig.close()
