@@ -17,6 +17,8 @@ VERBS = {
         "dynamo.cli.bench_staleness:staleness", "stale shares, predictions and costs by level, on nodes far apart"
     ),
     "client": Verb("dynamo.cli.bench_client:client", "what the load generator itself costs for each request"),
+    "growth": Verb("dynamo.cli.bench_growth:growth", "how the cost of a request grows with keys, values, nodes, ..."),
+    "soak": Verb("dynamo.cli.bench_soak:soak", "a long run below the peak: do times, memory and files stay level?"),
     "store": Verb("dynamo.cli.bench_store:store", "measure this store beside a bare server and etcd"),
 }
 DEFAULT = "run"

@@ -7,7 +7,6 @@ other one compares everything. Shown is what was looked at, repaired and sent, f
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
@@ -21,6 +20,7 @@ import click
 import msgspec
 
 from dynamo.cli.output import FAILED, OK, as_json_option, emit, note, size, table
+from dynamo.cli.stopped_store import change
 from dynamo.config import Config
 from dynamo.config_load import load
 from dynamo.layout.digests import contribution, encode_leaf, leaf_of
@@ -29,7 +29,6 @@ from dynamo.ports import Change
 from dynamo.ring.preference_list import PreferenceLists
 from dynamo.ring.token import key_hash
 from dynamo.server import ring_of
-from dynamo.storage.open import open_store
 from dynamo.versioning.record import Record, Sibling, digest, encode
 from dynamo.workload.cpu import process_s
 from dynamo.workload.processes import Child, free_ports
@@ -37,7 +36,6 @@ from dynamo.workload.systems import asked, node_config
 
 BUCKET = "cost"
 NODES = ("node1", "node2")
-_BATCH = 5_000
 _POLL_S = 0.2
 _SETTINGS = (
     "[repair]\nenabled = false\n[hints]\nenabled = false\n[audit]\nenabled = false\n[tombstones]\nreap = false\n"
@@ -130,7 +128,7 @@ class _Rig:
 
     def change(self, node: str, changes: Callable[[], Iterable[Change]]) -> None:
         """Write into the store of a node that is down."""
-        asyncio.run(self._write(self._config(node), changes()))
+        change(self._config(node), lambda _: changes())
 
     def compared(self, differing: int) -> Row:
         """Start both, let the first one compare everything, end both."""
@@ -187,19 +185,6 @@ class _Rig:
         leaf = digest_key(partition, BUCKET, leaf_of(place))
         return record_key(partition, BUCKET, key), leaf, contribution(place, digest(record)), encode(record)
 
-    async def _write(self, config: Config, changes: Iterable[Change]) -> None:
-        loop = asyncio.get_running_loop()
-        storage, identity = open_store(config, ring_of(config), loop, lambda _: None)
-        batch: list[Change] = []
-        for change in changes:
-            batch.append(change)
-            if len(batch) == _BATCH:
-                await _committed(storage.write, batch)
-                batch = []
-        await _committed(storage.write, batch)
-        identity.close(identity.counter)
-        await storage.close()
-
     def _config(self, node: str) -> Config:
         return load(self._folder / f"{node}.toml", {})
 
@@ -207,14 +192,6 @@ class _Rig:
         file = self._folder / f"{node}.toml"
         command = [sys.executable, "-m", "dynamo", "serve", "--config", str(file), "--parent", str(os.getpid())]
         return Child(node, command, self._folder / f"{node}.log")
-
-
-async def _committed(write: Callable[..., None], batch: list[Change]) -> None:
-    done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    write(batch, True, done.set_result)
-    problem = await done
-    if problem is not None:
-        raise problem
 
 
 def _cpu_s(children: list[Child]) -> float:

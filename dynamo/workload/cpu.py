@@ -58,10 +58,11 @@ def process_s(pid: int) -> float:
     # The name stands in brackets and may hold spaces. Fields 14 to 17 of the line: user and system time, and those of
     # children that were waited for.
     fields = text.rsplit(")", 1)[1].split()
-    return sum(map(int, fields[11:15])) / TICKS_PER_S + sum(map(_child_s, _children(pid)))
+    return sum(map(int, fields[11:15])) / TICKS_PER_S + sum(map(_child_s, children(pid)))
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are not waited for yet."""
     return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
 
 
@@ -81,3 +82,9 @@ def machine_s() -> float:
 def cores() -> list[int]:
     """The cores that this process may run on."""
     return sorted(os.sched_getaffinity(0))
+
+
+def placement() -> tuple[int | None, int | None]:
+    """Core of the servers and core of a load generator; nobody is pinned (None) where there is only one."""
+    here = cores()
+    return (here[0], here[-1]) if len(here) > 1 else (None, None)

@@ -17,6 +17,7 @@ import msgspec
 
 from dynamo.workload.arrivals import Phase, duration_s, shared
 from dynamo.workload.keys import KeySpace
+from dynamo.workload.mixed_operations import Mixed
 from dynamo.workload.open_loop import GRACE_S, OpenLoop
 from dynamo.workload.operations import Get, Operation, Put
 from dynamo.workload.processes import ServerFailed, pinned
@@ -33,10 +34,12 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for, by whom, of whom."""
 
     verb: str
-    """`get` or `put`."""
+    """`get`, `put` or `mixed`."""
     quorum: int
     """R or W."""
     bucket: str
+    registers: str = ""
+    """The linearizable bucket of a mixed load."""
     endpoints: list[Endpoint]
     connections: int
     timeout_ms: int
@@ -83,6 +86,8 @@ def operation(load: Load) -> Operation:
     keys = KeySpace(load.seed, load.keys, load.value_bytes)
     if load.verb == "get":
         return Get(keys, load.bucket, load.quorum, load.timeout_ms)
+    if load.verb == "mixed":
+        return Mixed(keys, load.bucket, load.registers, load.seed, load.timeout_ms)
     return Put(keys, load.bucket, load.quorum, timeout_ms=load.timeout_ms)
 
 

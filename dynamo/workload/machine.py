@@ -41,3 +41,12 @@ def filesystem(path: Path) -> str:
         if inside and len(mount) >= len(best[0]):
             best = (mount, kind)
     return best[1]
+
+
+def memory() -> dict[str, str]:
+    """How much memory there is, and how much of it is not taken by processes: what files can be kept in."""
+    sizes = {}
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        sizes[name] = int(value.split()[0]) / 2**20
+    return {"Memory": f"{sizes['MemTotal']:.1f} GiB, {sizes['MemAvailable']:.1f} GiB of it available at the begin"}

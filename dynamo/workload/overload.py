@@ -18,7 +18,7 @@ import msgspec
 
 from dynamo.workload.arrivals import Phase, duration_s
 from dynamo.workload.comparison import Progress, Settings, fill
-from dynamo.workload.cpu import Meter, cores
+from dynamo.workload.cpu import Meter, placement
 from dynamo.workload.generator import Load, generate, operation
 from dynamo.workload.keys import KeySpace
 from dynamo.workload.memory import MemoryWatch
@@ -61,7 +61,7 @@ class Round(msgspec.Struct, kw_only=True):
 
 def overload(folder: Path, settings: Settings, loop: asyncio.Runner, progress: Progress) -> Section:
     """Measure both operations. Raises ServerFailed."""
-    server_core, client_core = _placement()
+    server_core, client_core = placement()
     section = Section(title=f"Overload: {NODES} nodes, N={NODES}, open loop", notes=_notes(settings, client_core))
     with DynamoCluster(folder, NODES, NODES, core=server_core) as ours:
         asked(ours.endpoints[0][1], "PUT", f"/v1/buckets/{_BUCKET}", {"n": NODES, "mode": "lww"})
@@ -69,7 +69,7 @@ def overload(folder: Path, settings: Settings, loop: asyncio.Runner, progress: P
         fill(Put(keys, _BUCKET, w=NODES), ours.endpoints, settings, loop)
         for verb, name in (("put", "PUT W=2"), ("get", "GET R=2")):
             load = _load(verb, ours, settings)
-            peak = _peak(load, settings, loop, client_core)
+            peak = peak_of(load, settings, loop, client_core)
             progress(f"{name}: peak {peak:,.0f}/s")
             rounds = [_round(load, peak, settings, ours, client_core) for _ in range(min(settings.rounds, ROUNDS_MAX))]
             _report(section, name, peak, rounds)
@@ -116,7 +116,8 @@ def _load(verb: str, ours: DynamoCluster, settings: Settings) -> Load:
     )
 
 
-def _peak(load: Load, settings: Settings, loop: asyncio.Runner, core: int | None) -> float:
+def peak_of(load: Load, settings: Settings, loop: asyncio.Runner, core: int | None) -> float:
+    """The most requests a second that are answered well in time."""
     pace = Pace(connections=settings.connections, seconds=_SEARCH_S, warm_up_s=settings.warm_up_s)
     with pinned(core):
         closed = loop.run(measure(operation(load), load.endpoints, pace, Meter([])))
@@ -181,9 +182,3 @@ def _line(name: str, tally: PhaseTally, memory_bytes: int) -> list[str]:
         f"{memory_bytes / 2**20:.0f}",
         f"{tally.client_s / seconds:.2f}",
     ]
-
-
-def _placement() -> tuple[int | None, int | None]:
-    """Core of the nodes and core of the generator; nobody is pinned where there is only one."""
-    here = cores()
-    return (here[0], here[-1]) if len(here) > 1 else (None, None)

@@ -13,13 +13,14 @@ from dynamo.workload.histogram import Histogram
 class Recorder:
     """Counts answers between `open` and `close`. Faults count always: a run with one is not to be believed."""
 
-    __slots__ = ("_since_ns", "faults", "first_fault", "histogram", "is_open", "seconds")
+    __slots__ = ("_since_ns", "faults", "first_fault", "histogram", "is_open", "refused", "seconds")
 
     def __init__(self) -> None:
         self.histogram = Histogram()
         self.is_open = False
         self.faults = 0
         self.first_fault = ""
+        self.refused = 0
         self.seconds = 0.0
         self._since_ns = 0
 
@@ -37,6 +38,10 @@ class Recorder:
         """One answer, as it was wanted."""
         if self.is_open:
             self.histogram.record(latency_ns)
+
+    def refusal(self) -> None:
+        """One request that was refused because the system has enough to do, where that is no fault."""
+        self.refused += self.is_open
 
     def fault(self, text: str) -> None:
         """One answer that was not as it should be, or a connection that broke."""

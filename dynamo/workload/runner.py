@@ -22,6 +22,7 @@ from dynamo.workload.recorder import Recorder
 Endpoint = tuple[str, int]
 """Host and port."""
 ANSWER_TIMEOUT_S = 10.0
+_REFUSED = 503
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     seconds: float
     warm_up_s: float
+    refusals: bool = False
+    """Whether a 503 is a refusal, counted apart, and no fault: of more connections than a system takes at once."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,17 +51,31 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Cores that were busy with neither; the noise of the machine."""
     faults: int
     first_fault: str
+    refused: int = 0
 
 
 class _Loop:
     """One connection's closed loop over its positions. `done` is set when it will send no more."""
 
-    __slots__ = ("_connection", "_operation", "_position", "_positions", "_recorder", "_sent_ns", "done", "stopping")
+    __slots__ = (
+        "_connection",
+        "_operation",
+        "_position",
+        "_positions",
+        "_recorder",
+        "_refusals",
+        "_sent_ns",
+        "done",
+        "stopping",
+    )
 
-    def __init__(self, operation: Operation, positions: Iterator[int], recorder: Recorder) -> None:
+    def __init__(
+        self, operation: Operation, positions: Iterator[int], recorder: Recorder, *, refusals: bool = False
+    ) -> None:
         self._operation = operation
         self._positions = positions
         self._recorder = recorder
+        self._refusals = refusals
         self._connection = Connection(self._answered, self._lost)
         self._position = 0
         self._sent_ns = 0
@@ -83,8 +100,9 @@ class _Loop:
 
     def _answered(self, status: int, head: bytes, body: bytes) -> None:
         latency_ns = time.perf_counter_ns() - self._sent_ns
-        fault = self._operation.fault(self._position, status, head, body)
-        if fault:
+        if status == _REFUSED and self._refusals:
+            self._recorder.refusal()
+        elif fault := self._operation.fault(self._position, status, head, body):
             self._recorder.fault(fault)
         else:
             self._recorder.answer(latency_ns)
@@ -102,7 +120,7 @@ async def measure(operation: Operation, endpoints: Sequence[Endpoint], pace: Pac
     """Run an operation for a time, connections spread over the endpoints. Faults are counted, not raised."""
     recorder = Recorder()
     shares = operation.keys.shares(pace.connections)
-    loops = [_Loop(operation, itertools.cycle(share), recorder) for share in shares]
+    loops = [_Loop(operation, itertools.cycle(share), recorder, refusals=pace.refusals) for share in shares]
     gc.collect()
     gc.disable()
     try:
@@ -181,4 +199,5 @@ def _sample(recorder: Recorder, used: Reading) -> Sample:
         others_cores=used.others_s / recorder.seconds if recorder.seconds else 0.0,
         faults=recorder.faults,
         first_fault=recorder.first_fault,
+        refused=recorder.refused,
     )

@@ -40,6 +40,7 @@ BELOW_ASSEMBLY = (
         "client",
         "workload",
         "load",
+        "growth",
         "report",
         "simulation",
     }
@@ -88,6 +89,8 @@ ROOMS: dict[str, Room] = {
     "workload": Room(None, WORDS | {"client", "checker"}),
     # Histograms and their percentiles are the generator's own.
     "report": Room(None, frozenset({"workload"}), packages=ARITHMETIC),
+    # Contexts as a reader holds them: `versioning` and `ring`.
+    "growth": Room(None, UP_TO_DATA | {"workload", "report"}),
     "load": Room(None, WORDS | TELEMETRY | {"client", "checker", "workload", "report"}),
     # Whole nodes on simulated ports: a node is built with its metrics, hence telemetry.
     "simulation": Room(None, UP_TO_MACHINES | {"node", "daemons", "checker", "workload"} | TELEMETRY),
@@ -97,4 +100,4 @@ ROOMS: dict[str, Room] = {
 DETERMINISTIC = frozenset(name for name, room in ROOMS.items() if room.pure) | {"node", "daemons", "simulation"}
 
 # Rooms whose files each have a unit test of their own.
-MIRRORED = UP_TO_MACHINES | {"client", "checker", "workload", "load", "report"}
+MIRRORED = UP_TO_MACHINES | {"client", "checker", "workload", "load", "report", "growth"}

@@ -1,0 +1,1 @@
+"""Beside. How cost grows with size, axis by axis, and whether a long run stays level."""
