@@ -1,8 +1,8 @@
 """Reads and writes of keys that hold a number of concurrent values, and go on holding as many.
 
-A PUT supersedes what its context has seen. Here each PUT carries the context of who had read the key when it was written
-`count` writes ago: so it replaces the oldest value, and leaves those that were written since. That is what many writers
-come to that each read, think for a while, and write.
+A PUT supersedes what its context has seen. Here each PUT carries the context of who had read the key when it was
+written `count` writes ago: so it replaces the oldest value, and leaves those that were written since. That is what many
+writers come to that each read, think for a while, and write.
 """
 
 from __future__ import annotations
