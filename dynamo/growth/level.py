@@ -64,7 +64,7 @@ UNSERVED = Tolerance(name="not answered well", unit="%", share=0.0, amount=1.0)
 
 def second_half(points: Sequence[Point], end: float) -> list[Point]:
     """Those of a run that lasts until `end`."""
-    return [point for point in points if end / 2 <= point[0] <= end]
+    return [point for point in points if point[0] >= end / 2]
 
 
 def verdict(tolerance: Tolerance, series: Mapping[str, Sequence[Point]], end: float) -> Verdict | None:

@@ -81,3 +81,11 @@ def test_a_process_that_is_gone_is_told():
 def test_cores_are_those_of_this_process():
     """As the kernel would schedule it."""
     assert cpu.cores() == sorted(os.sched_getaffinity(0))
+
+
+def test_servers_and_generator_have_a_core_each(monkeypatch):
+    """Where there are two at least; nobody is pinned to the only one."""
+    monkeypatch.setattr(cpu, "cores", lambda: [2, 3, 7])
+    assert cpu.placement() == (2, 7)
+    monkeypatch.setattr(cpu, "cores", lambda: [4])
+    assert cpu.placement() == (None, None)

@@ -53,6 +53,14 @@ def test_the_node_is_told_the_timeout():
     """Both verbs ask for their quorum and say how long it may take."""
     assert operation(load(1)).request(0).startswith(b"GET /v1/kv/b/key-00000000?r=2&timeout=500ms HTTP/1.1\r\n")
     assert operation(load(1, verb="put")).request(0).startswith(b"PUT /v1/kv/b/key-00000000?w=2&timeout=500ms HTTP/1.1")
+    mixed = operation(load(1, verb="mixed", registers="r"))
+    asked = {mixed.request(0).split(b" HTTP")[0] for _ in range(200)}
+    assert asked == {
+        b"GET /v1/kv/b/key-00000000?r=2&timeout=500ms",
+        b"PUT /v1/kv/b/key-00000000?w=2&timeout=500ms",
+        b"DELETE /v1/kv/b/key-00000000?w=2&timeout=500ms",
+        b"POST /v1/cas/r/key-00000000?timeout=500ms",
+    }
 
 
 def _keys() -> tuple[list[str], list[bytes]]:

@@ -23,3 +23,10 @@ def test_the_file_system_is_the_nearest_mount():
 def test_the_processor_has_a_name():
     """Whatever the kernel calls it."""
     assert machine.processor().strip()
+
+
+def test_memory_is_told_with_what_is_left_of_it():
+    """There is some, and no more left than there is."""
+    (words,) = machine.memory().values()
+    whole, left = (float(part.split()[0]) for part in words.split(", "))
+    assert 0 < left <= whole

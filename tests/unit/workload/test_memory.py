@@ -3,7 +3,7 @@ import subprocess
 import sys
 import time
 
-from dynamo.workload.memory import MemoryWatch, resident_bytes
+from dynamo.workload.memory import MemoryWatch, anonymous_bytes, resident_bytes
 
 
 def test_a_process_that_grows_is_seen_growing():
@@ -33,3 +33,15 @@ def test_a_process_that_is_gone_has_no_memory():
         child.wait()
     assert resident_bytes(child.pid) == 0
     assert resident_bytes(os.getpid()) > 2**20
+
+
+def test_memory_of_its_own_is_no_page_of_a_file():
+    """What is mapped from a file is resident, and not the process's own; a process that is gone has neither."""
+    own = anonymous_bytes(os.getpid())
+    assert 2**20 < own < resident_bytes(os.getpid())
+    kept = bytearray(b"x" * 2**25)
+    assert anonymous_bytes(os.getpid()) - own > 2**24
+    assert len(kept) == 2**25
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    assert anonymous_bytes(child.pid) == 0

@@ -27,3 +27,14 @@ def test_faults_count_always():
 def test_a_run_that_never_opened_has_no_rate():
     """Nor does it fail."""
     assert Recorder().rate == 0.0
+
+
+def test_refusals_count_while_it_is_open():
+    """Apart from answers and faults."""
+    recorder = Recorder()
+    recorder.refusal()
+    recorder.open(0)
+    recorder.refusal()
+    recorder.close(1)
+    recorder.refusal()
+    assert (recorder.refused, recorder.faults, recorder.histogram.count) == (1, 0, 0)

@@ -1,7 +1,9 @@
+import itertools
 import os
 import time
 from collections import Counter
 
+import msgspec
 import pytest
 
 from dynamo.workload import runner
@@ -116,3 +118,19 @@ async def test_once_asks_for_every_key_once():
         recorder = await once(Get(KEYS, "bench", 1), [endpoint], 5)
     assert seen == Counter(KEYS.keys)
     assert (recorder.histogram.count, recorder.faults) == (len(KEYS), 0)
+
+
+async def test_a_refusal_is_counted_where_it_may_be():
+    """Each second answer is 503: no fault for who asks more than a system takes at once, and one for all others."""
+    turns = itertools.count()
+
+    def answer(_: bytes) -> bytes:
+        return good(b"hi") if next(turns) % 2 else b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+    async with serving(answer) as endpoint:
+        pace = msgspec.structs.replace(PACE, refusals=True)
+        allowed = await measure(Fixed(KEYS, "/", b"hi"), [endpoint], pace, Meter([]))
+        strict = await measure(Fixed(KEYS, "/", b"hi"), [endpoint], PACE, Meter([]))
+    assert allowed.faults == 0
+    assert abs(allowed.refused - allowed.requests) <= 2 * PACE.connections
+    assert (strict.refused, strict.first_fault) == (0, "status 503: ")
