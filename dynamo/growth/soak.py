@@ -31,6 +31,7 @@ from dynamo.workload.keys import KeySpace
 from dynamo.workload.operations import Put
 from dynamo.workload.overload import peak_of
 from dynamo.workload.processes import ServerFailed
+from dynamo.workload.register_operations import RegisterPut
 from dynamo.workload.systems import DynamoCluster, asked
 from dynamo.workload.tally import PhaseTally, Tally
 
@@ -173,12 +174,10 @@ def _prepared(plan: Plan, cluster: DynamoCluster, loop: asyncio.Runner) -> Load:
     port = cluster.endpoints[0][1]
     asked(port, "PUT", f"/v1/buckets/{BUCKET}", {"n": NODES, "mode": "lww"})
     asked(port, "PUT", f"/v1/buckets/{REGISTERS}", {"n": NODES, "mode": "linearizable"})
-    fill(
-        Put(KeySpace(plan.seed, plan.keys, plan.value_bytes), BUCKET, w=NODES),
-        cluster.endpoints,
-        _settings(plan),
-        loop,
-    )
+    # All keys are there before the run: what is only being made would grow.
+    keys = KeySpace(plan.seed, plan.keys, plan.value_bytes)
+    fill(Put(keys, BUCKET, w=NODES), cluster.endpoints, _settings(plan), loop)
+    fill(RegisterPut(keys, REGISTERS), cluster.endpoints, _settings(plan), loop)
     return Load(
         verb="mixed",
         quorum=2,
