@@ -30,7 +30,7 @@ NODES = Axis(
     sizes=(3, 5, 7, 9),
     allowed=0.5,
     reason="only three of n nodes hold a key: n - 3 of n requests are handed on; and all loops share the same cores",
-    shape="N=3, PUT W=2, GET R=2; 64 connections over all nodes, 5,000 keys of 256 bytes",
+    shape="N=3, PUT W=2, GET R=2; 64 connections for each three nodes, so that each has as much to do at a time",
 )
 PARTITIONS = Axis(
     name="partitions",

@@ -22,6 +22,7 @@ SERIES = {
     "hints": "dynamo_pending_hints",
     "memtable_bytes": "dynamo_storage_memtable_bytes",
     "checkpoints": "dynamo_storage_checkpoints_total",
+    "rebuilding": "dynamo_rebuilding_partitions",
 }
 """Fields of a footprint that a node tells itself, on its page of metrics."""
 
@@ -43,6 +44,8 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     hints: int = 0
     memtable_bytes: int = 0
     checkpoints: int = 0
+    rebuilding: int = 0
+    """Partitions that a node which began empty has still to compare with others."""
 
     @property
     def free_bytes(self) -> int:

@@ -1,6 +1,7 @@
 """The run over all axes: at each size what the cluster takes when nobody asks, then each operation, then the next size.
 
-A node writes into LMDB behind its requests, so what is measured while idle waits until all of it is there. An operation
+A node writes into LMDB behind its requests, and one that began empty compares all its partitions with the others: so
+nothing is measured before that is over, and before the first seconds of a node are, with their first prediction. An operation
 is a closed loop, as in `workload/runner.py`; its warm-up is not counted.
 """
 
@@ -26,9 +27,11 @@ from dynamo.workload.processes import ServerFailed
 from dynamo.workload.runner import Pace, Sample, measure
 
 IDLE_S = 2.0
+AGE_S = 8.0
+"""How old a cluster has to be before it is measured."""
 WARM_UP_S = 1.0
 SETTLE_S = 60.0
-"""How long what was written may take until all of it is in LMDB."""
+"""How long a cluster may take until it has nothing to do."""
 _POLL_S = 0.1
 
 Progress = Callable[[str], None]
@@ -90,11 +93,16 @@ def _standing(size: int, at: Stage) -> Standing:
 
 
 def settle(at: Stage) -> None:
-    """Return when all that was written is in LMDB. Raises ServerFailed if that takes too long."""
+    """Return when a cluster is old enough, all that was written is in LMDB, and no partition is to be compared.
+
+    Raises ServerFailed if that takes too long.
+    """
     deadline = time.monotonic() + SETTLE_S
-    while any(each.memtable_bytes for each in at.footprints()):
+    while time.monotonic() < at.began_s + AGE_S or any(
+        each.memtable_bytes or each.rebuilding for each in at.footprints()
+    ):
         if time.monotonic() > deadline:
-            raise ServerFailed(f"after {SETTLE_S:g} s the log is not yet taken into LMDB")
+            raise ServerFailed(f"after {SETTLE_S:g} s the nodes still have something to do")
         time.sleep(_POLL_S)
 
 

@@ -7,6 +7,7 @@ keys is one and the same, stopped, filled further while it is down, and started 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,8 @@ class Stage(msgspec.Struct, frozen=True):
     folder: Path
     operations: list[Operation]
     connections: int = CONNECTIONS
+    began_s: float = 0.0
+    """When all nodes were there, on the monotonic clock."""
 
     def footprints(self) -> list[Footprint]:
         """Of each node."""
@@ -86,7 +89,8 @@ def stage(axis: Axis, size: int, tools: Tools) -> Iterator[Stage]:
     with cluster:
         mode = "siblings" if axis is axes.SIBLINGS else "lww"
         asked(cluster.endpoints[0][1], "PUT", f"/v1/buckets/{BUCKET}", {"n": REPLICAS, "mode": mode})
-        yield _filled(axis, size, cluster, tools, folder)
+        began_s = time.monotonic()
+        yield msgspec.structs.replace(_filled(axis, size, cluster, tools, folder), began_s=began_s)
 
 
 def _filled(axis: Axis, size: int, cluster: DynamoCluster, tools: Tools, folder: Path) -> Stage:
@@ -104,7 +108,12 @@ def _filled(axis: Axis, size: int, cluster: DynamoCluster, tools: Tools, folder:
         keys = KeySpace(tools.seed, KEYS, VALUE_BYTES)
     everywhere = Put(keys, BUCKET, REPLICAS)
     _write(everywhere, cluster, tools, connections)
-    asking = size if axis is axes.CONNECTIONS else connections
+    asking = connections
+    if axis is axes.CONNECTIONS:
+        asking = size
+    elif axis is axes.NODES:
+        # As many for each node: fewer would share fewer syncs, and that is an affair of connections.
+        asking = CONNECTIONS * size // REPLICAS
     return Stage(cluster, folder, [Put(keys, BUCKET, 2, everywhere), Get(keys, BUCKET, 2)], asking)
 
 
@@ -122,7 +131,8 @@ def _store(size: int, tools: Tools) -> Iterator[Stage]:
     with cluster:
         asked(cluster.endpoints[0][1], "PUT", f"/v1/buckets/{BUCKET}", {"n": 1, "mode": "lww"})
         keys = SampledKeys(tools.seed, size, STORED_VALUE_BYTES)
-        yield Stage(cluster, folder, [Put(keys, BUCKET, 1), Get(keys, BUCKET, 1)])
+        operations: list[Operation] = [Put(keys, BUCKET, 1), Get(keys, BUCKET, 1)]
+        yield Stage(cluster, folder, operations, began_s=time.monotonic())
 
 
 def _write(operation: Operation, cluster: DynamoCluster, tools: Tools, connections: int) -> None:

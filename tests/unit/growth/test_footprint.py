@@ -15,7 +15,14 @@ dynamo_storage_checkpoints_total 7.0
 
 def test_a_page_says_what_it_has():
     """Labels are summed over, other series left out, what is missing is nothing."""
-    assert told(PAGE) == {"used_bytes": 4096, "records": 12, "hints": 7, "memtable_bytes": 0, "checkpoints": 7}
+    assert told(PAGE) == {
+        "used_bytes": 4096,
+        "records": 12,
+        "hints": 7,
+        "memtable_bytes": 0,
+        "checkpoints": 7,
+        "rebuilding": 0,
+    }
     assert set(told("").values()) == {0}
 
 

@@ -1,3 +1,4 @@
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ class Unasked:
         self.cluster = SimpleNamespace(pids=[], endpoints=[], children=[])
         self.operations = [SimpleNamespace(name="PUT"), SimpleNamespace(name="GET")]
         self.connections = 7
+        self.began_s = -1e9
         self.looks = looks
 
     def footprints(self) -> list[Footprint]:
@@ -65,17 +67,26 @@ def test_connections_are_weighed_as_well(tmp_path: Path, stages):
     assert run(Plan(names=("connections",)), tmp_path, lambda *_: None, print).idle is not None
 
 
-def test_idle_begins_when_all_is_in_lmdb():
-    """As long as the log has something that LMDB has not, work goes on behind the requests."""
-    at = Unasked([Footprint(memtable_bytes=9), Footprint(memtable_bytes=9), Footprint()])
+def test_idle_begins_when_there_is_nothing_left_to_do():
+    """Neither in the log what LMDB has not, nor a partition to compare."""
+    at = Unasked([Footprint(memtable_bytes=9), Footprint(rebuilding=9), Footprint()])
     settle(at)  # type: ignore[arg-type]
     assert len(at.looks) == 1
+
+
+def test_a_young_cluster_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    """Its first seconds have work of their own."""
+    monkeypatch.setattr(growth, "AGE_S", 0.05)
+    at = Unasked([Footprint()])
+    at.began_s = time.monotonic()
+    settle(at)  # type: ignore[arg-type]
+    assert time.monotonic() >= at.began_s + 0.05
 
 
 def test_a_log_that_is_never_taken_over_ends_the_run(monkeypatch: pytest.MonkeyPatch):
     """Rather than measuring it as idle."""
     monkeypatch.setattr(growth, "SETTLE_S", 0.0)
-    with pytest.raises(ServerFailed, match="not yet taken"):
+    with pytest.raises(ServerFailed, match="still have something to do"):
         settle(Unasked([Footprint(memtable_bytes=9)]))  # type: ignore[arg-type]
 
 
