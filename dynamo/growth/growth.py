@@ -1,8 +1,8 @@
 """The run over all axes: at each size what the cluster takes when nobody asks, then each operation, then the next size.
 
 A node writes into LMDB behind its requests, and one that began empty compares all its partitions with the others: so
-nothing is measured before that is over, and before the first seconds of a node are, with their first prediction. An operation
-is a closed loop, as in `workload/runner.py`; its warm-up is not counted.
+nothing is measured before that is over, and before the first seconds of a node are, with their first prediction. An
+operation is a closed loop, as in `workload/runner.py`; its warm-up is not counted.
 """
 
 from __future__ import annotations
@@ -98,12 +98,14 @@ def settle(at: Stage) -> None:
     Raises ServerFailed if that takes too long.
     """
     deadline = time.monotonic() + SETTLE_S
-    while time.monotonic() < at.began_s + AGE_S or any(
-        each.memtable_bytes or each.rebuilding for each in at.footprints()
-    ):
+    while time.monotonic() < at.began_s + AGE_S or _has_work(at):
         if time.monotonic() > deadline:
             raise ServerFailed(f"after {SETTLE_S:g} s the nodes still have something to do")
         time.sleep(_POLL_S)
+
+
+def _has_work(at: Stage) -> bool:
+    return any(each.memtable_bytes or each.rebuilding for each in at.footprints())
 
 
 def _measured(at: Stage, operation: Operation, plan: Plan, tools: Tools) -> Sample:
