@@ -44,5 +44,5 @@ def test_a_rise_is_told_from_chance():
 
 
 def test_ties_are_known():
-    """The variance of a series with ties is smaller (Kendall, Rank Correlation Methods): here by hand, 3.67 + 0."""
+    """The variance of a series with ties is smaller; here by hand: a score of 2, and (66 - 18) / 18."""
     assert rise([(0, 1), (1, 1), (2, 2)]) == pytest.approx((2 - 1) / (((66 - 18) / 18) ** 0.5))
