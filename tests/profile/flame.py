@@ -1,12 +1,12 @@
 """Stacks as pictures: folded lines, which every flame graph program reads, and one SVG that needs none.
 
-Width is processor time. A box lies on its caller; boxes side by side are in the order of their names, not of time. The mouse
-shows which function it is, in which file, and its share.
+Width is processor time. A box lies below its caller; boxes side by side are in the order of their names, not of time.
+The mouse shows which function it is, in which file, and its share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import PurePath
 from zlib import crc32
@@ -48,9 +48,11 @@ def svg(title: str, stacks: Mapping[Stack, float]) -> str:
     height = (max((depth for depth, _ in drawn), default=0) + 3) * ROW
     parts = [text for _, text in drawn]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="monospace" font-size="11">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        'font-family="monospace" font-size="11">'
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>'
-        f'<text x="4" y="13">{escape(title)}</text>{_legend()}<g transform="translate(0 {2 * ROW})">{"".join(parts)}</g></svg>\n'
+        f'<text x="4" y="13">{escape(title)}</text>{_legend()}'
+        f'<g transform="translate(0 {2 * ROW})">{"".join(parts)}</g></svg>\n'
     )
 
 
@@ -79,10 +81,9 @@ def _drawn(box: Box, x: float, depth: int, scale: float, whole_s: float = 0.0) -
 def _shape(frame: Frame, share: float, x: float, y: float, width: float) -> str:
     name = frame.name if len(frame.name) * _CHAR_PX < width else frame.name[: max(0, int(width / _CHAR_PX) - 1)]
     words = f'<text x="{x + 2:.1f}" y="{y + 12}">{escape(name)}</text>' if name else ""
-    return (
-        f"<g><title>{escape(_label(frame))}: {share:.1%}</title>"
-        f'<rect x="{x:.1f}" y="{y}" width="{max(0.1, width - 0.3):.1f}" height="{ROW - 1}" fill="{_colour(frame)}"/>{words}</g>'
-    )
+    place = f'x="{x:.1f}" y="{y}" width="{max(0.1, width - 0.3):.1f}" height="{ROW - 1}"'
+    hint = f"<title>{escape(_label(frame))}: {share:.1%}</title>"
+    return f'<g>{hint}<rect {place} fill="{_colour(frame)}"/>{words}</g>'
 
 
 def _colour(frame: Frame) -> str:
@@ -93,11 +94,11 @@ def _colour(frame: Frame) -> str:
 
 
 def _legend() -> str:
-    parts: Iterable[str] = (
-        f'<text x="{4 + number * WIDTH / len(_HUES):.0f}" y="{ROW + 12}" fill="hsl({hue} 75% 35%)">{escape(name)}</text>'
+    step = WIDTH / len(_HUES)
+    return "".join(
+        f'<text x="{4 + number * step:.0f}" y="{ROW + 12}" fill="hsl({hue} 75% 35%)">{escape(name)}</text>'
         for number, (name, hue) in enumerate(_HUES.items())
     )
-    return "".join(parts)
 
 
 def _label(frame: Frame) -> str:

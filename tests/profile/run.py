@@ -1,7 +1,7 @@
 """A cluster of sampled nodes under four loads in turn, as the benchmark asks them.
 
-Reads come first, while nothing is being written: what a write leaves behind (the log that is taken into LMDB, what was chosen
-told to replicas) would fall to whoever comes next. Each load begins when the nodes are quiet.
+Reads come first, while nothing is being written: what a write leaves behind (the log that is taken into LMDB, what was
+chosen told to replicas) would fall to whoever comes next. Each load begins when the nodes are quiet.
 """
 
 from __future__ import annotations

@@ -44,11 +44,11 @@ def by_room(profiles: Sequence[Profile]) -> list[str]:
 
 def by_function(profile: Profile) -> list[str]:
     """The functions with most time of their own, what they call in C included."""
-    rows = [[profile.name, "us", "share", "room"]]
+    rows = [[profile.name, "us", "share"]]
     for (file, name), seconds in profile.shares.own.most_common(TOP):
         share = seconds / (profile.shares.total_s or 1.0)
-        rows.append([f"{name}  {_short(file)}", f"{profile.us(seconds):.1f}", f"{share:.1%}", ""])
-    return table([row[:-1] for row in rows])
+        rows.append([f"{name}  {_short(file)}", f"{profile.us(seconds):.1f}", f"{share:.1%}"])
+    return table(rows)
 
 
 def _short(file: str) -> str:
