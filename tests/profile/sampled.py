@@ -11,6 +11,7 @@ the event loop itself, was due before: in the loop, or in the kernel below it.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import opcode
 import os
@@ -83,6 +84,8 @@ def is_runner(frame: FrameType | None) -> bool:
 def start(sampler: Sampler) -> None:
     """Sample this thread, the main one, from now on. Raises OSError."""
     signal.signal(signal.SIGPROF, lambda _, frame: sampler.note(frame))
+    # An interpreter that ends takes its handlers away, and without one this signal would kill it.
+    atexit.register(signal.signal, signal.SIGPROF, signal.SIG_IGN)
     system = ctypes.CDLL(None, use_errno=True)
     event = _Event(signal=signal.SIGPROF, notify=_TO_THREAD, thread=threading.get_native_id())
     timer = ctypes.c_void_p()
