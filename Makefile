@@ -2,7 +2,7 @@
 # Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
 #
 #   PYTHON=/path/to/python   the interpreter to build .venv with
-#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
+#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, PROFILE_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
 #   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
+.PHONY: profile baseline console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
 
 bench: $(VENV)/.package ## run the benchmark
 	@exec $(BIN)/dynamo bench store $(BENCH_ARGS)
+
+profile: $(VENV)/.dev ## where the processor's time of a request goes, over three real nodes: two minutes
+	@exec $(BIN)/python -m tests.profile $(PROFILE_ARGS)
 
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)
 	@exec $(BIN)/python -m dashboards.observe $(OBSERVE_ARGS)
@@ -83,6 +86,9 @@ types: $(VENV)/.dev ## mypy --strict
 
 architecture: $(VENV)/.dev ## layers, purity, budgets, names, docs
 	@$(BIN)/python -m pytest -q tests/architecture
+
+baseline: $(VENV)/.dev ## record what the hot paths take now, after a change that is meant to change it
+	@exec $(BIN)/python -m tests.counts
 
 dashboards: $(VENV)/.dev ## write the JSON of the dashboards from their program
 	@exec $(BIN)/python -m dashboards
