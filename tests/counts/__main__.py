@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     asyncio.set_event_loop(loop)
     # A collection runs finalizers, whenever it likes.
     gc.disable()
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
         counts = loop.run_until_complete(counted(Path(folder), place))
     costs = {name: cost(operations, count) for name, (operations, count) in counts.items()}
     if options.json is not None:

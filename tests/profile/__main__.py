@@ -21,13 +21,16 @@ from dynamo.workload.event_loop import new_event_loop
 from dynamo.workload.machine import facts
 from dynamo.workload.processes import ServerFailed
 from tests.profile.flame import folded, svg
-from tests.profile.run import profile
+from tests.profile.run import NODES, profile
 from tests.profile.tables import Profile, by_function, by_room
 
 
 def main(arguments: list[str]) -> int:
-    """0: done; 1: a node failed, or answered wrongly."""
-    options = _parser().parse_args(arguments)
+    """0: done; 1: a node failed, or answered wrongly; 2: misused."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.keys < 2 * NODES * options.connections:
+        parser.error(f"{options.connections} connections need {2 * NODES * options.connections} keys or more")
     settings = Settings(
         seconds=options.seconds, connections=options.connections, keys=options.keys, value_bytes=options.value_bytes
     )

@@ -1,8 +1,11 @@
 """A node that notes where it is: `python -m tests.profile.sampled FILE ...` is `dynamo ...`, with its stacks in FILE.
 
-A timer of the kernel counts the processor time of the loop's thread and nothing else: a node that waits for its turn or
-for a socket gives no samples, as it would to somebody who looks from outside and sees it ready to run. No privilege is
-needed, and nothing is stopped.
+A timer of the kernel counts the processor time of the loop's thread and nothing else: a node that waits for a processor
+or a socket gives no samples. A sampler that looks from outside sees who is ready to run, takes waiting for a processor
+for work, and puts it where nodes wake up, in the event loop. This one also needs no privilege, and stops nothing.
+
+`faulthandler` would write a stack from the signal itself, but an interpreter that is about to call a function has
+stacks that end nowhere, and crashes it.
 
 Python calls the timer's handler between two instructions, mostly after a call or where a function begins. So C code is
 its caller's, and a sample may be a few instructions late. One that finds a function at its very beginning, called by

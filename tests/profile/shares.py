@@ -55,7 +55,7 @@ class Marking(Meter):
     def samples(self) -> list[list[Stack]]:
         """What each process noted between the last two marks."""
         return [
-            read(file.read_text()[:end], begin)
+            read(file.read_bytes()[:end], begin)
             for file, begin, end in zip(self._files, self.marks[-2].sizes, self.marks[-1].sizes, strict=True)
         ]
 

@@ -16,18 +16,18 @@ Stack = tuple[Frame, ...]
 """Outermost first; empty where a thread was outside of all Python."""
 
 
-def read(text: str, begin: int = 0) -> list[Stack]:
-    """The samples of a file from a place on. Functions may have been named before that."""
-    frames: dict[str, Frame] = {}
-    known: dict[str, Stack] = {}
+def read(data: bytes, begin: int = 0) -> list[Stack]:
+    """The samples of a file from a byte on. Functions may have been named before that."""
+    frames: dict[bytes, Frame] = {}
+    known: dict[bytes, Stack] = {}
     stacks = []
     at = 0
-    for line in text.splitlines(keepends=True):
+    for line in data.splitlines(keepends=True):
         at += len(line)
         words = line[:-1]
-        if words.startswith("="):
-            number, file, name = words[1:].split("\t")
-            frames[number] = Frame(file, name)
+        if words.startswith(b"="):
+            number, file, name = words[1:].split(b"\t")
+            frames[number] = Frame(file.decode(), name.decode())
         elif at > begin:
             if words not in known:
                 known[words] = tuple(frames[number] for number in words.split())

@@ -35,7 +35,7 @@ def noted(frame):
     """What a sampler writes of a frame, read back."""
     lines: list[bytes] = []
     Sampler(lines.append).note(frame)
-    return read(b"".join(lines).decode())
+    return read(b"".join(lines))
 
 
 def test_a_stack_is_noted_from_outside_in():
@@ -103,6 +103,6 @@ def test_samples_follow_processor_time(tmp_path):
     """A real process, its timer and its handler: three quarters of the time are `most`, and sleep is none of it."""
     file = tmp_path / "samples"
     subprocess.run([sys.executable, "-c", BUSY, str(file)], cwd=ROOT, check=True, timeout=60)
-    inner = Counter(stack[-1].name for stack in read(file.read_text()))
+    inner = Counter(stack[-1].name for stack in read(file.read_bytes()))
     assert inner["most"] + inner["rest"] > 0.9 * inner.total() > 20
     assert 0.6 < inner["most"] / (inner["most"] + inner["rest"]) < 0.9
