@@ -71,7 +71,8 @@ def _write(profiles: list[Profile], folder: Path) -> None:
     for each in profiles:
         name = re.sub(r"[^a-z0-9]+", "-", each.name.lower()).strip("-")
         base = folder / f"profile-{when}-{name}"
-        title = f"{each.name}: {each.us(each.shares.total_s):.1f} us of processor per request, three nodes"
+        loops_us = each.us(sum(each.shares.stacks.values()))
+        title = f"{each.name}: {loops_us:.1f} us of processor per request, in the loops of all nodes together"
         base.with_suffix(".svg").write_text(svg(title, each.shares.stacks))
         base.with_suffix(".folded").write_text(folded(each.shares.stacks))
         click.echo(f"flame graph: {base.with_suffix('.svg')}", err=True)

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import PurePath
 from zlib import crc32
 
-from tests.profile.rooms import WHAT, of_file
+from tests.profile.rooms import CHILD, WHAT, WRITER, of_file
 from tests.profile.stacks import Frame, Stack
 
 WIDTH = 1400
@@ -19,7 +19,9 @@ ROW = 17
 LEAST_PX = 0.3
 """Narrower boxes are left out, with what lies on them."""
 _CHAR_PX = 6.6
-_HUES = {name: round(360 * number / len(WHAT)) for number, name in enumerate(WHAT)}
+_DRAWN = [name for name in WHAT if name not in (WRITER, CHILD)]
+"""The rooms that samples can be in: those of the loop."""
+_HUES = {name: round(360 * number / len(_DRAWN)) for number, name in enumerate(_DRAWN)}
 
 
 class Box:
