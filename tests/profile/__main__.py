@@ -46,11 +46,12 @@ def main(arguments: list[str]) -> int:
     except ServerFailed as problem:
         click.echo(f"error: {problem}", err=True)
         return 1
+    # First, as whoever reads the tables may stop reading.
+    _write(profiles, options.output)
     click.echo(" ".join(f"{name} {value}." for name, value in machine.items()) + "\n")
     click.echo("\n".join(by_room(profiles)))
     for each in profiles:
         click.echo("\n" + "\n".join(by_function(each)))
-    _write(profiles, options.output)
     return 0
 
 

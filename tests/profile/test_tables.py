@@ -57,3 +57,8 @@ def test_functions_are_in_order_of_their_own_time():
 @pytest.mark.parametrize("requests", [0, 1])
 def test_a_load_that_nobody_answered_divides_by_nothing(requests: int):
     assert row(by_room([profile(requests=requests)]), "all")[0] == "30000.0"
+
+
+def test_nothing_is_not_minus_nothing():
+    """Differences of ticks that were read one after the other can be a little below zero."""
+    assert f"{profile().us(-1e-9):.1f}" == "0.0"
