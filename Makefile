@@ -2,7 +2,7 @@
 # Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
 #
 #   PYTHON=/path/to/python   the interpreter to build .venv with
-#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, GROWTH_ARGS, SOAK_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
+#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, PROFILE_ARGS, GROWTH_ARGS, SOAK_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
 #   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench growth soak chaos nightly env lock clean FORCE
+.PHONY: profile baseline console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench growth soak chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ growth: $(VENV)/.package ## what a request costs as keys, values, nodes, ... gro
 
 soak: $(VENV)/.package ## half an hour below the peak: do times, memory and files stay level?
 	@exec $(BIN)/dynamo bench soak $(SOAK_ARGS)
+
+profile: $(VENV)/.dev ## where the processor's time of a request goes, over three real nodes: two minutes
+	@exec $(BIN)/python -m tests.profile $(PROFILE_ARGS)
 
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)
 	@exec $(BIN)/python -m dashboards.observe $(OBSERVE_ARGS)
@@ -89,6 +92,9 @@ types: $(VENV)/.dev ## mypy --strict
 
 architecture: $(VENV)/.dev ## layers, purity, budgets, names, docs
 	@$(BIN)/python -m pytest -q tests/architecture
+
+baseline: $(VENV)/.dev ## record what the hot paths take now, after a change that is meant to change it
+	@exec $(BIN)/python -m tests.counts
 
 dashboards: $(VENV)/.dev ## write the JSON of the dashboards from their program
 	@exec $(BIN)/python -m dashboards

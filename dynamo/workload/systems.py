@@ -90,6 +90,8 @@ class DynamoCluster(System):
         self._core = core
         self.settings = ""
         """More of every node's configuration, as TOML; to be said before the start."""
+        self.program: dict[str, tuple[str, ...]] = dict.fromkeys(self._nodes, ("-m", "dynamo"))
+        """What Python runs as each node; a profile puts itself before it."""
         self.members: dict[str, list[int]] = {}
         """Client, peer and operations port of each node."""
 
@@ -100,7 +102,8 @@ class DynamoCluster(System):
         for node in self._nodes:
             config = self._folder / f"{node}.toml"
             config.write_text(node_config(node, self._folder / node, self.as_seen_by(node)) + self.settings)
-            command = [sys.executable, "-m", "dynamo", "serve", "--config", str(config), "--parent", str(os.getpid())]
+            command = [sys.executable, *self.program[node], "serve", "--config", str(config)]
+            command += ["--parent", str(os.getpid())]
             self.children.append(Child(node, command, self._folder / f"{node}.log", core=self._core))
         for child, (_, _, ops_port) in zip(self.children, members.values(), strict=True):
             child.wait_until_ready(ops_port, "/readyz")
