@@ -17,6 +17,10 @@ VERBS = {
         "dynamo.cli.bench_staleness:staleness", "stale shares, predictions and costs by level, on nodes far apart"
     ),
     "client": Verb("dynamo.cli.bench_client:client", "what the load generator itself costs for each request"),
+    "capacity": Verb(
+        "dynamo.cli.bench_capacity:capacity",
+        "predict what other sizes of cluster carry, and check that on this machine",
+    ),
     "store": Verb("dynamo.cli.bench_store:store", "measure this store beside a bare server and etcd"),
 }
 DEFAULT = "run"
