@@ -71,7 +71,7 @@ def check_words(run: Run) -> str:
         return "Nothing was checked."
     return (
         f"{run.connections} connections over all nodes, any node asked, {run.cores} cores for all of it. The rate was "
-        f"missed by {errors[len(errors) // 2]:.0%} in the median and {errors[-1]:.0%} at most; the prediction knows the "
+        f"missed by {errors[len(errors) // 2]:.0%} in the median and {errors[-1]:.0%} at most; it knows the "
         "cores that others left, and nothing else of these clusters but what they use when nobody asks."
     )
 
@@ -102,8 +102,8 @@ def machines_words(assumed: Assumed) -> str:
     return (
         f"Assumed: one node on each of {assumed.cores} cores of a machine, N={assumed.n}, {assumed.in_flight:g} "
         f"operations in flight at each node, clients on machines of their own that ask {asked}, "
-        f"{assumed.round_trip_us:g} us there and back, keys asked for evenly, the fullest node {IMBALANCE - 1:.0%} above "
-        f"the mean. Rates at saturation, latencies at {LOAD:.0%} of it. Mix: {mix}."
+        f"{assumed.round_trip_us:g} us there and back, keys asked for evenly, the fullest node {IMBALANCE - 1:.0%} "
+        f"above the mean. Rates at saturation, latencies at {LOAD:.0%} of it. Mix: {mix}."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from dynamo.workload.capacity import KINDS, Inputs, Kind, Layout, cost_us, mixed_cost_us, saturation
-from dynamo.workload.queueing import STEPS, Job, Spread, fixed, mean_wait_us, serving, utilisation, waiting
+from dynamo.workload.queueing import STEPS, Job, Spread, at_once, mean_wait_us, utilisation
 
 MACHINES = (3, 5, 9, 15, 30, 60, 100, 200, 300)
 LOAD = 0.7
@@ -81,11 +81,10 @@ def latency(inputs: Inputs, kind: Kind, layout: Layout, assumed: Assumed, load: 
     disk_us = SYNCS_WAITED * inputs.sync_us if kind.syncs else 0.0
     means = 2 * wait_us + sum(job.service_us for job in jobs) + disk_us + 2 * assumed.round_trip_us
     step_us = means * TIMES_THE_MEAN / STEPS
-    queue = waiting(step_us, busy, wait_us)
-    here = queue.plus(serving(step_us, jobs[0].service_us)).plus(fixed(step_us, assumed.round_trip_us))
+    here = at_once(step_us).queued(busy, wait_us).served(jobs[0].service_us).later(assumed.round_trip_us)
     if not kind.wanted or layout.n == 1:
-        return here.plus(fixed(step_us, disk_us))
-    reply = queue.plus(serving(step_us, jobs[1].service_us)).plus(fixed(step_us, assumed.round_trip_us + disk_us))
+        return here.later(disk_us)
+    reply = at_once(step_us).queued(busy, wait_us).served(jobs[1].service_us).later(assumed.round_trip_us + disk_us)
     asked = max(kind.wanted, round(kind.sent(layout.n)))
     return here.plus(reply.of_several(kind.wanted, asked))
 

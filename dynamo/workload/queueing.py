@@ -15,8 +15,10 @@ from math import comb, exp
 
 import msgspec
 
-STEPS = 512
+STEPS = 256
 """Of a grid. What lies beyond its end is counted at the end."""
+NEGLIGIBLE = 1e-9
+"""Shares that do not show in a sum."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -40,22 +42,40 @@ def mean_wait_us(jobs: Sequence[Job], operations_per_s: float) -> float:
 
 
 class Spread:
-    """A time that varies: the share that lies in each step of a grid."""
+    """A time that varies: the share that lies in each step of a grid. What may follow it makes another one."""
 
     def __init__(self, step_us: float, shares: Sequence[float]) -> None:
         assert len(shares) == STEPS, "all spreads are added on grids of one length"
         self.step_us = step_us
         self.shares = list(shares)
 
-    def plus(self, other: Spread) -> Spread:
-        """The sum of two independent times."""
-        assert self.step_us == other.step_us, "grids of one step"
-        found = [0.0] * STEPS
-        for place, share in enumerate(self.shares):
-            if share > 1e-12:
-                for more, its in enumerate(other.shares):
-                    found[min(place + more, STEPS - 1)] += share * its
+    def later(self, time_us: float) -> Spread:
+        """And always the same on top."""
+        steps = min(int(time_us / self.step_us), STEPS - 1)
+        found = [0.0] * steps + self.shares[: STEPS - steps]
+        found[-1] += sum(self.shares[STEPS - steps :]) if steps else 0.0
         return Spread(self.step_us, found)
+
+    def served(self, mean_us: float) -> Spread:
+        """And an exponential service of that mean: geometric on the grid, so a step follows from the one before."""
+        if mean_us <= 0:
+            return self
+        stays = exp(-self.step_us / mean_us)
+        found: list[float] = []
+        under_way = 0.0
+        for share in self.shares:
+            under_way += share
+            found.append(under_way * (1 - stays))
+            under_way *= stays
+        found[-1] += under_way
+        return Spread(self.step_us, found)
+
+    def queued(self, busy: float, mean_us: float) -> Spread:
+        """And the wait in front of a server: none with the share of time that it is free, else exponential."""
+        if busy <= 0:
+            return self
+        waits = self.served(mean_us / busy).shares
+        return Spread(self.step_us, [(1 - busy) * a + busy * b for a, b in zip(self.shares, waits, strict=True)])
 
     def of_several(self, wanted: int, asked: int) -> Spread:
         """When `wanted` of `asked` independent ones are over."""
@@ -66,33 +86,23 @@ class Spread:
         ]
         return Spread(self.step_us, [now - before for now, before in zip(below, [0.0, *below[:-1]], strict=True)])
 
+    def plus(self, other: Spread) -> Spread:
+        """The sum of two independent times."""
+        assert self.step_us == other.step_us, "grids of one step"
+        found = [0.0] * STEPS
+        for place, share in enumerate(self.shares):
+            if share > NEGLIGIBLE:
+                for more, its in enumerate(other.shares):
+                    found[min(place + more, STEPS - 1)] += share * its
+        return Spread(self.step_us, found)
+
     def quantile_us(self, share: float) -> float:
         """The time by which that share is over: the middle of its step."""
-        reached = 0.0
-        for place, its in enumerate(self.shares):
-            reached += its
-            if reached >= share - 1e-9:
-                return (place + 0.5) * self.step_us
-        return STEPS * self.step_us
+        reached = accumulate(self.shares)
+        place = next((place for place, so_far in enumerate(reached) if so_far >= share - 1e-9), STEPS)
+        return (place + 0.5) * self.step_us
 
 
-def fixed(step_us: float, time_us: float) -> Spread:
-    """Always the same."""
-    shares = [0.0] * STEPS
-    shares[min(int(time_us / step_us), STEPS - 1)] = 1.0
-    return Spread(step_us, shares)
-
-
-def waiting(step_us: float, busy: float, mean_us: float) -> Spread:
-    """The wait in front of a server: none with the share of time that it is free, else exponential."""
-    if busy <= 0 or mean_us <= 0:
-        return fixed(step_us, 0)
-    ends = [busy * exp(-place * step_us * busy / mean_us) for place in range(STEPS)]
-    shares = [before - after for before, after in zip(ends, [*ends[1:], 0.0], strict=True)]
-    shares[0] += 1 - busy
-    return Spread(step_us, shares)
-
-
-def serving(step_us: float, mean_us: float) -> Spread:
-    """An exponential time."""
-    return waiting(step_us, 1.0, mean_us)
+def at_once(step_us: float) -> Spread:
+    """No time at all."""
+    return Spread(step_us, [1.0, *([0.0] * (STEPS - 1))])
