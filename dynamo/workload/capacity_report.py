@@ -125,15 +125,26 @@ def plain(run: Run, lines: Sequence[Line], assumed: Assumed) -> list[str]:
 
 
 def markdown(run: Run, lines: Sequence[Line], assumed: Assumed) -> str:
-    """All of it for a document."""
+    """All of it as a document of its own."""
     parts = [
+        "# Capacity: one run",
+        "",
+        f"Written by `dynamo bench capacity`, taken {run.taken}. What it means: [capacity.md](capacity.md).",
+        " ".join(f"{name} {value}." for name, value in run.machine.items()),
+        "",
+        "## Measured on three nodes",
+        "",
         *_markdown(inputs_table(run)),
         "",
         inputs_words(run),
         "",
+        "## Predicted and measured",
+        "",
         *_markdown(check_table(run)),
         "",
         check_words(run),
+        "",
+        "## Predicted for machines",
         "",
         *_markdown(machines_table(lines)),
         "",

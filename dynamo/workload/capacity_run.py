@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,7 @@ from dynamo.workload.capacity_bench import WARM_UP_S, Bench, Timing, idle_us_per
 from dynamo.workload.comparison import Progress
 from dynamo.workload.cpu import cores
 from dynamo.workload.linearizable import RegisterCluster
+from dynamo.workload.machine import facts
 from dynamo.workload.operations import Operation
 from dynamo.workload.runner import Sample
 
@@ -73,6 +75,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     cores: int
     connections: int
     """Of the check, over all nodes."""
+    taken: str = ""
+    """UTC, to the second."""
+    machine: dict[str, str] = {}
 
 
 def run(folder: Path, timing: Timing, choice_node_us: float, loop: asyncio.Runner, progress: Progress) -> Run:
@@ -105,6 +110,8 @@ def run(folder: Path, timing: Timing, choice_node_us: float, loop: asyncio.Runne
         checked=[checked(inputs, *each, len(cores()), timing.connections[-1]) for each in seen],
         cores=len(cores()),
         connections=timing.connections[-1],
+        taken=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=facts(folder),
     )
 
 

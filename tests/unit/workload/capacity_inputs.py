@@ -35,4 +35,12 @@ def run() -> Run:
         for kind in KINDS
     ]
     points = {kind.name: [Points(64, 41.0, 70.0, 80.0)] for kind in KINDS}
-    return Run(inputs=inputs(), points=points, checked=checked, cores=2, connections=64)
+    return Run(
+        inputs=inputs(),
+        points=points,
+        checked=checked,
+        cores=2,
+        connections=64,
+        taken="2026-01-01",
+        machine={"Python": "3"},
+    )

@@ -20,6 +20,8 @@ def test_everything_is_said_in_both_forms():
     ):
         assert words in text
         assert words in document
+    assert "taken 2026-01-01." in document
+    assert "Python 3." in document
     rows = [line for line in document.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in rows} == {8, 14}
     assert len(rows) == (2 + 4) + (2 + 8) + (2 + 2)
