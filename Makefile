@@ -2,7 +2,7 @@
 # Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
 #
 #   PYTHON=/path/to/python   the interpreter to build .venv with
-#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, PROFILE_ARGS, GROWTH_ARGS, SOAK_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
+#   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, CAPACITY_ARGS, PROFILE_ARGS, GROWTH_ARGS, SOAK_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
 #   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: profile baseline console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench growth soak chaos nightly env lock clean FORCE
+.PHONY: capacity profile baseline console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench growth soak chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ soak: $(VENV)/.package ## half an hour below the peak: do times, memory and file
 
 profile: $(VENV)/.dev ## where the processor's time of a request goes, over three real nodes: two minutes
 	@exec $(BIN)/python -m tests.profile $(PROFILE_ARGS)
+
+capacity: $(VENV)/.package ## measure what clusters of other sizes would carry, and check it: docs/capacity-run.md
+	@exec $(BIN)/dynamo bench capacity --json docs/capacity.json --markdown docs/capacity-run.md --svg docs/capacity.svg $(CAPACITY_ARGS)
 
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)
 	@exec $(BIN)/python -m dashboards.observe $(OBSERVE_ARGS)

@@ -25,6 +25,8 @@ class MemberSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ops_port: int = 7612
     zone: str = ""
     weight: int = 1
+    host_label: str = ""
+    """Which machine the node runs on, where several run on one; `host` is only how it is reached."""
 
 
 class ClusterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

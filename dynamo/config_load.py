@@ -27,6 +27,8 @@ MAP_BYTES_MIN = 2**20
 MAP_BYTES_MAX = 2**46
 """What a process can map."""
 NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+HOST_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+"""Whatever a machine is called, fully qualified or not."""
 BACKGROUND = ("membership", "hints", "repair", "tombstones", "audit")
 """Sections of what runs when nobody asks: every duration in them is above 0."""
 
@@ -90,6 +92,20 @@ def _cluster_problems(config: Config) -> Iterable[str]:
         for port in (member.client_port, member.peer_port, member.ops_port):
             if not 0 <= port <= 65535:
                 yield f"member {member.id} has the port {port}, which is none"
+    yield from _host_problems(config.cluster.members)
+
+
+def _host_problems(members: Iterable[MemberSection]) -> Iterable[str]:
+    zone_of: dict[str, str] = {}
+    for member in members:
+        label = member.host_label
+        if label and not HOST_LABEL.fullmatch(label):
+            yield f"the host_label {label!r} of member {member.id} must match {HOST_LABEL.pattern}"
+        elif label and zone_of.setdefault(label, member.zone) != member.zone:
+            yield (
+                f"member {member.id} says that host {label!r} is in zone {member.zone!r}, and another member says "
+                f"{zone_of[label]!r}: a machine is in one zone"
+            )
 
 
 def _word_problems(config: Config) -> Iterable[str]:

@@ -243,7 +243,8 @@ class Server:
 def ring_of(config: Config) -> Ring:
     """The ring that the configured members form; the same on every node."""
     members = [
-        Member(m.id, m.host, m.peer_port, m.client_port, m.ops_port, m.zone, m.weight) for m in config.cluster.members
+        Member(m.id, m.host, m.peer_port, m.client_port, m.ops_port, m.zone, m.weight, m.host_label)
+        for m in config.cluster.members
     ]
     return first_ring(members, config.cluster.partitions, config.cluster.epoch)
 

@@ -90,6 +90,7 @@ def _node_json(member: Member, report: StatusReport | None, partitions: int) -> 
         "peer_port": member.peer_port,
         "ops_port": member.ops_port,
         "zone": member.zone,
+        "host_label": member.host_label,
         "weight": member.weight,
         "partitions": partitions,
         "state": "down" if report is None else "up",

@@ -49,7 +49,15 @@ class Map:
             "cluster": self._node.config.cluster.name,
             "epoch": ring.epoch,
             "partitions": ring.partitions,
-            "members": [{**_address(member), "zone": member.zone, "weight": member.weight} for member in ring.members],
+            "members": [
+                {
+                    **_address(member),
+                    "zone": member.zone,
+                    "host_label": member.host_label,
+                    "weight": member.weight,
+                }
+                for member in ring.members
+            ],
             "owners": ring.owners,
         }
         return self._page(call, content)
@@ -58,7 +66,7 @@ class Map:
         member = self._node.ring.member(node)
         assert member is not None, "a preference list names members"
         address = _address(member)
-        return {"node": address.pop("id"), **address, "role": role}
+        return {"node": address.pop("id"), **address, "host_label": member.host_label, "role": role}
 
     def _page(self, call: Call, content: object) -> Answer:
         fields = {REQUEST_ID: call.trace, EPOCH: str(self._node.ring.epoch), "Cache-Control": "no-cache"}

@@ -19,6 +19,10 @@ VERBS = {
     "client": Verb("dynamo.cli.bench_client:client", "what the load generator itself costs for each request"),
     "growth": Verb("dynamo.cli.bench_growth:growth", "how the cost of a request grows with keys, values, nodes, ..."),
     "soak": Verb("dynamo.cli.bench_soak:soak", "a long run below the peak: do times, memory and files stay level?"),
+    "capacity": Verb(
+        "dynamo.cli.bench_capacity:capacity",
+        "predict what other sizes of cluster carry, and check that on this machine",
+    ),
     "store": Verb("dynamo.cli.bench_store:store", "measure this store beside a bare server and etcd"),
 }
 DEFAULT = "run"

@@ -47,6 +47,7 @@ def _print(found: dict[str, Any]) -> None:
             _seen(node.get("seen", {})),
             f"{node.get('host', '?')}:{node.get('client_port', '?')}",
             node.get("zone") or "-",
+            node.get("host_label") or "-",
             _or_dash(node, "partitions"),
             _or_dash(node, "keys"),
             size(node["store_bytes"]) if isinstance(node.get("store_bytes"), int) else "-",
@@ -55,7 +56,8 @@ def _print(found: dict[str, Any]) -> None:
         )
         for node in found["nodes"]
     ]
-    table(("node", "state", "seen", "address", "zone", "partitions", "keys", "store", "uptime", "version"), rows)
+    heads = ("node", "state", "seen", "address", "zone", "host", "partitions", "keys", "store", "uptime", "version")
+    table(heads, rows)
 
 
 def _seen(states: dict[str, str]) -> str:

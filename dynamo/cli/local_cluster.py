@@ -75,9 +75,14 @@ def lock(data: Path) -> IO[str]:
 
 
 def plan(
-    data: Path, count: int | None, base_port: int | None, settings: tuple[str, ...], environment: Mapping[str, str]
+    data: Path,
+    count: int | None,
+    base_port: int | None,
+    settings: tuple[str, ...],
+    environment: Mapping[str, str],
+    hosts: int | None = None,
 ) -> list[PlannedNode]:
-    """The nodes of `data`: those that it holds, or `count` new ones. Changes nothing.
+    """The nodes of `data`: those that it holds, or `count` new ones, in turn on that many hosts. Changes nothing.
 
     Raises ConfigError if the folder holds another cluster than the one asked for, or a setting is wrong.
     """
@@ -87,8 +92,9 @@ def plan(
         tree = tomllib.loads(present[0].read_text(encoding="utf-8"))
         members = load(present[0], {}).cluster.members
         _refuse_other(data, members, count, base_port)
+        _refuse_other_hosts(data, members, hosts)
     else:
-        members = _new_members(NODES_DEFAULT if count is None else count, base_port)
+        members = _new_members(NODES_DEFAULT if count is None else count, base_port, hosts)
         tree = {"cluster": {"members": [msgspec.to_builtins(m) for m in members]}}
     return [_planned(data / member.id, member.id, tree, environment, settings) for member in members]
 
@@ -147,14 +153,22 @@ def _with(tree: Mapping[str, object], settings: tuple[str, ...], config: Config)
     return dict(found)
 
 
-def _new_members(count: int, base_port: int | None) -> tuple[MemberSection, ...]:
+def _new_members(count: int, base_port: int | None, hosts: int | None) -> tuple[MemberSection, ...]:
     first = BASE_PORT_DEFAULT if base_port is None else base_port
     ports = [first + PORTS_PER_NODE * index for index in range(count)]
     if ports[-1] + 2 > PORT_MAX:
         raise ConfigError(f"--base-port {first} leaves no room for {count} nodes; ports end at {PORT_MAX}")
+    if hosts is not None and hosts > count:
+        raise ConfigError(f"--hosts {hosts}: {count} nodes run on at most {count} hosts")
     return tuple(
-        MemberSection(id=f"node{number}", client_port=port, peer_port=port + 1, ops_port=port + 2)
-        for number, port in enumerate(ports, 1)
+        MemberSection(
+            id=f"node{index + 1}",
+            client_port=port,
+            peer_port=port + 1,
+            ops_port=port + 2,
+            host_label="" if hosts is None else f"h{index % hosts + 1}",
+        )
+        for index, port in enumerate(ports)
     )
 
 
@@ -172,6 +186,13 @@ def _refuse_other(data: Path, members: tuple[MemberSection, ...], count: int | N
             f"the cluster in {data} listens from port {members[0].client_port}, not {base_port}; choose another "
             "--data, or correct the ports in every node.toml"
         )
+
+
+def _refuse_other_hosts(data: Path, members: tuple[MemberSection, ...], hosts: int | None) -> None:
+    present = len({m.host_label for m in members if m.host_label})
+    if hosts is not None and hosts != present:
+        there = f"{present} hosts" if present else "no host labels"
+        raise ConfigError(f"the cluster in {data} has {there}, and --hosts is {hosts}; choose another --data")
 
 
 def _is_free(host: str, port: int) -> bool:

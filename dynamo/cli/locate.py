@@ -25,7 +25,10 @@ def locate(bucket: str, key: bytes, endpoints: str, timeout_s: float, as_json: b
         return await client.locate(bucket, key)
 
     found = run(call, endpoints, timeout_s)
-    replicas = [{"node": r.node, "host": r.host, "client_port": r.client_port, "role": r.role} for r in found.replicas]
+    replicas = [
+        {"node": r.node, "host": r.host, "client_port": r.client_port, "host_label": r.host_label, "role": r.role}
+        for r in found.replicas
+    ]
     if as_json:
         emit(
             {
@@ -39,5 +42,6 @@ def locate(bucket: str, key: bytes, endpoints: str, timeout_s: float, as_json: b
         )
         return OK
     note(f"{bucket}/{shown(key)}: partition {found.partition}, token {found.token}, epoch {found.epoch}")
-    table(("node", "address", "role"), [(r.node, f"{r.host}:{r.client_port}", r.role) for r in found.replicas])
+    rows = [(r.node, f"{r.host}:{r.client_port}", r.host_label or "-", r.role) for r in found.replicas]
+    table(("node", "address", "host", "role"), rows)
     return OK

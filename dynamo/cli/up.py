@@ -37,15 +37,27 @@ from dynamo.cli.processes import Child, ending, first_of, ready, start, stop
     help="Clients of the first node; peers and operations take the next two ports, each node adds 10 "
     f"[default: {BASE_PORT_DEFAULT}].",
 )
+@click.option(
+    "--hosts",
+    type=click.IntRange(1, 64),
+    help="Label the nodes, in turn, as if they ran on so many machines: copies of a key go to different ones "
+    "[default: each node is a machine of its own].",
+)
 @settings_option
 @click.option("--wait", "wait_s", type=DURATION, default="60s", show_default=True, help="Time to become ready.")
 @as_json_option
 def up(
-    count: int | None, data: Path, base_port: int | None, settings: tuple[str, ...], wait_s: float, as_json: bool
+    count: int | None,
+    data: Path,
+    base_port: int | None,
+    hosts: int | None,
+    settings: tuple[str, ...],
+    wait_s: float,
+    as_json: bool,
 ) -> int:
     """Run a local cluster of real nodes until Ctrl-C."""
     with lock(data):
-        nodes = plan(data, count, base_port, settings, os.environ)
+        nodes = plan(data, count, base_port, settings, os.environ, hosts)
         refuse_used_ports(nodes)
         write(nodes)
         return asyncio.run(Cluster(nodes, settings, data, as_json=as_json).run(wait_s))
@@ -127,6 +139,8 @@ class Cluster:
                 f"  {member.id}  clients http://{member.host}:{member.client_port}  "
                 f"operations http://{host}:{member.ops_port}  process {child.process.pid}"
             )
+        for line in host_lines(self._nodes):
+            click.echo(line)
         click.echo(f"\nTo look at: {_console(self._nodes[0])}\n\nTry:")
         for line in _examples(self._nodes):
             click.echo(f"  {line}")
@@ -171,12 +185,33 @@ def _facts(child: Child) -> dict[str, object]:
         "id": member.id,
         "pid": child.process.pid,
         "host": member.host,
+        "host_label": member.host_label,
         "client_port": member.client_port,
         "peer_port": member.peer_port,
         "ops_port": member.ops_port,
         "config": str(child.node.config_file),
         "log": str(child.node.log_file),
     }
+
+
+def host_lines(nodes: list[PlannedNode]) -> list[str]:
+    """Which nodes share a host, and what its end costs a key; nothing where no node has a label."""
+    from dynamo.ring.preference_list import PreferenceLists
+    from dynamo.server import ring_of
+
+    on: dict[str, list[str]] = {}
+    for node in nodes:
+        on.setdefault(node.member.host_label or node.id, []).append(node.id)
+    if not any(node.member.host_label for node in nodes):
+        return []
+    config = nodes[0].config
+    most = PreferenceLists(ring_of(config)).most_on_a_host(config.default_n)
+    says = "no key has two copies on one host" if most == 1 else f"keys have up to {most} copies on one host"
+    named = [f"{host}: {', '.join(ids)}" for host, ids in on.items()]
+    return [
+        f"\nHosts: {'; '.join(named)}",
+        f"Of {config.default_n} copies: {says}.",
+    ]
 
 
 def _console(node: PlannedNode) -> str:

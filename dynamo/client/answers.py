@@ -125,6 +125,7 @@ class _MemberBody(msgspec.Struct):
     client_port: int
     zone: str = ""
     weight: int = 1
+    host_label: str = ""
 
 
 class _RingBody(msgspec.Struct):
@@ -280,7 +281,8 @@ def ring(answer: Answer) -> Ring:
     """The topology, as far as clients are told it: without the ports of peers and operators."""
     body = decoded(answer, _RingBody)
     members = sorted(
-        (Member(m.id, m.host, 0, m.client_port, 0, m.zone, m.weight) for m in body.members), key=lambda m: m.id
+        (Member(m.id, m.host, 0, m.client_port, 0, m.zone, m.weight, m.host_label) for m in body.members),
+        key=lambda m: m.id,
     )
     known = {m.id for m in members}
     # The walk along the ring relies on both, and this comes from outside.

@@ -161,6 +161,8 @@ class Replica(msgspec.Struct, frozen=True):
     host: str
     client_port: int
     role: str = "primary"
+    host_label: str = ""
+    """Which machine it runs on, where the configuration says so."""
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):

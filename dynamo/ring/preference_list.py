@@ -1,12 +1,15 @@
 """The nodes responsible for a partition: N primaries, then fallbacks in order.
 
 Walk the ring from the partition onwards and take each node once. The first N that lie in distinct zones are the
-primaries; where there are fewer zones than N, zones repeat but nodes never do. Depends on the ring alone, so two nodes
-of one epoch always agree; computed once per ring and N, a table look-up per request.
+primaries. Where there are fewer zones than N, zones repeat, but hosts only when all of them are taken, and nodes never.
+Fallbacks begin with those on hosts without a primary. Depends on the ring alone, so nodes of one epoch agree;
+computed once per ring and N, a table look-up per request.
 Paper: DeCandia et al. 2007, section 4.6.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from dynamo.ring.ring import Ring
 from dynamo.ring.token import shift_of, token
@@ -19,7 +22,8 @@ class PreferenceLists:
         self.ring = ring
         self._walks = [_walk(ring, partition) for partition in range(ring.partitions)]
         self._shift = shift_of(ring.partitions)
-        self._zones = {m.id: m.zone or m.id for m in ring.members}
+        self._zones = {m.id: m.fails_with_zone for m in ring.members}
+        self._hosts = {m.id: m.fails_with_host for m in ring.members}
         self._tables: dict[int, list[tuple[str, ...]]] = {}
         self._fallbacks: dict[int, list[tuple[str, ...]]] = {}
 
@@ -35,7 +39,7 @@ class PreferenceLists:
         """The N nodes that hold a partition, in order; fewer only if the cluster is smaller than N."""
         table = self._tables.get(n)
         if table is None:
-            table = [self._zone_first(walk, n) for walk in self._walks]
+            table = [self._spread(walk, n) for walk in self._walks]
             self._tables[n] = table
         return table[partition]
 
@@ -47,21 +51,37 @@ class PreferenceLists:
             self._fallbacks[n] = table
         return table[partition]
 
-    @staticmethod
-    def _beyond(walk: tuple[str, ...], primaries: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(node for node in walk if node not in primaries)
+    def most_on_a_host(self, n: int) -> int:
+        """The most primaries of one partition that share a host: 1 if the end of a host costs no key two copies."""
+        rows = (Counter(self._hosts[node] for node in self.primaries(each, n)) for each in range(len(self._walks)))
+        return max(max(row.values()) for row in rows)
 
-    def _zone_first(self, walk: tuple[str, ...], n: int) -> tuple[str, ...]:
+    def _beyond(self, walk: tuple[str, ...], primaries: tuple[str, ...]) -> tuple[str, ...]:
+        """The rest of the walk, one node of each host without a primary first: those fail apart from who is away."""
+        chosen = list(primaries)
+        _take_distinct(chosen, walk, self._hosts, len(walk))
+        taken = set(chosen)
+        return (*chosen[len(primaries) :], *(node for node in walk if node not in taken))
+
+    def _spread(self, walk: tuple[str, ...], n: int) -> tuple[str, ...]:
         chosen: list[str] = []
-        zones: list[str] = []
-        for node in walk:
-            if len(chosen) < n and self._zones[node] not in zones:
-                chosen.append(node)
-                zones.append(self._zones[node])
+        _take_distinct(chosen, walk, self._zones, n)
+        _take_distinct(chosen, walk, self._hosts, n)
         rest = [node for node in walk if node not in chosen]
         chosen.extend(rest[: n - len(chosen)])
         assert len(set(chosen)) == len(chosen), "a preference list never names a node twice"
         return tuple(chosen)
+
+
+def _take_distinct(chosen: list[str], walk: tuple[str, ...], label_of: dict[str, str], n: int) -> None:
+    """Add nodes in the walk's order whose label nobody has who is chosen, up to `n` in all."""
+    labels = {label_of[node] for node in chosen}
+    for node in walk:
+        if len(chosen) >= n:
+            return
+        if label_of[node] not in labels:
+            chosen.append(node)
+            labels.add(label_of[node])
 
 
 def _walk(ring: Ring, partition: int) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The ring of one epoch: a fixed number of equal partitions and the node that owns each (Dynamo's strategy 3).
 
 Nodes get partitions in proportion to their weight, exact to one partition. A first ring deals them out so that
-neighbours differ in zone where they can; a later one moves only what the new shares demand.
+neighbours differ in zone, and then in host, where they can; a later one moves only what the new shares demand.
+Where nobody has a host label, nothing is other than it was before there were any: clusters that exist stay as they are.
 Paper: DeCandia et al. 2007, section 6.2.
 """
 
@@ -24,6 +25,18 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     ops_port: int
     zone: str = ""
     weight: int = 1
+    host_label: str = ""
+    """Which machine it runs on; `host` is only how it is reached. Last, as encoded forms go by order."""
+
+    @property
+    def fails_with_host(self) -> str:
+        """What names its machine: nodes that say nothing are machines of their own."""
+        return self.host_label or self.id
+
+    @property
+    def fails_with_zone(self) -> str:
+        """What names its zone. A machine that is in no zone is one by itself."""
+        return self.zone or self.fails_with_host
 
 
 class Ring(msgspec.Struct, frozen=True, array_like=True):
@@ -49,11 +62,11 @@ def first_ring(members: list[Member], partitions: int, epoch: int = 1) -> Ring:
     _validate(members, partitions)
     ordered = tuple(sorted(members, key=lambda m: m.id))
     left = shares(ordered, partitions)
-    zone_of = {m.id: m.zone or m.id for m in ordered}
+    places = {m.id: m for m in ordered}
     owners: list[str] = []
     for _ in range(partitions):
         recent = owners[-(len(ordered) - 1) :] if len(ordered) > 1 else []
-        owners.append(_next_owner(left, zone_of, recent[::-1]))
+        owners.append(_next_owner(left, places, recent[::-1]))
         left[owners[-1]] -= 1
     return Ring(epoch, ordered, tuple(owners))
 
@@ -67,12 +80,12 @@ def changed_ring(old: Ring, members: list[Member]) -> Ring:
     for owner in owners:
         if owner:
             left[owner] -= 1
-    zone_of = {m.id: m.zone or m.id for m in ordered}
+    places = {m.id: m for m in ordered}
     span = min(len(ordered) - 1, 3)
     for place, owner in enumerate(owners):
         if owner == "":
             near = [owners[(place + step * side) % len(owners)] for step in range(1, span + 1) for side in (-1, 1)]
-            owners[place] = _next_owner(left, zone_of, near)
+            owners[place] = _next_owner(left, places, near)
             left[owners[place]] -= 1
     return Ring(old.epoch + 1, ordered, tuple(owners))
 
@@ -104,17 +117,26 @@ def _kept(old: Ring, wanted: dict[str, int]) -> list[str]:
     return owners
 
 
-def _next_owner(left: dict[str, int], zone_of: dict[str, str], near: list[str]) -> str:
-    """The node with most still to get, preferring one that does not stand nearby, then the zone that stands farthest.
+def _next_owner(left: dict[str, int], places: dict[str, Member], near: list[str]) -> str:
+    """The node with most still to get, preferring one that does not stand nearby, then the zone that stands farthest,
+    then the host.
 
     `near` has the closest owner first. Zones that take turns give every node of a zone the same share of its replicas.
     """
-    near_zones = [zone_of.get(n, "") for n in near]
+    close = set(near)
+    zone_at: dict[str, int] = {}
+    host_at: dict[str, int] = {}
+    for distance, node in enumerate(near):
+        member = places.get(node)
+        zone_at.setdefault(member.fails_with_zone if member else "", distance)
+        if member and member.host_label:
+            host_at.setdefault(member.host_label, distance)
+    far = len(near)
 
-    def rank(node: str) -> tuple[bool, int, int, str]:
-        zone = zone_of[node]
-        distance = near_zones.index(zone) if zone in near_zones else len(near_zones)
-        return (node in near, -distance, -left[node], node)
+    def rank(node: str) -> tuple[bool, int, int, int, str]:
+        member = places[node]
+        zone, host = zone_at.get(member.fails_with_zone, far), host_at.get(member.host_label, far)
+        return (node in close, -zone, -host, -left[node], node)
 
     return min((node for node, count in left.items() if count > 0), key=rank)
 
@@ -130,3 +152,7 @@ def _validate(members: list[Member], partitions: int) -> None:
         raise ConfigError("a member's weight must be at least 1")
     if len(members) > partitions:
         raise ConfigError(f"{len(members)} members cannot share {partitions} partitions")
+    zone_of: dict[str, str] = {}
+    for m in members:
+        if m.host_label and zone_of.setdefault(m.host_label, m.zone) != m.zone:
+            raise ConfigError(f"the host {m.host_label!r} lies in two zones, {zone_of[m.host_label]!r} and {m.zone!r}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import zip_longest
 
 import msgspec
 
@@ -64,6 +65,8 @@ class Shape(msgspec.Struct):
     timeout_max_s: float = 5.0
     """No request has a longer time-out."""
     partitions: int = PARTITIONS
+    host_labels: tuple[str, ...] = ()
+    """One for each node; none: each is a host of its own."""
     membership: MembershipSection = MembershipSection()
     hints: HintsSection = HintsSection()
     repair: RepairSection = RepairSection(period_s=20.0)
@@ -92,7 +95,15 @@ class Cluster:
         self.shape = shape
         self.network = Network(world, weather)
         self.ids = [f"n{number}" for number in range(1, shape.nodes + 1)]
-        self.ring: Ring = first_ring([Member(node, "", 0, 0, 0) for node in self.ids], shape.partitions)
+        labels = shape.host_labels
+        assert not labels or len(labels) == len(self.ids), "a label for each node, or for none"
+        self.ring: Ring = first_ring(
+            [
+                Member(node, "", 0, 0, 0, host_label=label)
+                for node, label in zip_longest(self.ids, labels, fillvalue="")
+            ],
+            shape.partitions,
+        )
         self._preference = PreferenceLists(self.ring)
         self.platters = {node: Platter(node, msgspec.structs.replace(habits)) for node in self.ids}
         self.skews_ms = dict.fromkeys(self.ids, 0)

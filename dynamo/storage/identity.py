@@ -83,8 +83,11 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def placement_digest(ring: Ring) -> str:
-    """Equal for rings that keep every partition on the same nodes. Addresses and weights may differ."""
-    members = [(m.id, m.zone) for m in ring.members]
+    """Equal for rings that keep every partition on the same nodes. Addresses and weights may differ.
+
+    Nodes without a host label are digested as before there were labels: stores of that time start as they are.
+    """
+    members = [(m.id, m.zone, m.host_label) if m.host_label else (m.id, m.zone) for m in ring.members]
     return xxh3_64_hexdigest(msgspec.msgpack.encode((members, ring.owners)))
 
 
@@ -131,8 +134,8 @@ def _contradictions(known: IdentityRecord, expected: Expected) -> Iterator[str]:
         )
     if known.epoch == expected.epoch and known.placement != expected.placement:
         yield (
-            f"has run with other members, zones or partitions under epoch {known.epoch}: changing the members of a "
-            "running cluster is not supported yet; take back the change of the [cluster] section"
+            f"has run with other members, zones, hosts or partitions under epoch {known.epoch}: changing the members "
+            "of a running cluster is not supported yet; take back the change of the [cluster] section"
         )
 
 

@@ -75,12 +75,12 @@ class RegisterCluster(DynamoCluster):
         super().start()
         asked(self.endpoints[0][1], "PUT", f"/v1/buckets/{BUCKET}", {"mode": "linearizable", "n": NODES})
 
-    def routed(self, keys: KeySpace) -> RoutedKeys:
-        """The keys, each at its first replica: where our client asks for it."""
+    def routed(self, keys: KeySpace, bucket: str = BUCKET) -> RoutedKeys:
+        """The keys of a bucket, each at its first replica: where our client asks for it."""
         nodes = [f"{host}:{port}" for host, port in self.endpoints]
         routing = Routing(nodes, lambda: 0.0)
         routing.install(answers.ring(Answer(200, {}, asked(self.endpoints[0][1], "GET", "/v1/ring", None))))
-        first = [routing.order(BUCKET, key.encode(), 0.0)[0] for key in keys.keys]
+        first = [routing.order(bucket, key.encode(), 0.0)[0] for key in keys.keys]
         return RoutedKeys(keys, [nodes.index(node) for node in first], len(nodes))
 
     def counts(self) -> Counts:

@@ -38,7 +38,7 @@ async def test_the_ring(api):
     assert reply.headers["Dynamo-Epoch"] == str(ring["epoch"])
     assert len(ring["owners"]) == ring["partitions"]
     assert set(ring["owners"]) == {member["id"] for member in ring["members"]}
-    assert set(ring["members"][0]) == {"id", "host", "client_port", "zone", "weight"}
+    assert set(ring["members"][0]) == {"id", "host", "client_port", "zone", "host_label", "weight"}
 
 
 async def test_bad_places(api):

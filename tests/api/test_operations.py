@@ -55,7 +55,17 @@ async def test_the_cluster(api):
     assert mine["uptime_s"] > 0
     assert len(mine["incarnation"]) == 8
     assert sum(node["partitions"] for node in nodes.values()) == 16
-    assert {"client_port", "peer_port", "ops_port", "host", "zone", "weight", "keys", "store_bytes"} <= set(mine)
+    assert {
+        "client_port",
+        "peer_port",
+        "ops_port",
+        "host",
+        "zone",
+        "host_label",
+        "weight",
+        "keys",
+        "store_bytes",
+    } <= set(mine)
 
 
 async def test_a_node_that_does_not_answer_is_down(fake):

@@ -58,10 +58,10 @@ class Stage:
         return await self._ask(via, lambda node, deadline, done: node.write(command, deadline, "", done))
 
     async def read(
-        self, via: str, key: bytes, *, r: int = 2, context: Context | None = None
+        self, via: str, key: bytes, *, r: int = 2, context: Context | None = None, sloppy: bool | None = None
     ) -> ReadOutcome | DynamoError:
         """GET through a node."""
-        command = ReadCommand(bucket=BUCKET, key=key, r=r)
+        command = ReadCommand(bucket=BUCKET, key=key, r=r, sloppy=sloppy)
         if context is not None:
             command.context, command.context_hybrid = context.clock, context.hybrid
         return await self._ask(via, lambda node, deadline, done: node.read(command, deadline, "", done))

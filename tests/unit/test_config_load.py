@@ -23,6 +23,7 @@ partitions = 64
 id = "node1"
 host = "10.0.0.1"
 zone = "east"
+host_label = "rack1-a.example"
 
 [[cluster.members]]
 id = "node2"
@@ -53,8 +54,24 @@ def test_a_file_is_read():
     assert (config.node.id, config.cluster.name, config.cluster.partitions) == ("node2", "shop", 64)
     assert config.member == MemberSection(id="node2", host="10.0.0.2", weight=2)
     assert config.cluster.members[0].zone == "east"
+    assert [m.host_label for m in config.cluster.members] == ["rack1-a.example", ""]
     assert config.requests.timeout_s == 1.5
     assert config.limits == Config().limits
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ('host_label = "a b"', "", "host_label 'a b' of member node1 must match"),
+        ('host_label = "-a"', "", "must match"),
+        ('host_label = "a"\nzone = "x"', 'host_label = "a"\nzone = "y"', "a machine is in one zone"),
+        ('host_label = "a"\nzone = "x"', 'host_label = "a"', "host 'a' is in zone '', and another member says 'x'"),
+    ],
+)
+def test_hosts_that_cannot_be_are_refused(first, second, said):
+    """Names that no machine has, and a machine in two zones."""
+    members = f"[[cluster.members]]\nid = 'node1'\n{first}\n[[cluster.members]]\nid = 'node2'\n{second}\n"
+    assert said in refused(members)
 
 
 def test_later_sources_win():

@@ -23,9 +23,9 @@ export class Members {
 
   show({ nodes, node: here }) {
     const names = nodes.map((node) => node.id);
-    const zoned = nodes.some((node) => node.zone);
-    const facts = nodes.map((node) => [home(node, here), state(node.state), whole(node.partitions), whole(node.keys), bytes(node.store_bytes), age(node.uptime_s), node.version ?? "–", ...(zoned ? [node.zone || "–"] : [])]);
-    refill(this.facts, table(["Node", "Answers", "Partitions", "Keys", "Store", "Up for", "Version", ...(zoned ? ["Zone"] : [])], facts, "left1"));
+    const zoned = nodes.some((node) => node.zone), hosted = nodes.some((node) => node.host_label);
+    const facts = nodes.map((node) => [home(node, here), state(node.state), whole(node.partitions), whole(node.keys), bytes(node.store_bytes), age(node.uptime_s), node.version ?? "–", ...(zoned ? [node.zone || "–"] : []), ...(hosted ? [node.host_label || "–"] : [])]);
+    refill(this.facts, table(["Node", "Answers", "Partitions", "Keys", "Store", "Up for", "Version", ...(zoned ? ["Zone"] : []), ...(hosted ? ["Host"] : [])], facts, "left1"));
     const seen = nodes.map((node) => [node.id, ...names.map((watcher) => (watcher === node.id ? el("span", { class: "quiet" }, "itself") : state(node.seen[watcher] ?? "unknown")))]);
     refill(this.views, table(["Is held to be", ...names.map((name) => `by ${name}`)], seen, "words"));
   }

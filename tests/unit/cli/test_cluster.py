@@ -10,6 +10,7 @@ NODE = {
     "host": "127.0.0.1",
     "client_port": 7610,
     "zone": "",
+    "host_label": "h1",
     "state": "up",
     "version": "0.1.0",
     "keys": 3,
@@ -60,7 +61,7 @@ def test_a_healthy_cluster_ends_with_0(cli, operations):
     assert result.code == 0
     assert "cluster c, epoch 2, as seen by node1" in result.err
     cells = result.text.splitlines()[1].split()
-    assert cells == ["node1", "up", "alive", "127.0.0.1:7610", "-", "128", "3", "4.0", "KiB", "1.5m", "0.1.0"]
+    assert cells == ["node1", "up", "alive", "127.0.0.1:7610", "-", "h1", "128", "3", "4.0", "KiB", "1.5m", "0.1.0"]
 
 
 def test_a_node_that_is_down_ends_with_3(cli, operations):
@@ -75,6 +76,7 @@ def test_a_node_that_is_down_ends_with_3(cli, operations):
         "-",
         "127.0.0.1:7620",
         "b",
+        "-",
         "128",
         "-",
         "-",

@@ -9,8 +9,10 @@ from dynamo.config_load import load
 from dynamo.errors import ConfigError
 
 
-def planned(data: Path, count: int | None = None, base_port: int | None = None, *settings: str):
-    nodes = plan(data, count, base_port, settings, {})
+def planned(
+    data: Path, count: int | None = None, base_port: int | None = None, *settings: str, hosts: int | None = None
+):
+    nodes = plan(data, count, base_port, settings, {}, hosts)
     write(nodes)
     return nodes
 
@@ -73,6 +75,21 @@ def test_another_cluster_than_the_one_there_is_refused(tmp_path):
         planned(tmp_path, 5)
     with pytest.raises(ConfigError, match="listens from port 7610"):
         planned(tmp_path, None, 9000)
+
+
+def test_nodes_take_turns_on_hosts(tmp_path):
+    """Every file says so, the next start knows; another number of hosts is another cluster, and none is none."""
+    planned(tmp_path / "on-hosts", 5, hosts=2)
+    again = planned(tmp_path / "on-hosts", hosts=2)
+    assert [n.member.host_label for n in again] == ["h1", "h2", "h1", "h2", "h1"]
+    assert [m.host_label for m in again[4].config.cluster.members] == ["h1", "h2", "h1", "h2", "h1"]
+    with pytest.raises(ConfigError, match="has 2 hosts, and --hosts is 3"):
+        planned(tmp_path / "on-hosts", hosts=3)
+    planned(tmp_path / "bare", 3)
+    with pytest.raises(ConfigError, match="has no host labels"):
+        planned(tmp_path / "bare", hosts=1)
+    with pytest.raises(ConfigError, match="3 nodes run on at most 3 hosts"):
+        planned(tmp_path / "more", 3, hosts=4)
 
 
 def test_a_node_whose_folder_was_lost_is_made_again(tmp_path):

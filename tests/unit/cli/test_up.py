@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dynamo.cli.local_cluster import plan
 from dynamo.cli.processes import STOP_WITHIN_S
+from dynamo.cli.up import host_lines
 from tests.unit.cli.running import Up, alive, free_base_port
 
 STAND_IN = Path(__file__).with_name("stand_in_node.py")
@@ -85,6 +87,19 @@ def test_three_lines_to_try_are_printed(up, base_port):
     assert [str(base_port + 10 * n) in curl for n, curl in enumerate(curls)] == [True] * 3
     assert curls[0].startswith("curl -X PUT")
     assert "consistency=all" in curls[2]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "lines"),
+    [
+        (3, ["\nHosts: h1: node1, node4; h2: node2; h3: node3", "Of 3 copies: no key has two copies on one host."]),
+        (2, ["\nHosts: h1: node1, node3; h2: node2, node4", "Of 3 copies: keys have up to 2 copies on one host."]),
+        (None, []),
+    ],
+)
+def test_who_is_on_which_host_is_said(tmp_path, hosts, lines):
+    """And whether a host's end can take two copies of a key; without hosts nothing is said of them."""
+    assert host_lines(plan(tmp_path, 4, None, (), {}, hosts)) == lines
 
 
 def test_ctrl_c_at_the_terminal_reaches_the_parent_only(up):

@@ -141,6 +141,8 @@ class FakeCluster:
         self.applied: list[str] = []
         """Idempotency keys of the writes that took effect, each once."""
         self.epoch = 1
+        self.hosts: dict[str, str] = {}
+        """Labels that `locate` tells of nodes; of the others it says nothing, as an older node."""
         self._counter = 0
 
     async def __aenter__(self) -> Self:
@@ -343,6 +345,7 @@ class FakeCluster:
         lists = PreferenceLists(self.ring)
         replicas = [
             {"node": n.id, "host": "127.0.0.1", "client_port": n.port, "role": "primary"}
+            | ({"host_label": self.hosts[n.id]} if n.id in self.hosts else {})
             for n in self.replicas(bucket, key)
         ]
         return web.json_response(

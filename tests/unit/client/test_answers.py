@@ -8,6 +8,7 @@ from dynamo import errors
 from dynamo.client import answers
 from dynamo.client.answer import Answer
 from dynamo.client.results import Missing, Operation, Siblings, Value
+from dynamo.ring.preference_list import PreferenceLists
 
 
 def answer(status: int, body: object = b"", **headers: str) -> Answer:
@@ -122,6 +123,18 @@ def test_a_ring_that_is_none_is_refused(body):
     """Routing would fail on it in the middle of a call."""
     with pytest.raises(errors.Internal):
         answers.ring(answer(200, body))
+
+
+def test_a_ring_places_by_host_as_the_nodes_do():
+    """Labels come with it; nodes of versions that have none send none."""
+    members = [
+        {"id": "a", "host": "h", "client_port": 1, "host_label": "one"},
+        {"id": "b", "host": "h", "client_port": 2, "host_label": "one"},
+        {"id": "c", "host": "h", "client_port": 3},
+    ]
+    ring = answers.ring(answer(200, {"epoch": 1, "members": members, "owners": ["a", "b", "c", "a"]}))
+    assert [m.host_label for m in ring.members] == ["one", "one", ""]
+    assert PreferenceLists(ring).primaries(0, 2) == ("a", "c")
 
 
 @pytest.mark.parametrize("text", ["2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.5", "2026-01-01T01:00:00.5+01:00"])

@@ -333,6 +333,17 @@ def test_placement_depends_on_owners_and_zones_only():
     assert len({placement_digest(other) for other in [ring, *others]}) == 6
 
 
+def test_placement_without_host_labels_is_digested_as_ever():
+    """Else every store from before there were labels would refuse to start; a label is part of it, on any one node."""
+    ring = first_ring(MEMBERS, 64)
+    assert placement_digest(ring) == "b2ff977952e8c136"
+    for place in range(3):
+        members = [msgspec.structs.replace(m, host_label="h" * (i == place)) for i, m in enumerate(MEMBERS)]
+        labelled = first_ring(members, 64)
+        assert labelled.owners == ring.owners
+        assert placement_digest(labelled) != placement_digest(ring)
+
+
 def test_the_file_warns_whoever_opens_it(owner):
     """Copying it to another node would give two nodes one name."""
     ran_and_stopped(owner)
