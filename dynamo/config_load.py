@@ -101,10 +101,12 @@ def _host_problems(members: Iterable[MemberSection]) -> Iterable[str]:
         label = member.host_label
         if label and not HOST_LABEL.fullmatch(label):
             yield f"the host_label {label!r} of member {member.id} must match {HOST_LABEL.pattern}"
-        elif label and zone_of.setdefault(label, member.zone) != member.zone:
+        # A node without a label is the host of its own name.
+        host = label or member.id
+        if zone_of.setdefault(host, member.zone) != member.zone:
             yield (
-                f"member {member.id} says that host {label!r} is in zone {member.zone!r}, and another member says "
-                f"{zone_of[label]!r}: a machine is in one zone"
+                f"member {member.id} says that host {host!r} is in zone {member.zone!r}, and another member says "
+                f"{zone_of[host]!r}: a machine is in one zone"
             )
 
 

@@ -154,5 +154,6 @@ def _validate(members: list[Member], partitions: int) -> None:
         raise ConfigError(f"{len(members)} members cannot share {partitions} partitions")
     zone_of: dict[str, str] = {}
     for m in members:
-        if m.host_label and zone_of.setdefault(m.host_label, m.zone) != m.zone:
-            raise ConfigError(f"the host {m.host_label!r} lies in two zones, {zone_of[m.host_label]!r} and {m.zone!r}")
+        if zone_of.setdefault(m.fails_with_host, m.zone) != m.zone:
+            other = zone_of[m.fails_with_host]
+            raise ConfigError(f"the host {m.fails_with_host!r} lies in two zones, {other!r} and {m.zone!r}")

@@ -42,9 +42,9 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     keys: int = 3000
     value_bytes: int = 256
     seed: int = 1
-    settle_s: float = 3.5
+    settle_s: float = 8.0
     """Nodes that have just started look at each other, and at their stores, more than later."""
-    idle_s: float = 3.5
+    idle_s: float = 4.0
 
 
 class Ways(msgspec.Struct, frozen=True):

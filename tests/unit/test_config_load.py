@@ -65,6 +65,7 @@ def test_a_file_is_read():
         ('host_label = "a b"', "", "host_label 'a b' of member node1 must match"),
         ('host_label = "-a"', "", "must match"),
         ('host_label = "a"\nzone = "x"', 'host_label = "a"\nzone = "y"', "a machine is in one zone"),
+        ('host_label = "node2"\nzone = "x"', "", "host 'node2' is in zone '', and another member says 'x'"),
         ('host_label = "a"\nzone = "x"', 'host_label = "a"', "host 'a' is in zone '', and another member says 'x'"),
     ],
 )

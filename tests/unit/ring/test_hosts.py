@@ -209,6 +209,8 @@ def test_zones_come_before_hosts():
 def test_a_host_is_in_one_zone():
     """Anything else cannot be meant."""
     with pytest.raises(ConfigError, match="lies in two zones"):
+        first_ring([member(1, "a", host_label="node2"), member(2)], 8)
+    with pytest.raises(ConfigError, match="lies in two zones"):
         first_ring([member(1, "a", host_label="h"), member(2, "b", host_label="h")], 8)
 
 
