@@ -23,12 +23,17 @@ def seal(body: object, version: int) -> bytes:
 
 def unseal(data: bytes, decoder: msgspec.msgpack.Decoder[T], version: int, what: str) -> T:
     """The body of a sealed form. Raises CorruptValue, naming `what`, if version, checksum or body do not fit."""
-    if len(data) < _HEADER_BYTES or data[0] != version:
-        raise CorruptValue(f"a stored {what} has an unknown format", size_bytes=len(data))
     body = data[_HEADER_BYTES:]
-    if xxh3_64_digest(body) != data[1:_HEADER_BYTES]:
-        raise CorruptValue(f"a stored {what} fails its checksum", size_bytes=len(data))
+    if data[:_HEADER_BYTES] != _VERSIONS[version] + xxh3_64_digest(body):
+        raise _corrupt(data, version, what)
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise CorruptValue(f"a stored {what} cannot be read: {problem}") from problem
+
+
+def _corrupt(data: bytes, version: int, what: str) -> CorruptValue:
+    """What is wrong with bytes whose head is not that of their body."""
+    if len(data) < _HEADER_BYTES or data[0] != version:
+        return CorruptValue(f"a stored {what} has an unknown format", size_bytes=len(data))
+    return CorruptValue(f"a stored {what} fails its checksum", size_bytes=len(data))

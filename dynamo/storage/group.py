@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from dynamo.layout.keyspaces import Keyspace
+from dynamo.layout.keyspaces import STORED_KEY_BYTES_MAX, Keyspace
 from dynamo.ports import Change
 
 GROUP_WEIGHT_MAX = 32 * 2**20
@@ -54,9 +54,13 @@ class Group:
     def add(self, changes: Sequence[Change], durable: bool, done: Done) -> None:  # noqa: FBT001 - as in the port
         """Take a batch behind the others."""
         assert not self.closed, "a group that the writer may hold is never changed"
+        pairs, weight = self.changes, self.weight + CHANGE_WEIGHT * len(changes)
         for space, key, value in changes:
-            self.changes[space][key] = value
-            self.weight += CHANGE_WEIGHT if value is None else CHANGE_WEIGHT + len(value)
+            assert 0 < len(key) <= STORED_KEY_BYTES_MAX, "what LMDB takes as a key"
+            pairs[space][key] = value
+            if value is not None:
+                weight += len(value)
+        self.weight = weight
         self.count += len(changes)
         self.dones.append(done)
         self.durable = self.durable or durable

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dynamo.errors import DynamoError, StorageRefused
-from dynamo.layout.keyspaces import STORED_KEY_BYTES_MAX, Keyspace
+from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, StorageSizes
 from dynamo.storage.group import GROUP_WEIGHT_MAX, Group
 from dynamo.storage.writer import Sink, Writer
@@ -143,8 +143,6 @@ class GroupCommit(ABC):
         if self._refusal is not None:
             self._loop.call_soon(done, self._refusal)
             return
-        for _, key, _ in changes:
-            assert 0 < len(key) <= STORED_KEY_BYTES_MAX, f"a stored key has {len(key)} bytes"
         if not self._groups or self._groups[-1].closed:
             self._groups.append(Group(self._group_weight_max))
         self._groups[-1].add(changes, durable, done)

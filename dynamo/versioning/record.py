@@ -113,16 +113,21 @@ def is_sound(data: bytes) -> bool:
 
 def decode(data: bytes) -> Record:
     """The record of a byte form. Raises CorruptValue if the bytes are not exactly what `encode` wrote."""
-    if len(data) < _HEADER_BYTES or data[0] != FORMAT:
-        raise CorruptValue("a stored record has an unknown format", size_bytes=len(data))
     body = memoryview(data)[_HEADER_BYTES:]
-    if xxh3_64_digest(body) != data[1:_HEADER_BYTES]:
-        raise CorruptValue("a stored record fails its checksum", size_bytes=len(data))
+    if data[:_HEADER_BYTES] != _FORMAT_BYTE + xxh3_64_digest(body):
+        raise _corrupt(data)
     try:
         pairs, siblings = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise CorruptValue(f"a stored record cannot be read: {problem}") from problem
     return Record(dict(pairs), siblings)
+
+
+def _corrupt(data: bytes) -> CorruptValue:
+    """What is wrong with bytes whose head is not that of their body."""
+    if len(data) < _HEADER_BYTES or data[0] != FORMAT:
+        return CorruptValue("a stored record has an unknown format", size_bytes=len(data))
+    return CorruptValue("a stored record fails its checksum", size_bytes=len(data))
 
 
 def digest(record: Record) -> int:
