@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench chaos nightly env lock clean FORCE
+.PHONY: console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench bench-peers chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
 
 bench: $(VENV)/.package ## run the benchmark
 	@exec $(BIN)/dynamo bench store $(BENCH_ARGS)
+
+bench-peers: $(VENV)/.package ## measure this store beside etcd and Cassandra, in one run (a quarter of an hour)
+	@exec $(BIN)/dynamo bench peers $(BENCH_ARGS)
 
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)
 	@exec $(BIN)/python -m dashboards.observe $(OBSERVE_ARGS)

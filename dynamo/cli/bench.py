@@ -17,6 +17,7 @@ VERBS = {
         "dynamo.cli.bench_staleness:staleness", "stale shares, predictions and costs by level, on nodes far apart"
     ),
     "client": Verb("dynamo.cli.bench_client:client", "what the load generator itself costs for each request"),
+    "peers": Verb("dynamo.cli.bench_peers:peers", "measure this store beside etcd and Cassandra"),
     "store": Verb("dynamo.cli.bench_store:store", "measure this store beside a bare server and etcd"),
 }
 DEFAULT = "run"
