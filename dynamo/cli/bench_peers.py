@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from dynamo.cli.bench_store import FOLDER
 from dynamo.cli.output import FAILED, OK, note
+from dynamo.cli.unwinding import unwinding_on_term
 
 PEERS = ("dynamo", "etcd", "cassandra")
 WORKLOADS = (
@@ -45,7 +45,7 @@ WORKLOADS = (
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
               help="Where to write every sample; a page with charts lies beside it.")  # fmt: skip
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder for the data of the run, removed after it; by default where temporary files go.")  # fmt: skip
+              help="Folder for the data of the run, removed after it; by default for temporary files.")  # fmt: skip
 def peers(
     *,
     chosen: tuple[str, ...],
@@ -88,15 +88,13 @@ def peers(
         peers=chosen or PEERS,
         workloads=workloads or WORKLOADS,
     )
-    # Told to end, it ends its servers first, as it does for Ctrl-C.
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        report = run_peers(settings, note, data)
+        # Told to end, it ends its servers first, as it does for Ctrl-C.
+        with unwinding_on_term():
+            report = run_peers(settings, note, data)
     except ServerFailed as problem:
         note(f"error: {problem}")
         return FAILED
-    finally:
-        signal.signal(signal.SIGTERM, before)
     path = json_file or FOLDER / f"peers-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
     write(report, path)
     picture = path.with_suffix(".html")

@@ -90,11 +90,16 @@ def charts(report: Report) -> list[Chart]:
 def _chart(measure: Measure, groups: Sequence[tuple[str, Sequence[Row]]]) -> Chart:
     bars = [(title, row, _values(row, measure.field)) for title, rows in groups for row in rows]
     rows_shown = [
-        [title, row.system, row.operation, *(f"{each:,.3g}" for each in (statistics.median(v), min(v), max(v)))]
+        [title, row.system, row.operation, *(_said(each) for each in (statistics.median(v), min(v), max(v)))]
         for title, row, v in bars
     ]
     shown = Table(["", "store", "call", f"median,{measure.unit}", "least", "greatest"], rows_shown)
     return Chart(measure.name, measure.title, measure.says, _picture(measure, groups), shown, HOW)
+
+
+def _said(value: float) -> str:
+    """Three figures that mean something, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _values(row: Row, field: str) -> list[float]:
@@ -137,9 +142,7 @@ def _bar(measure: Measure, row: Row, y: float, place: Callable[[float], float], 
             text(_LEFT - 8, y + _BAR - 3, f"{row.system}: {row.operation}", "end", "tick"),
             rect(_LEFT, y, max(1.0, end - _LEFT), _BAR, tone),
             line(low, middle, high, middle, "var(--ink)"),
-            text(
-                max(end, high) + 6, y + _BAR - 3, f"{median:,.3g}" if median < 1000 else f"{median:,.0f}", kind="tick"
-            ),
+            text(max(end, high) + 6, y + _BAR - 3, _said(median), kind="tick"),
         ]
     )
 

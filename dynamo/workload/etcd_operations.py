@@ -35,6 +35,9 @@ class EtcdCas:
 
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status != 200 or _APPLIED not in body:
+            # A fault all the same, but one that does not make all that follow of this key faults as well.
+            if found := _VERSION.search(body):
+                self._versions[position] = int(found[1])
             return described(status, body)
         self._versions[position] += 1
         return ""

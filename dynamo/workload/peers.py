@@ -139,13 +139,13 @@ def _grow(
     if not peer.system.grows_quicker or not settings.grow_s or not operations:
         return []
     each = msgspec.structs.replace(settings, seconds=settings.grow_s / (PASSES * len(operations)), warm_up_s=0.0)
-    rates: dict[str, list[str]] = {operation.name: [] for operation in operations}
+    lines = [[f"{peer.system.name}: {operation.name}"] for operation in operations]
     for number in range(PASSES):
-        for operation in operations:
+        for operation, line in zip(operations, lines, strict=True):
             sample = loop.run(closed_loop(Contender(peer.system, operation), each))
-            rates[operation.name].append(f"{sample.rate:,.0f}")
+            line.append(f"{sample.rate:,.0f}" + (f" ({sample.faults} faults)" if sample.faults else ""))
             progress(f"warming up {number + 1}/{PASSES}  {peer.system.name}: {operation.name}  {shown(sample)}")
-    return [[f"{peer.system.name}: {name}", *cells] for name, cells in rates.items()]
+    return lines
 
 
 class _Rows:
