@@ -50,7 +50,7 @@ mutants: $(VENV)/.dev ## take each mechanism out in turn: a named test must fail
 bench: $(VENV)/.package ## run the benchmark
 	@exec $(BIN)/dynamo bench store $(BENCH_ARGS)
 
-bench-peers: $(VENV)/.package ## measure this store beside etcd and Cassandra, in one run (a quarter of an hour)
+bench-peers: $(VENV)/.package ## measure this store beside etcd and Cassandra, in one run (thirteen minutes)
 	@exec $(BIN)/dynamo bench peers $(BENCH_ARGS)
 
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)

@@ -19,7 +19,7 @@ from dynamo.report.svg import legend, line, rect, text
 from dynamo.workload.report import Ratio, Report, Row, Section
 
 WIDTH = 860
-_LEFT, _RIGHT, _BAR, _GAP, _TOP = 230, 90, 15, 16, 30
+_LEFT, _RIGHT, _BAR, _GAP, _TOP = 270, 90, 15, 16, 30
 COLOURS = {
     "dynamo": "var(--quorum)",
     "etcd": "var(--one)",
@@ -68,6 +68,8 @@ def page(report: Report) -> str:
     parts.append(html_table(Table(["", ""], [list(each) for each in report.machine.items()])))
     parts += [figure(chart) for chart in charts(report)]
     parts += [_goals(section) for section in report.sections if any(each.goal is not None for each in section.ratios)]
+    tables = [each for section in report.sections for each in section.tables]
+    parts += [f"<h2>Before it counted</h2>{html_table(Table(each.headings, each.lines))}" for each in tables]
     notes = [note for section in report.sections for note in section.notes]
     parts.append("<h2>How it was measured</h2>" + "".join(f"<p>{escape(note)}</p>" for note in notes))
     return document(f"Beside other stores {report.taken}", parts)

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 from dynamo.report.peers import charts, page
-from dynamo.workload.report import Ratio, Report, Section
+from dynamo.workload.report import Ratio, Report, Section, Table
 from tests.unit.workload.samples import row, sample
 
 
@@ -51,13 +51,15 @@ def test_a_page_has_charts_goals_and_how_it_was_measured():
     """Whole, with nothing from elsewhere, and texts as texts."""
     ratio = Ratio(name="Put, dynamo / etcd", values=[2.0, 3.0, 2.6], goal=2.5)
     most = Ratio(name="p50", values=[1.5], goal=1.0, at_most=True)
-    html = page(report(Section(title="Goals", ratios=[ratio, most], skipped="cassandra: skipped: needs mvn")))
+    passes = Section(title="Peers", tables=[Table(headings=["requests/s", "pass 1"], lines=[["slow: put", "777"]])])
+    html = page(report(Section(title="Goals", ratios=[ratio, most], skipped="cassandra: skipped: needs mvn"), passes))
     assert html.count("<svg") == 4
     assert "<script" not in html
     assert not re.search(r'(src|href)="(?!data:)', html)
     assert "PUT &lt;W=2&gt;" in html
     assert "disks &amp; all" in html
     assert "cassandra: skipped: needs mvn" in html
+    assert "<td>slow: put</td><td>777</td>" in html
     cells = re.findall(r"<td>(.*?)</td>", html)
     assert cells[cells.index("Put, dynamo / etcd") :][:5] == [
         "Put, dynamo / etcd",
