@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Two makes in one tree take turns at installing, where flock is at hand.
 TURN := $(if $(shell command -v flock 2>/dev/null),flock Makefile)
 
-.PHONY: capacity profile baseline console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench growth soak chaos nightly env lock clean FORCE
+.PHONY: bench-peers capacity profile baseline console-pictures dashboards observe help up test check lint types architecture simulate simulate-cas detector mutants bench growth soak chaos nightly env lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ profile: $(VENV)/.dev ## where the processor's time of a request goes, over thre
 
 capacity: $(VENV)/.package ## measure what clusters of other sizes would carry, and check it: docs/capacity-run.md
 	@exec $(BIN)/dynamo bench capacity --json docs/capacity.json --markdown docs/capacity-run.md --svg docs/capacity.svg $(CAPACITY_ARGS)
+
+bench-peers: $(VENV)/.package ## measure this store beside etcd and Cassandra, in one run (thirteen minutes)
+	@exec $(BIN)/dynamo bench peers $(BENCH_ARGS)
 
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)
 	@exec $(BIN)/python -m dashboards.observe $(OBSERVE_ARGS)

@@ -23,6 +23,7 @@ VERBS = {
         "dynamo.cli.bench_capacity:capacity",
         "predict what other sizes of cluster carry, and check that on this machine",
     ),
+    "peers": Verb("dynamo.cli.bench_peers:peers", "measure this store beside etcd and Cassandra"),
     "store": Verb("dynamo.cli.bench_store:store", "measure this store beside a bare server and etcd"),
 }
 DEFAULT = "run"

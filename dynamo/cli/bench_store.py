@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from dynamo.cli.output import FAILED, OK, note
+from dynamo.cli.unwinding import unwinding_on_term
 
 FOLDER = Path("bench-results")
 
@@ -67,15 +67,13 @@ def store(
     settings = Settings(
         seconds=seconds, rounds=rounds, connections=connections, keys=keys, value_bytes=value_bytes, seed=seed
     )
-    # Told to end, it ends its servers first, as it does for Ctrl-C.
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        report = run([only] if only else EVERYTHING, settings, note, data)
+        # Told to end, it ends its servers first, as it does for Ctrl-C.
+        with unwinding_on_term():
+            report = run([only] if only else EVERYTHING, settings, note, data)
     except ServerFailed as problem:
         note(f"error: {problem}")
         return FAILED
-    finally:
-        signal.signal(signal.SIGTERM, before)
     path = json_file or FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
     write(report, path)
     click.echo("\n".join(lines(report)), file=sys.stdout)

@@ -6,7 +6,7 @@ Each table can be opened under its chart and saved as CSV from an address that h
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from dynamo.report.availability import availability
@@ -43,11 +43,16 @@ th,td{padding:3px 12px 3px 0;text-align:left;border-bottom:1px solid var(--grid)
 
 def page(result: Result) -> str:
     """The whole document."""
-    parts = [_head(result), *(_figure(draw(result)) for draw in CHARTS), _plan(result)]
+    parts = [_head(result), *(figure(draw(result)) for draw in CHARTS), _plan(result)]
+    return document(f"Load run {result.taken}", parts)
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """A page of these parts, with the style sheet that charts and tables need."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Load run {escape(result.taken)}</title><style>{STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
     )
 
@@ -56,7 +61,7 @@ def _head(result: Result) -> str:
     parts = [f"<h1>Load run</h1><p class=soft>{escape(result.taken)}</p>"]
     parts += [f"<p class=bad><b>Not to be believed:</b> {escape(each)}</p>" for each in result.problems]
     parts += [f"<p class=warn>{escape(each)}</p>" for each in warnings(result, SEND_DELAY_MAX)]
-    parts.append(_table(Table(["", ""], [list(each) for each in facts(result)])))
+    parts.append(html_table(Table(["", ""], [list(each) for each in facts(result)])))
     if result.thresholds:
         rows = [
             [
@@ -66,24 +71,26 @@ def _head(result: Result) -> str:
             ]
             for each in result.thresholds
         ]
-        parts.append("<h2>Thresholds</h2>" + _table(Table(["fails if", "measured (s, or share)", ""], rows)))
+        parts.append("<h2>Thresholds</h2>" + html_table(Table(["fails if", "measured (s, or share)", ""], rows)))
     return "".join(parts)
 
 
-def _figure(chart: Chart) -> str:
+def figure(chart: Chart) -> str:
+    """A chart with how to read it, and its figures to open and to save."""
     data = "data:text/csv;charset=utf-8;base64," + b64encode(csv(chart.table).encode()).decode()
     picture = f'<div class="scroll">{chart.picture}</div>' if chart.picture else ""
     return (
         f'<section id="{chart.name}"><h2>{escape(chart.title)}</h2><p>{escape(chart.says)}</p>{picture}'
         f"<details><summary>How to read this</summary><p>{escape(chart.how_to_read)}</p></details>"
-        f"<details><summary>The figures</summary>{_table(chart.table)}"
+        f"<details><summary>The figures</summary>{html_table(chart.table)}"
         f'<p><a download="{chart.name}.csv" href="{data}">Save as CSV</a></p></details></section>'
     )
 
 
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(each)}</th>" for each in table.heads) if any(table.heads) else ""
-    rows = "".join(f"<tr>{_cells(row)}</tr>" for row in table.rows)
+def html_table(content: Table) -> str:
+    """A table, without headings where all of them are empty."""
+    head = "".join(f"<th>{escape(each)}</th>" for each in content.heads) if any(content.heads) else ""
+    rows = "".join(f"<tr>{_cells(row)}</tr>" for row in content.rows)
     above = f"<thead><tr>{head}</tr></thead>" if head else ""
     return f'<div class="scroll"><table>{above}<tbody>{rows}</tbody></table></div>'
 
@@ -96,5 +103,5 @@ def _plan(result: Result) -> str:
     rows = [[name, str(value)] for name, value in sorted(result.plan.items())]
     return (
         "<section><h2>What was asked</h2><p>With these the run can be made again.</p>"
-        f"<details><summary>The plan</summary>{_table(Table(['', ''], rows))}</details></section>"
+        f"<details><summary>The plan</summary>{html_table(Table(['', ''], rows))}</details></section>"
     )

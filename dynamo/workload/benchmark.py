@@ -20,6 +20,7 @@ from dynamo.workload.front import front
 from dynamo.workload.linearizable import linearizable
 from dynamo.workload.machine import facts
 from dynamo.workload.overload import overload
+from dynamo.workload.peers import PeerSettings, peers
 from dynamo.workload.report import Report, Section
 from dynamo.workload.slow_replica import slow_replica
 from dynamo.workload.telemetry_cost import telemetry_cost
@@ -44,17 +45,34 @@ def run(names: Sequence[str], settings: Settings, progress: Progress, data: Path
 
     Raises ServerFailed if a server did not come up; all servers have ended then, and always, and the data is gone.
     """
-    sections = []
+
+    def made(root: Path, loop: asyncio.Runner) -> list[Section]:
+        sections = []
+        for name in names:
+            folder = root / name
+            folder.mkdir()
+            progress(f"{name}: starting")
+            sections.append(COMPARISONS[name](folder, settings, loop, progress))
+        return sections
+
+    return reported(made, settings, data)
+
+
+def run_peers(settings: PeerSettings, progress: Progress, data: Path | None = None) -> Report:
+    """The comparison with other stores, as `run` makes the others."""
+    return reported(lambda root, loop: peers(root, settings, loop, progress), settings, data)
+
+
+def reported(
+    make: Callable[[Path, asyncio.Runner], list[Section]], settings: Settings, data: Path | None = None
+) -> Report:
+    """What is made in a new folder, on a new loop, with what a reader must know of machine and settings."""
     with (
         tempfile.TemporaryDirectory(prefix="dynamo-bench-", dir=data) as root,
         asyncio.Runner(loop_factory=new_event_loop) as loop,
     ):
         machine = facts(Path(root))
-        for name in names:
-            folder = Path(root) / name
-            folder.mkdir()
-            progress(f"{name}: starting")
-            sections.append(COMPARISONS[name](folder, settings, loop, progress))
+        sections = make(Path(root), loop)
     return Report(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine,

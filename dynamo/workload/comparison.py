@@ -18,6 +18,7 @@ from dynamo.workload.processes import ServerFailed
 from dynamo.workload.report import Row
 from dynamo.workload.runner import Endpoint, Pace, Sample, measure, once
 from dynamo.workload.systems import System
+from dynamo.workload.wire import HTTP, Wire
 
 Progress = Callable[[str], None]
 """Told what is being done, a line at a time."""
@@ -61,28 +62,36 @@ def interleaved(
     for number in range(1, settings.rounds + 1):
         for contender, row in zip(contenders, rows, strict=True):
             with around(contender):
-                sample = loop.run(_measured(contender, settings))
+                sample = loop.run(closed_loop(contender, settings))
             row.samples.append(sample)
-            progress(f"round {number}/{settings.rounds}  {row.system}: {row.operation}  {_shown(sample)}")
+            progress(f"round {number}/{settings.rounds}  {row.system}: {row.operation}  {shown(sample)}")
     return rows
 
 
-def fill(operation: Operation, endpoints: Sequence[Endpoint], settings: Settings, loop: asyncio.Runner) -> None:
+def fill(
+    operation: Operation,
+    endpoints: Sequence[Endpoint],
+    settings: Settings,
+    loop: asyncio.Runner,
+    wire: Wire = HTTP,
+) -> None:
     """Write every key once. Raises ServerFailed if one of them could not be written."""
-    recorder = loop.run(once(operation, endpoints, settings.connections))
+    recorder = loop.run(once(operation, endpoints, settings.connections, wire))
     if recorder.faults:
         raise ServerFailed(f"{recorder.faults} of {len(operation.keys)} keys not written: {recorder.first_fault}")
 
 
-async def _measured(contender: Contender, settings: Settings) -> Sample:
+async def closed_loop(contender: Contender, settings: Settings) -> Sample:
+    """One measurement. Raises ServerFailed if the system ended."""
     system = contender.system
     try:
-        return await measure(contender.operation, system.endpoints, settings.pace, Meter(system.pids))
+        return await measure(contender.operation, system.endpoints, settings.pace, Meter(system.pids), system.wire)
     except (ProcessLookupError, ConnectionRefusedError) as problem:
         tails = "\n".join(child.log_tail() for child in system.children)
         raise ServerFailed(f"{system.name} ended during {contender.operation.name}: {problem}\n{tails}") from problem
 
 
-def _shown(sample: Sample) -> str:
+def shown(sample: Sample) -> str:
+    """A measurement in a line of progress."""
     faults = f", {sample.faults} FAULTS: {sample.first_fault}" if sample.faults else ""
     return f"{sample.rate:,.0f}/s, p50 {sample.p50_ms:.2f} ms, {sample.server_cpu_us:.1f} us{faults}"

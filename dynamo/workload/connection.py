@@ -2,7 +2,8 @@
 
 Requests are whole byte strings, made before the clock starts. Of an answer only the status, the end of the header and
 Content-Length are looked at; the header is handed on as bytes. One request is in flight at a time. A chunked answer, or
-bytes that nobody asked for, end the connection: the systems measured here send neither.
+bytes that nobody asked for, end the connection: the systems measured here send neither. Another protocol is
+another `parse`; see `wire.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ Answered = Callable[[int, bytes, bytes], None]
 """Status, header (from the status line to the last field), body."""
 Lost = Callable[[str], None]
 """Why no more answers will come."""
+Parse = Callable[[bytes], tuple[int, bytes, bytes] | int]
+"""An answer in its three parts, or how many bytes there must be before it is worth looking again; or BrokenAnswer."""
 
 _END = b"\r\n\r\n"
 _LENGTH = b"\r\nContent-Length:"
@@ -28,11 +31,12 @@ class BrokenAnswer(Exception):
 class Connection(asyncio.Protocol):
     """Sends one request at a time; each is followed by one call of `answered`, or, once and for ever, of `lost`."""
 
-    __slots__ = ("_answered", "_closed", "_expected_bytes", "_held", "_lost", "_transport")
+    __slots__ = ("_answered", "_closed", "_expected_bytes", "_held", "_lost", "_parse", "_transport")
 
-    def __init__(self, answered: Answered, lost: Lost) -> None:
+    def __init__(self, answered: Answered, lost: Lost, reading: Parse | None = None) -> None:
         self._answered = answered
         self._lost = lost
+        self._parse = parse if reading is None else reading
         self._held = bytearray()
         self._expected_bytes = 0
         self._closed = False
@@ -55,7 +59,7 @@ class Connection(asyncio.Protocol):
             data = bytes(self._held)
             self._held.clear()
         try:
-            parsed = parse(data)
+            parsed = self._parse(data)
         except BrokenAnswer as problem:
             self._end(str(problem))
             return

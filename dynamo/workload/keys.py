@@ -25,6 +25,19 @@ class KeySpace:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @property
+    def groups(self) -> int:
+        """How many kinds of connections the keys tell apart; see `group`."""
+        return 1
+
+    def group(self, position: int) -> int:
+        """Of which kind a connection must be that asks for this key."""
+        return 0
+
+    def walk(self) -> list[int]:
+        """All positions in shuffled order, for connections that have no keys of their own."""
+        return self._order
+
     def shares(self, connections: int) -> list[list[int]]:
         """Positions of keys for each connection: disjoint, together all of them, sizes at most one apart."""
         assert 0 < connections <= len(self.keys), "each connection needs a key of its own"
@@ -40,6 +53,15 @@ class RoutedKeys(KeySpace):
         self._endpoint_of = endpoint_of
         """By position: the place of the endpoint in the list of them."""
         self._endpoints = endpoints
+
+    @property
+    def groups(self) -> int:
+        """The nth connection of a kind that counts modulo this goes to the nth endpoint."""
+        return self._endpoints
+
+    def group(self, position: int) -> int:
+        """The place of the key's endpoint."""
+        return self._endpoint_of[position]
 
     def shares(self, connections: int) -> list[list[int]]:
         """As of any keys; the nth connection has keys of the nth endpoint, round and round."""

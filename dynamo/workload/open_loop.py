@@ -12,21 +12,20 @@ from __future__ import annotations
 
 import gc
 import select
-import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
 from dynamo.workload.arrivals import Phase, intended_starts
-from dynamo.workload.connection import BrokenAnswer, parse
+from dynamo.workload.connection import BrokenAnswer
 from dynamo.workload.histogram import Histogram
 from dynamo.workload.operations import Operation
 from dynamo.workload.runner import Endpoint
 from dynamo.workload.tally import BIN_S, PhaseTally, Tally, empty
+from dynamo.workload.wire import HTTP, Wire
 
 GRACE_S = 0.5
 """How long the run goes on after the last timeout, for answers that are under way."""
-CONNECT_S = 2.0
 _READ_BYTES = 2**18
 _SHED = 503
 
@@ -34,11 +33,24 @@ _SHED = 503
 class _Line:
     """One connection, and the request that it carries."""
 
-    __slots__ = ("busy", "due_s", "endpoint", "expected_bytes", "held", "phase", "position", "socket", "unsent")
+    __slots__ = (
+        "busy",
+        "due_s",
+        "endpoint",
+        "expected_bytes",
+        "group",
+        "held",
+        "phase",
+        "position",
+        "socket",
+        "unsent",
+    )
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, group: int, wire: Wire) -> None:
         self.endpoint = endpoint
-        self.socket = _connected(endpoint)
+        self.group = group
+        """Which keys it may ask for; see `KeySpace.group`."""
+        self.socket = wire.connect(endpoint)
         self.busy = False
         self.position = 0
         self.phase = 0
@@ -54,21 +66,33 @@ class OpenLoop:
     """One run; `run` may be called once."""
 
     def __init__(
-        self, operation: Operation, positions: Iterator[int], endpoints: Sequence[Endpoint], connections: int
+        self,
+        operation: Operation,
+        positions: Iterator[int],
+        endpoints: Sequence[Endpoint],
+        connections: int,
+        wire: Wire = HTTP,
+        *,
+        fine: bool = False,
     ) -> None:
-        """Connects; raises OSError if an endpoint cannot be reached."""
+        """Connects; raises OSError if an endpoint cannot be reached. `fine`: arrivals are not gathered to milliseconds,
+        which costs the generator a call of the system more each time it waits.
+        """
         self._operation = operation
+        self._wire = wire
+        self._fine = fine
         self._positions = positions
         self._lines: list[_Line] = []
+        self._poll = select.epoll()
+        groups = operation.keys.groups
         try:
             for number in range(connections):
-                self._lines.append(_Line(endpoints[number % len(endpoints)]))
+                self._lines.append(_Line(endpoints[number % len(endpoints)], number % groups, wire))
         except OSError:
-            self._hang_up()
+            self._close()
             raise
         self._by_fd = {line.socket.fileno(): line for line in self._lines}
-        self._idle = deque(self._lines)
-        self._poll = select.epoll()
+        self._idle = [deque(line for line in self._lines if line.group == group) for group in range(groups)]
         for fd in self._by_fd:
             self._poll.register(fd, select.EPOLLIN)
         self._timeout_s = 0.0
@@ -110,20 +134,22 @@ class OpenLoop:
                 self._take(due_s - now_s)
                 now_s = time.perf_counter() - began
             self._tally.bins[int(due_s / BIN_S)].offered += 1
-            if not self._idle:
+            position = next(self._positions)
+            idle = self._idle[self._operation.keys.group(position)]
+            if not idle:
                 self._take(0.0)
             # The generator itself may be too slow: that must not make the run longer.
-            if self._idle and now_s - due_s < self._timeout_s:
-                self._send(self._idle.popleft(), phase, due_s)
+            if idle and now_s - due_s < self._timeout_s:
+                self._send(idle.popleft(), position, phase, due_s)
             else:
                 self._tally.phases[phase].unsent += 1
         self._tally.phases[current].client_s = time.process_time() - cpu_s
 
-    def _send(self, line: _Line, phase: int, due_s: float) -> None:
+    def _send(self, line: _Line, position: int, phase: int, due_s: float) -> None:
         line.busy = True
         line.phase = phase
         line.due_s = due_s
-        line.position = position = next(self._positions)
+        line.position = position
         request = self._operation.request(position)
         try:
             sent = line.socket.send(request)
@@ -150,6 +176,10 @@ class OpenLoop:
     # Taking answers.
 
     def _take(self, wait_s: float) -> None:
+        if self._fine and wait_s:
+            # epoll counts in milliseconds; select does not, and takes the epoll itself as something to wait for.
+            select.select([self._poll], [], [], wait_s)
+            wait_s = 0.0
         for fd, events in self._poll.poll(wait_s):
             line = self._by_fd.get(fd)
             if line is None:
@@ -177,7 +207,7 @@ class OpenLoop:
             line.held = data
             return
         try:
-            parsed = parse(data)
+            parsed = self._wire.parse(data)
         except BrokenAnswer as problem:
             self._lost(line, str(problem))
             return
@@ -211,14 +241,14 @@ class OpenLoop:
         if b"\r\nConnection: close" in head:
             self._renew(line)
         else:
-            self._idle.append(line)
+            self._idle[line.group].append(line)
 
     def _lost(self, line: _Line, why: str) -> None:
         if line.busy:
             _failed(self._tally.phases[line.phase], why)
             line.busy = False
-        elif line in self._idle:
-            self._idle.remove(line)
+        elif line in self._idle[line.group]:
+            self._idle[line.group].remove(line)
         self._renew(line)
 
     def _renew(self, line: _Line) -> None:
@@ -226,12 +256,12 @@ class OpenLoop:
         self._forget(line)
         line.held, line.unsent, line.expected_bytes = b"", b"", 0
         try:
-            line.socket = _connected(line.endpoint)
+            line.socket = self._wire.connect(line.endpoint)
         except OSError:
             return
         self._by_fd[line.socket.fileno()] = line
         self._poll.register(line.socket.fileno(), select.EPOLLIN)
-        self._idle.append(line)
+        self._idle[line.group].append(line)
 
     def _forget(self, line: _Line) -> None:
         del self._by_fd[line.socket.fileno()]
@@ -243,7 +273,7 @@ class OpenLoop:
     def _linger(self) -> None:
         """Take what is still under way; what is not there in time is late."""
         until_s = time.perf_counter() + self._timeout_s + GRACE_S
-        while len(self._idle) < len(self._by_fd) and (left_s := until_s - time.perf_counter()) > 0:
+        while sum(map(len, self._idle)) < len(self._by_fd) and (left_s := until_s - time.perf_counter()) > 0:
             self._take(min(left_s, 0.05))
         for line in self._lines:
             if line.busy:
@@ -251,18 +281,8 @@ class OpenLoop:
 
     def _close(self) -> None:
         self._poll.close()
-        self._hang_up()
-
-    def _hang_up(self) -> None:
         for line in self._lines:
             line.socket.close()
-
-
-def _connected(endpoint: Endpoint) -> socket.socket:
-    made = socket.create_connection(endpoint, CONNECT_S)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    made.setblocking(False)
-    return made
 
 
 def _failed(tally: PhaseTally, why: str) -> None:

@@ -68,7 +68,7 @@ class RegisterCas:
 
 
 class OneKeyCas:
-    """The same of one key for all connections. `made` of those answered were applied."""
+    """The same of one key for all connections. `made` of its `answers` say that the change was applied."""
 
     name = "CAS, version, one key"
 
@@ -77,6 +77,7 @@ class OneKeyCas:
         self._path = f"/v1/cas/{bucket}/contended-cas"
         self._value = base64.b64encode(keys.values[0]).decode()
         self._version = [0]
+        self.answers = 0
         self.made = 0
 
     def request(self, position: int) -> bytes:
@@ -86,6 +87,7 @@ class OneKeyCas:
     def fault(self, position: int, status: int, head: bytes, body: bytes) -> str:
         if status not in (200, 412):
             return described(status, body)
+        self.answers += 1
         self.made += status == 200
         latest = [0]
         missing = _take(head, latest, 0, "a compare-and-set")

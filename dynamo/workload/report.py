@@ -76,6 +76,8 @@ class Section(msgspec.Struct, kw_only=True):
     details: dict[str, object] = {}
     """What stands in the file only: every sample of the tables."""
     skipped: str = ""
+    paced: bool = False
+    """Requests came at a fixed rate, so that only latencies say something about the systems."""
 
 
 class Report(msgspec.Struct, kw_only=True):

@@ -18,6 +18,7 @@ from dynamo.workload.connection import Connection
 from dynamo.workload.cpu import Meter, Reading
 from dynamo.workload.operations import Operation
 from dynamo.workload.recorder import Recorder
+from dynamo.workload.wire import HTTP, Wire
 
 Endpoint = tuple[str, int]
 """Host and port."""
@@ -65,25 +66,34 @@ class _Loop:
         "_recorder",
         "_refusals",
         "_sent_ns",
+        "_wire",
         "done",
         "stopping",
     )
 
     def __init__(
-        self, operation: Operation, positions: Iterator[int], recorder: Recorder, *, refusals: bool = False
+        self,
+        operation: Operation,
+        positions: Iterator[int],
+        recorder: Recorder,
+        wire: Wire,
+        *,
+        refusals: bool = False,
     ) -> None:
         self._operation = operation
         self._positions = positions
         self._recorder = recorder
         self._refusals = refusals
-        self._connection = Connection(self._answered, self._lost)
+        self._wire = wire
+        self._connection = Connection(self._answered, self._lost, wire.parse)
         self._position = 0
         self._sent_ns = 0
         self.stopping = False
         self.done = asyncio.Event()
 
     async def connect(self, endpoint: Endpoint) -> None:
-        await asyncio.get_running_loop().create_connection(lambda: self._connection, *endpoint)
+        made = self._wire.connect(endpoint)
+        await asyncio.get_running_loop().create_connection(lambda: self._connection, sock=made)
 
     def send(self) -> None:
         position = next(self._positions, -1)
@@ -116,11 +126,13 @@ class _Loop:
         self.done.set()
 
 
-async def measure(operation: Operation, endpoints: Sequence[Endpoint], pace: Pace, meter: Meter) -> Sample:
+async def measure(
+    operation: Operation, endpoints: Sequence[Endpoint], pace: Pace, meter: Meter, wire: Wire = HTTP
+) -> Sample:
     """Run an operation for a time, connections spread over the endpoints. Faults are counted, not raised."""
     recorder = Recorder()
     shares = operation.keys.shares(pace.connections)
-    loops = [_Loop(operation, itertools.cycle(share), recorder, refusals=pace.refusals) for share in shares]
+    loops = [_Loop(operation, itertools.cycle(share), recorder, wire, refusals=pace.refusals) for share in shares]
     gc.collect()
     gc.disable()
     try:
@@ -139,11 +151,11 @@ async def measure(operation: Operation, endpoints: Sequence[Endpoint], pace: Pac
     return _sample(recorder, used)
 
 
-async def once(operation: Operation, endpoints: Sequence[Endpoint], connections: int) -> Recorder:
+async def once(operation: Operation, endpoints: Sequence[Endpoint], connections: int, wire: Wire = HTTP) -> Recorder:
     """Send the request of every key exactly once, for example to fill a store. Faults are counted, not raised."""
     recorder = Recorder()
     recorder.open(time.perf_counter_ns())
-    loops = [_Loop(operation, iter(share), recorder) for share in operation.keys.shares(connections)]
+    loops = [_Loop(operation, iter(share), recorder, wire) for share in operation.keys.shares(connections)]
     try:
         await _connect(loops, endpoints)
         answered = -1

@@ -20,6 +20,7 @@ from typing import Self
 
 from dynamo.workload.processes import POLL_S, START_TIMEOUT_S, Child, ServerFailed, free_ports
 from dynamo.workload.runner import Endpoint
+from dynamo.workload.wire import HTTP
 
 BUCKET = "bench"
 ETCD_INSTALL = "etcd is not in PATH: skipped. On Debian: apt-get install etcd-server"
@@ -34,6 +35,10 @@ class System:
         """What an acknowledged write has survived, for the report."""
         self.endpoints: list[Endpoint] = []
         self.children: list[Child] = []
+        self.wire = HTTP
+        """How it is spoken to."""
+        self.grows_quicker = False
+        """It compiles what it runs often, so it must run for a while before it is as quick as it can be."""
 
     @property
     def pids(self) -> list[int]:

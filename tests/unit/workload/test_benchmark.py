@@ -5,6 +5,7 @@ import pytest
 
 from dynamo.workload import benchmark
 from dynamo.workload.comparison import Progress, Settings
+from dynamo.workload.peers import PeerSettings
 from dynamo.workload.processes import ServerFailed
 from dynamo.workload.report import Section
 
@@ -53,3 +54,20 @@ def test_everything_is_made_of_known_comparisons():
     """The default names what exists, each once."""
     assert set(benchmark.EVERYTHING) <= set(benchmark.COMPARISONS)
     assert len(set(benchmark.EVERYTHING)) == len(benchmark.EVERYTHING)
+
+
+def test_peers_are_reported_like_the_others(tmp_path, monkeypatch):
+    """All their sections, the settings they were measured with, and no data left."""
+    asked: list = []
+
+    def peers(folder: Path, settings: PeerSettings, loop: asyncio.Runner, progress: Progress) -> list[Section]:
+        (folder / "data").write_text("much")
+        asked.append(settings)
+        return [Section(title="one"), Section(title="two")]
+
+    monkeypatch.setattr(benchmark, "peers", peers)
+    settings = PeerSettings(rate=50)
+    report = benchmark.run_peers(settings, print, tmp_path)
+    assert [section.title for section in report.sections] == ["one", "two"]
+    assert (asked, report.settings["rate"]) == ([settings], 50)
+    assert list(tmp_path.iterdir()) == []

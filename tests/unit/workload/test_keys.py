@@ -50,3 +50,13 @@ def test_routed_keys_are_asked_for_at_their_endpoint():
     assert [{position % 3 for position in share} for share in shares] == [{0}, {1}, {2}, {0}, {1}, {2}, {0}]
     assert sorted(position for share in shares for position in share) == list(range(30))
     assert routed.values == keys.values
+
+
+def test_all_keys_are_walked_whoever_asks():
+    """Each once, in the shuffled order; routed keys say at which endpoint each is asked for."""
+    keys = KeySpace(1, 9, 1)
+    routed = RoutedKeys(keys, [0, 1, 2] * 3, 3)
+    assert sorted(keys.walk()) == list(range(9))
+    assert routed.walk() == keys.walk() == keys.shares(1)[0]
+    assert (keys.groups, {keys.group(position) for position in keys.walk()}) == (1, {0})
+    assert (routed.groups, [routed.group(position) for position in range(4)]) == (3, [0, 1, 2, 0])

@@ -2,13 +2,15 @@
 
 import asyncio
 import itertools
+import socket
 import time
 
 from dynamo.workload.arrivals import Phase
-from dynamo.workload.keys import KeySpace
+from dynamo.workload.keys import KeySpace, RoutedKeys
 from dynamo.workload.open_loop import OpenLoop
-from dynamo.workload.operations import Fixed
+from dynamo.workload.operations import Fixed, Get
 from dynamo.workload.tally import Tally
+from dynamo.workload.wire import Wire
 from tests.streams import serving_streams
 from tests.unit.workload.servers import good, serving
 
@@ -145,3 +147,47 @@ async def test_an_answer_in_pieces_and_a_closing_one():
         ).phases
     assert (phase.good + phase.unsent, phase.failed) == (6, 0)
     assert phase.good > 1
+
+
+async def test_routed_keys_are_asked_for_at_their_endpoint():
+    """A connection to one node carries no request for another's key; what has none there is unsent."""
+    asked: dict[int, set[bytes]] = {0: set(), 1: set()}
+    keys = RoutedKeys(KEYS, [position % 2 for position in range(10)], 2)
+
+    def answer(place: int, request: bytes) -> bytes:
+        asked[place].add(request.split(b"?")[0].rpartition(b"/")[2])
+        return good(b"hi")
+
+    async with serving(lambda r: answer(0, r)) as first, serving(lambda r: answer(1, r)) as second:
+        loop = OpenLoop(Get(keys, "b", 1), itertools.cycle(keys.walk()), [first, second], PLENTY, fine=True)
+        tally = await asyncio.to_thread(loop.run, [Phase(name="a", rate=100, seconds=0.3)], 30.0)
+    assert tally.phases[0].offered == 30
+    assert tally.phases[0].unsent == 0
+    for place in (0, 1):
+        assert asked[place] == {f"key-{position:08d}".encode() for position in range(place, 10, 2)}
+
+
+async def test_another_protocol_is_greeted_and_read_as_it_is():
+    """The greeting is over before the first request, and answers end where that protocol says."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(1) == b"?"
+        writer.write(b"!")
+        while await reader.readexactly(1):
+            writer.write(b"x")
+
+    def greet(made: socket.socket) -> None:
+        made.sendall(b"?")
+        assert made.recv(1) == b"!"
+
+    class Letter(Fixed):
+        def request(self, position: int) -> bytes:
+            return b"a"
+
+    wire = Wire(lambda data: (200, b"", data), greet)
+    async with serving_streams(serve) as endpoint:
+        made = await asyncio.to_thread(
+            OpenLoop, Letter(KEYS, "/", b"x"), itertools.cycle(range(10)), [endpoint], 3, wire
+        )
+        (phase,) = (await asyncio.to_thread(made.run, [Phase(name="a", rate=50, seconds=0.2)], 30.0)).phases
+    assert (phase.good, phase.failed) == (10, 0)
