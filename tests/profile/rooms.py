@@ -111,7 +111,7 @@ DYNAMO: dict[str, str] = {
     "config.py": LOOP,
     "config_load.py": LOOP,
 }
-BESIDE = ("checker/", "client/", "load/", "report/", "simulation/", "workload/")
+BESIDE = ("checker/", "client/", "growth/", "load/", "report/", "simulation/", "workload/")
 """What no node runs."""
 LIBRARIES: dict[str, str] = {
     "aiohttp": HTTP,
