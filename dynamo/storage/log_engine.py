@@ -12,9 +12,9 @@ old. When LMDB has it, the segments of the log are used again.
 Bounds. A group waits, at the head of the queue, while the active memtable is full and the frozen one not done; so the
 queue grows, and whoever looks at `queued_bytes` refuses work (`node/replica.py`), and behind that bound the store does.
 
-Memory: two memtables and two generations of what is recent, so at most 64 MiB of values that were written, 16 MiB of
-values that were read, and some 50 MiB for what Python needs to hold them; less where values are small, or writes few.
-The child holds a copy of each page of LMDB that changes, some 128 MiB at most, where every change is on another one.
+Memory: two memtables and two generations of what is recent, so at most 96 MiB of values that were written, 32 MiB of
+values that were read, and some 100 MiB for what Python needs to hold them; less where values are small, or writes few.
+The child holds a copy of each page of LMDB that changes, some 256 MiB at most, where every change is on another one.
 
 Room in LMDB's map. What was acknowledged must fit into it. What lies in the memtables may come to a third of what is
 left, were every change a page: another third is for the copies of pages that LMDB changes, and one for the copies that
@@ -51,13 +51,13 @@ from dynamo.telemetry import logs
 
 journal = logs.Log("storage")
 
-COUNT_MAX = 32_000
-"""Changes that a memtable takes. Twice as many cost LMDB a third less each."""
-SIZE_BYTES_MAX = 16 * 2**20
+COUNT_MAX = 64_000
+"""Changes that a memtable takes. With half as many, each costs LMDB half as much again, and is found here less often."""
+SIZE_BYTES_MAX = 24 * 2**20
 """Bytes of values that it takes."""
 LOG_BYTES_MAX = 32 * 2**20
 """Bytes of the log that it may stand for: what so many changes take under load, and little enough for a small disk."""
-CHECKPOINT_S = 3.0
+CHECKPOINT_S = 5.0
 """How old it becomes."""
 RETRY_S = 1.0
 """After a checkpoint that found no room."""

@@ -16,9 +16,9 @@ from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage.group import Changes
 from dynamo.storage.memtable import Memtable
 
-COUNT_MAX = 32_000
+COUNT_MAX = 64_000
 """Keys that a generation takes in by being read."""
-SIZE_BYTES_MAX = 8 * 2**20
+SIZE_BYTES_MAX = 16 * 2**20
 """Bytes of their values."""
 VALUE_BYTES_MAX = 64 * 1024
 """Larger ones cost more to keep than to read."""
