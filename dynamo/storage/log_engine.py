@@ -52,7 +52,7 @@ from dynamo.telemetry import logs
 journal = logs.Log("storage")
 
 COUNT_MAX = 64_000
-"""Changes that a memtable takes. With half as many, each costs LMDB half as much again, and is found here less often."""
+"""Changes that a memtable takes. With half as many, each costs LMDB half as much again, and is found less often."""
 SIZE_BYTES_MAX = 24 * 2**20
 """Bytes of values that it takes."""
 LOG_BYTES_MAX = 32 * 2**20
