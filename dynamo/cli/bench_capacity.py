@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ import click
 
 from dynamo.cli.bench_store import FOLDER
 from dynamo.cli.output import FAILED, OK, note
+from dynamo.cli.unwinding import unwinding_on_term
 
 if TYPE_CHECKING:
     from dynamo.workload.capacity_run import Run
@@ -119,15 +118,12 @@ def _measured(seconds: float, check_seconds: float, sizes: tuple[int, ...], data
 
     timing = Timing(seconds=seconds, check_seconds=check_seconds, sizes=sizes)
     # Told to end, it ends its servers first, as it does for Ctrl-C.
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="dynamo-capacity-", dir=data) as root,
-            asyncio.Runner(loop_factory=new_event_loop) as loop,
-        ):
-            return capacity_run.run(Path(root), timing, choice_node_us(), loop, note)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with (
+        unwinding_on_term(),
+        tempfile.TemporaryDirectory(prefix="dynamo-capacity-", dir=data) as root,
+        asyncio.Runner(loop_factory=new_event_loop) as loop,
+    ):
+        return capacity_run.run(Path(root), timing, choice_node_us(), loop, note)
 
 
 def _keep(found: Run, path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import click
 
 from dynamo.cli.output import FAILED, OK, note
+from dynamo.cli.unwinding import unwinding_on_term
 
 FOLDER = Path("bench-results")
 NAMES = ("keys", "values", "nodes", "partitions", "connections", "siblings")
@@ -30,7 +29,10 @@ NAMES = ("keys", "values", "nodes", "partitions", "connections", "siblings")
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of keys, values and their order.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write JSON; the chart lies beside it."
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write JSON; the chart lies beside it.",
 )
 @click.option(
     "--data",
@@ -38,7 +40,7 @@ NAMES = ("keys", "values", "nodes", "partitions", "connections", "siblings")
     help="Folder for the data of the run, removed after it; where temporary files go by default.",
 )
 def growth(
-    *, only: tuple[str, ...], seconds: float, keys_max: int, seed: int, out: Path | None, data: Path | None
+    *, only: tuple[str, ...], seconds: float, keys_max: int, seed: int, json_file: Path | None, data: Path | None
 ) -> int:
     """Start what is needed on loopback, at each size of each axis; measure PUT and GET; print tables and verdicts.
 
@@ -54,19 +56,16 @@ def growth(
     from dynamo.workload.processes import ServerFailed
 
     plan = Plan(names=only or NAMES, seconds=seconds, keys_max=keys_max, seed=seed)
-    # Told to end, it ends its servers first, as it does for Ctrl-C.
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        with tempfile.TemporaryDirectory(prefix="dynamo-growth-", dir=data) as folder:
+        # Told to end, it ends its servers first, as it does for Ctrl-C.
+        with unwinding_on_term(), tempfile.TemporaryDirectory(prefix="dynamo-growth-", dir=data) as folder:
             machine = facts(Path(folder)) | memory()
             found = run(plan, Path(folder), numbered(STORED_VALUE_BYTES, note), note)
     except ServerFailed as problem:
         note(f"error: {problem}")
         return FAILED
-    finally:
-        signal.signal(signal.SIGTERM, before)
     report = Report(taken=datetime.now(UTC).isoformat(timespec="seconds"), machine=machine, plan=plan, found=found)
-    path = out or FOLDER / f"growth-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
+    path = json_file or FOLDER / f"growth-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
     write(report, path)
     path.with_suffix(".svg").write_text(small_multiples(found.curves), encoding="utf-8")
     click.echo("\n".join(lines(report)))

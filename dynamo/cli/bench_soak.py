@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import click
 
 from dynamo.cli.output import FAILED, OK, note
+from dynamo.cli.unwinding import unwinding_on_term
 
 FOLDER = Path("bench-results")
 
@@ -29,7 +28,10 @@ FOLDER = Path("bench-results")
 @click.option("--value-bytes", type=click.IntRange(0, 2**20), default=256, show_default=True, help="Of each value.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of keys, values, their order and the mix.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write JSON; the chart lies beside it."
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write JSON; the chart lies beside it.",
 )
 @click.option(
     "--data",
@@ -44,7 +46,7 @@ def soak(
     keys: int,
     value_bytes: int,
     seed: int,
-    out: Path | None,
+    json_file: Path | None,
     data: Path | None,
 ) -> int:
     """Start three nodes, find their peak, and keep them under a share of it: GET, PUT, DELETE and compare-and-set.
@@ -60,19 +62,16 @@ def soak(
     from dynamo.workload.processes import ServerFailed
 
     plan = Plan(minutes=minutes, load=load, keys=keys, value_bytes=value_bytes, seed=seed, rate=rate or 0.0)
-    # Told to end, it ends its servers first, as it does for Ctrl-C.
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        with tempfile.TemporaryDirectory(prefix="dynamo-soak-", dir=data) as folder:
+        # Told to end, it ends its servers first, as it does for Ctrl-C.
+        with unwinding_on_term(), tempfile.TemporaryDirectory(prefix="dynamo-soak-", dir=data) as folder:
             machine = facts(Path(folder)) | memory()
             found = run(plan, Path(folder), note)
     except ServerFailed as problem:
         note(f"error: {problem}")
         return FAILED
-    finally:
-        signal.signal(signal.SIGTERM, before)
     report = Report(taken=datetime.now(UTC).isoformat(timespec="seconds"), machine=machine, plan=plan, found=found)
-    path = out or FOLDER / f"soak-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
+    path = json_file or FOLDER / f"soak-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
     write(report, path)
     path.with_suffix(".svg").write_text(soak_chart(found), encoding="utf-8")
     click.echo("\n".join(lines(report)))

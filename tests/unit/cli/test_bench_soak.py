@@ -26,7 +26,7 @@ def runs(monkeypatch: pytest.MonkeyPatch):
 def test_a_level_run_is_passed(cli, runs, tmp_path):
     """With a table, a file and a chart."""
     file = tmp_path / "one.json"
-    result = cli("bench", "soak", "--out", str(file))
+    result = cli("bench", "soak", "--json", str(file))
     assert (result.code, result.text.splitlines()[-1]) == (0, "All of it is level.")
     assert result.err == f"soaking\nEvery window: {file}; the chart: {file.with_suffix('.svg')}\n"
     assert json.loads(file.read_text())["failures"] == []
@@ -36,7 +36,7 @@ def test_a_level_run_is_passed(cli, runs, tmp_path):
 
 def test_what_rises_fails_the_run(cli, runs, tmp_path):
     """And is kept."""
-    result = cli("bench", "soak", "--seed", "13", "--out", str(tmp_path / "x.json"))
+    result = cli("bench", "soak", "--seed", "13", "--json", str(tmp_path / "x.json"))
     assert (result.code, result.text.splitlines()[-1]) == (1, "FAILED  memory rises")
     assert (tmp_path / "x.json").exists()
 
@@ -44,7 +44,7 @@ def test_what_rises_fails_the_run(cli, runs, tmp_path):
 def test_options_reach_the_run(cli, runs, tmp_path):
     """Each of them, under its own name."""
     words = "--minutes 2 --load 0.5 --rate 100 --keys 3000 --value-bytes 10 --seed 7".split()
-    assert cli("bench", "soak", *words, "--data", str(tmp_path), "--out", str(tmp_path / "x.json")).code == 0
+    assert cli("bench", "soak", *words, "--data", str(tmp_path), "--json", str(tmp_path / "x.json")).code == 0
     assert runs == [Plan(minutes=2, load=0.5, rate=100, keys=3000, value_bytes=10, seed=7)]
 
 
@@ -55,7 +55,7 @@ def test_a_server_that_ends_fails_the_run(cli, monkeypatch, tmp_path):
         raise ServerFailed("node2 ended during the run")
 
     monkeypatch.setattr(soaking, "run", run)
-    result = cli("bench", "soak", "--out", str(tmp_path / "x.json"))
+    result = cli("bench", "soak", "--json", str(tmp_path / "x.json"))
     assert (result.code, result.err) == (1, "error: node2 ended during the run\n")
     assert not (tmp_path / "x.json").exists()
 
