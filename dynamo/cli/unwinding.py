@@ -23,6 +23,10 @@ def unwinding_on_term() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, handle)
+    # In the background of a script Ctrl-C is ignored, and asyncio would not hear of it.
+    before_int = signal.getsignal(signal.SIGINT)
+    if before_int == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -31,3 +35,4 @@ def unwinding_on_term() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, before_int)

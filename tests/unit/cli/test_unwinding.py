@@ -45,3 +45,15 @@ def test_ctrl_c_stays_ctrl_c():
     """Nobody asked for another code."""
     with pytest.raises(KeyboardInterrupt), unwinding_on_term():
         signal.raise_signal(signal.SIGINT)
+
+
+def test_where_ctrl_c_is_ignored_as_in_the_background_of_a_script():
+    """It ends all the same, and what was ignored is ignored again."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit) as ended, unwinding_on_term():
+            signal.raise_signal(signal.SIGTERM)
+        assert ended.value.code == 128 + signal.SIGTERM
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
