@@ -5,6 +5,9 @@ is late. At R answers they are merged. If they differ and the read is a majority
 *before* the answer: a later majority read then cannot go backwards. Otherwise, and for answers that come after the
 decision, repair happens behind the client's back.
 
+Where too few take what is to be shown, as its stamp lies too far ahead of their clocks, whoever has it counts as
+failed. Were it acknowledged by so many that a read must meet it, too few would be left for an answer.
+
 In a sloppy read a fallback answers for a primary that cannot, with the hint that it keeps for it. That it keeps none is
 an answer only beside that of a primary. PR counts primaries alone.
 
@@ -19,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import inf
 
-from dynamo.errors import ContextNotReached, CorruptValue, DynamoError, ReadTimeout
+from dynamo.errors import ClockDrift, ContextNotReached, CorruptValue, DynamoError, ReadTimeout
 from dynamo.protocol.commands import ReadOutcome
 from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Fetched, Message, Stored
@@ -40,6 +43,7 @@ class QuorumRead:
     """Machine. The caller has checked that there are enough sources."""
 
     __slots__ = (
+        "_ahead",
         "_answers",
         "_behind",
         "_chosen",
@@ -105,6 +109,8 @@ class QuorumRead:
         self._repaired = 0
         self._holders: list[str] = []
         """Who is known to hold what is to be shown."""
+        self._ahead: list[str] = []
+        """Who did not take a repair, as its stamp lies too far ahead of their clocks."""
         self._extra = ""
         self.hedge = ""
         """What came of hedging: `sent`, `won`: the extra answer was among the first R; `refused`: over the budget."""
@@ -130,7 +136,7 @@ class QuorumRead:
         if asked_at is None:
             return []
         if isinstance(message, Stored):
-            return self._on_repaired(peer)
+            return self._on_repaired(peer, now)
         assert isinstance(message, Fetched), message
         if self._hedging is not None:
             self._hedging.latencies.observe(peer, now - asked_at)
@@ -152,7 +158,10 @@ class QuorumRead:
             self._hedging.latencies.observe(peer, now - asked_at)
         if isinstance(error.error, CorruptValue):
             return self._on_damage(peer, error.error, now)
-        self._sources.failed(peer)
+        if isinstance(error.error, ClockDrift):
+            self._ahead.append(peer)
+        else:
+            self._sources.failed(peer)
         return self._make_up(now)
 
     def on_wakeup(self, now: float) -> Effects:
@@ -197,6 +206,8 @@ class QuorumRead:
             return sends
         if self._context is not None and not self._repairing:
             return [] if self._pending else [self._pause(now)]
+        if self._ahead and self._repairing:
+            return [] if self._pending else self._pass_over(now)
         return self._finish(self._corrupt or self._too_late())
 
     def _ask_further(self, now: float) -> Effects:
@@ -245,7 +256,7 @@ class QuorumRead:
         if self.outcome is not None:
             return self._repair_later()
         if self._repairing:
-            return self._on_answer_while_repairing(peer)
+            return self._on_answer_while_repairing(peer, now)
         if self._lack(self._answers.by_replica):
             return self._make_up(now) if self._sources.hint_for else []
         if self._context is not None and not descends(self._answers.record.clock, self._context):
@@ -291,23 +302,38 @@ class QuorumRead:
         self._pending[peer] = _REPAIR
         return Send(peer, self._sources.store(peer, data))
 
-    def _on_answer_while_repairing(self, peer: str) -> Effects:
+    def _on_answer_while_repairing(self, peer: str, now: float) -> Effects:
         """A late answer: this replica is a holder, or becomes one, should the others fail."""
         if not self._answers.holds(peer, self._repairing):
             return [self._repair(peer)]
-        return self._on_holder(peer)
+        return self._on_holder(peer, now)
 
-    def _on_repaired(self, peer: str) -> Effects:
+    def _pass_over(self, now: float) -> Effects:
+        """Too few take what is to be shown: go on without it, and without who has it."""
+        assert self._chosen is not None, "what is to be shown"
+        dropped = self._answers.drop(self._chosen.hybrid_max())
+        for node in dropped:
+            self._sources.failed(node)
+        unheard = [node for node in self._ahead if node not in dropped and node not in self._answers.by_replica]
+        self._repairing, self._chosen, self._holders, self._ahead = b"", None, [], []
+        asks: Effects = [self._ask(node, now) for node in unheard]
+        if self._lacking():
+            return asks + self._make_up(now)
+        return asks or self._on_answer("", now)
+
+    def _on_repaired(self, peer: str, now: float) -> Effects:
         self._answers.brought_up_to_date(peer, self._repairing)
         if self.outcome is not None:
             self.repaired_later += 1
             return self._repair_later()
         self._repaired += 1
-        return self._on_holder(peer)
+        return self._on_holder(peer, now)
 
-    def _on_holder(self, peer: str) -> Effects:
+    def _on_holder(self, peer: str, now: float) -> Effects:
         self._holders.append(peer)
-        return [] if self._lack(self._holders) else self._answer()
+        if self._lack(self._holders):
+            return self._make_up(now) if self._ahead else []
+        return self._answer()
 
     def _differs(self, node: str) -> bool:
         """Whether a stale answer tells of replicas that differ: not that of a fallback without a hint."""

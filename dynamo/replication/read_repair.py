@@ -72,6 +72,17 @@ class Reconciled:
         """The replica has stored `data` (it may hold more by now; that is for a later read to find)."""
         self.by_replica[replica] = data
 
+    def drop(self, stamp: int) -> list[str]:
+        """Forget all that has a stamp as great as this one; whose answers those were."""
+        answers, self.by_replica, self.record, self.data = self.by_replica, {}, EMPTY, b""
+        dropped = []
+        for replica, data in answers.items():
+            if data and decode(data).hybrid_max() >= stamp:
+                dropped.append(replica)
+            else:
+                self.add(replica, data)
+        return dropped
+
     def forget(self) -> None:
         """Drop the answers, keep what was learnt: another round is about to ask again."""
         self.by_replica.clear()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from dynamo.errors import Applied, CorruptValue, StorageFull, WriteTimeout
+from dynamo.errors import Applied, ClockDrift, CorruptValue, StorageFull, WriteTimeout
 from dynamo.protocol.effects import Effect, Effects, Finish, Machine, PeerError, PeerFailure, Send, WakeAt
 from dynamo.protocol.messages import Fetch, Fetched, Message, Store, Stored
 from dynamo.replication.read_repair import Resolve, keep_siblings
@@ -32,6 +32,14 @@ class Replica:
     data: bytes = b""
     hints: dict[str, bytes] = field(default_factory=dict)
     """Records kept for other nodes."""
+    stamp_max: int | None = None
+    """What it is sent with a later stamp lies too far ahead of its clock."""
+
+    def refuses(self, message: Message) -> bool:
+        """Whether it would not store this."""
+        if self.stamp_max is None or not isinstance(message, Store):
+            return False
+        return decode(message.record).hybrid_max() > self.stamp_max
 
     @property
     def record(self) -> Record:
@@ -102,6 +110,8 @@ class Cluster:
         how = draw(self.failures)
         refusal = draw(self.refusals) if how == "refused" else None
         replica = self.replicas[send.to]
+        if how == "arrives" and replica.refuses(send.message):
+            how, refusal = "refused", ClockDrift("too far ahead")
         may_act = how in ("lost", "timeout") or (refusal is not None and refusal.applied is Applied.UNKNOWN)
         if how == "arrives" or (may_act and draw(st.booleans())):
             reply = replica.handle(send.message, self.resolve)

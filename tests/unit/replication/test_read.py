@@ -2,10 +2,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dynamo.errors import ContextNotReached, CorruptValue, DynamoError, ReadTimeout
+from dynamo.errors import ClockDrift, ContextNotReached, CorruptValue, DynamoError, ReadTimeout
 from dynamo.protocol.commands import ReadOutcome
-from dynamo.protocol.effects import Send, WakeAt
-from dynamo.protocol.messages import Fetch, Fetched
+from dynamo.protocol.effects import PeerError, PeerFailure, Send, WakeAt
+from dynamo.protocol.messages import Fetch, Fetched, Store
 from dynamo.replication.hedge import Hedging
 from dynamo.replication.quorum import ReadQuorum
 from dynamo.replication.read import QuorumRead
@@ -35,13 +35,15 @@ def machine(nodes: tuple[str, ...], needed: int, resolve: Resolve, **more) -> Qu
 
 
 @st.composite
-def clusters(draw: st.DrawFn) -> tuple[History, Cluster]:
-    """Replicas that hold states of one history, each any of them or nothing."""
+def clusters(draw: st.DrawFn, *, skewed: bool = False) -> tuple[History, Cluster]:
+    """Replicas that hold states of one history, each any of them or nothing. If `skewed`, some refuse late ones."""
     history = draw(histories(steps_max=12))
     replicas = {}
     for name in NODES[: draw(st.integers(1, 5))]:
         record = draw(st.sampled_from(history.states)).record
         replicas[name] = Replica(encode(record) if record.clock else b"")
+        if skewed and history.lww and draw(st.booleans()):
+            replicas[name].stamp_max = draw(st.sampled_from(history.states)).record.hybrid_max()
     return history, Cluster(draw(st.data()), replicas, keep_newest if history.lww else keep_siblings)
 
 
@@ -50,7 +52,7 @@ def has(replica: Replica, record: Record, resolve: Resolve) -> bool:
     return encode(resolve(replica.record, record)) == encode(replica.record)
 
 
-@given(clusters(), st.data())
+@given(clusters(skewed=True), st.data())
 def test_an_answer_is_the_merge_of_enough_replicas(setting, data):
     """Exactly one outcome, by the deadline, whatever the order of answers and failures.
 
@@ -79,7 +81,7 @@ def test_an_answer_is_the_merge_of_enough_replicas(setting, data):
     cluster.run(read)
 
 
-@given(clusters(), st.data())
+@given(clusters(skewed=True), st.data())
 def test_majority_reads_never_go_backwards(setting, data):
     """Of two reads at a majority, one after the other, the second shows all that the first one has shown.
 
@@ -93,8 +95,10 @@ def test_majority_reads_never_go_backwards(setting, data):
         if data.draw(st.integers(0, 4)) == 0:
             name = data.draw(st.sampled_from(nodes))
             state = data.draw(st.sampled_from(history.states)).record
-            merged = cluster.resolve(cluster.replicas[name].record, state)
-            cluster.replicas[name].data = encode(merged) if merged.clock else b""
+            replica = cluster.replicas[name]
+            merged = cluster.resolve(replica.record, state)
+            if merged.clock and not replica.refuses(Store("b", b"k", encode(merged))):
+                replica.data = encode(merged)
 
     shown: list[Record] = []
     for _ in range(3):
@@ -214,6 +218,52 @@ def test_what_all_replicas_have_forgotten(setting, data):
         assert not any(replica.data for replica in cluster.replicas.values())
     else:
         assert isinstance(outcome, DynamoError)
+
+
+NOW, FUTURE = 5, 10**6
+TOO_FAR_AHEAD = PeerError(PeerFailure.REFUSED, ClockDrift("too far ahead"))
+OLD = encode(Record({"b": 1}, [Sibling("b", 1, NOW, b"old")]))
+AHEAD = encode(Record({"a": 1, "b": 1}, [Sibling("a", 1, FUTURE, b"ahead")]))
+BESIDE = encode(Record({"a": 1}, [Sibling("a", 1, FUTURE, b"ahead")]))
+
+
+@pytest.mark.parametrize(
+    ("held", "takers", "order", "ask_all", "shown"),
+    [
+        ({"a": AHEAD, "b": OLD, "c": OLD}, "", "abc", False, b"old"),
+        ({"a": AHEAD, "b": OLD, "c": OLD}, "", "bca", True, b"old"),
+        ({"a": BESIDE, "b": OLD, "c": OLD}, "", "abc", False, b"old"),
+        ({"a": BESIDE, "b": b"", "c": OLD}, "a", "abc", False, b"old"),
+        ({"a": AHEAD, "b": b"", "c": b""}, "", "abc", False, None),
+        ({"a": AHEAD, "b": AHEAD, "c": OLD}, "ab", "acb", False, b"ahead"),
+        ({"a": BESIDE, "b": OLD, "c": AHEAD}, "ac", "abc", True, b"ahead"),
+    ],
+)
+def test_what_too_few_take_counts_as_not_said(held, takers, order, ask_all, shown):
+    """One node's clock was far ahead when it wrote; or, where two take it, the third one's is behind."""
+    replicas = {node: Replica(data, stamp_max=FUTURE if node in takers else NOW) for node, data in held.items()}
+    read = machine(tuple(order), 2, keep_newest, ask_all=ask_all)
+    sends = [effect for effect in read.start(0.0) if isinstance(effect, Send)]
+    while sends:
+        node, message = sends[0].to, sends[0].message
+        if replicas[node].refuses(message):
+            effects = read.on_failure(node, TOO_FAR_AHEAD, 0.0)
+        else:
+            effects = read.on_reply(node, replicas[node].handle(message, keep_newest), 0.0)
+        sends = [*sends[1:], *(effect for effect in effects if isinstance(effect, Send))]
+    assert isinstance(read.outcome, ReadOutcome)
+    assert [s.value for s in (read.outcome.record or EMPTY).siblings] == ([] if shown is None else [shown])
+
+
+def test_a_value_of_the_future_on_enough_replicas_is_never_passed_over():
+    """Two of three have it, one of those fails: who does not take it must not be heard alone."""
+    read = machine(("a", "b", "c"), 2, keep_newest)
+    read.start(0.0)
+    read.on_reply("a", Fetched(AHEAD), 0.0)
+    assert read.on_reply("b", Fetched(OLD), 0.0)[0].to == "b"
+    read.on_failure("b", TOO_FAR_AHEAD, 0.0)
+    read.on_failure("c", PeerError(PeerFailure.LOST), 0.0)
+    assert isinstance(read.outcome, ReadTimeout)
 
 
 def test_a_late_answer_costs_one_more_request():
