@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from dynamo.errors import DynamoError
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.protocol.effects import PeerError
 from dynamo.protocol.messages import Message
@@ -70,7 +71,7 @@ class Storage(Protocol):
         self,
         changes: Sequence[Change],
         durable: bool,  # noqa: FBT001  # positional, as all of this port's arguments
-        done: Callable[[Exception | None], None],
+        done: Callable[[DynamoError | None], None],
     ) -> None:
         """Apply all changes or none, after every batch handed over before.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dynamo.config import Config
 from dynamo.config_load import load
+from dynamo.errors import DynamoError
 from dynamo.growth.sampled_keys import Values, key_name
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
 from dynamo.layout.keyspaces import Keyspace, digest_key_of, place_of, record_key
@@ -93,7 +94,7 @@ async def _write(config: Config, changes: Callable[[Storage], Iterable[Change]])
 
 
 async def _committed(storage: Storage, batch: list[Change]) -> None:
-    done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[DynamoError | None] = asyncio.get_running_loop().create_future()
     storage.write(batch, True, done.set_result)
     problem = await done
     if problem is not None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from dynamo.daemons.audit_pace import PAGE, PAGE_PAUSE_S
 from dynamo.daemons.daemon import pause
-from dynamo.errors import CorruptValue
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.keyspaces import Keyspace, hint_range, split_hint_key, successor
 from dynamo.node.node import Node
 from dynamo.repair.faults import hint_fault
@@ -78,7 +78,7 @@ class NotesAudit:
         self._node.metrics.audit_entries.value += entries
 
 
-def _unheeded(error: Exception | None) -> None:
+def _unheeded(error: DynamoError | None) -> None:
     """What could not be removed is found again."""
     if error is not None:
         log.debug("a damaged hint could not be removed", problem=str(error))

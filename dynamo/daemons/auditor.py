@@ -21,7 +21,7 @@ from dynamo.daemons.audit_notes import NotesAudit
 from dynamo.daemons.audit_pace import PAGE, PAGE_PAUSE_S
 from dynamo.daemons.audit_states import StatesAudit
 from dynamo.daemons.daemon import pause
-from dynamo.errors import CorruptValue
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
 from dynamo.layout.keyspaces import (
     Keyspace,
@@ -226,7 +226,7 @@ class Auditor:
         self._node.quarantine.page_damaged(problem)
 
 
-def _unheeded(error: Exception | None) -> None:
+def _unheeded(error: DynamoError | None) -> None:
     """What could not be written is found again."""
     if error is not None:
         log.debug("the audit could not write", problem=str(error))

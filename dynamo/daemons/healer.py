@@ -31,7 +31,7 @@ log = Log("daemons")
 PATIENCE_S = 2.0
 ROUND_MAX = 200
 """Keys a round, so that a disk that falls to pieces does not flood the peers."""
-Done = Callable[[Exception | None], None]
+Done = Callable[[DynamoError | None], None]
 
 
 class Healer:
@@ -116,7 +116,7 @@ async def _settled(start: Callable[[Done], None]) -> None:
     """Begin something, and wait until it is on disk. Raises what it met."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def done(error: Exception | None) -> None:
+    def done(error: DynamoError | None) -> None:
         if future.done():
             return
         if error is None:

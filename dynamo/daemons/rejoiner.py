@@ -14,7 +14,7 @@ import asyncio
 from dynamo.consensus.recovery import Gathering, answers_needed, suffices, taken_over
 from dynamo.daemons.pace import Pace
 from dynamo.daemons.repairer import REBUILD_HASTE
-from dynamo.errors import CorruptValue
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.node.asking import ask
 from dynamo.node.node import Node
@@ -161,7 +161,7 @@ class Rejoiner:
         """Whether they are on disk."""
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             if not kept.done():  # as it is where the node stops meanwhile
                 kept.set_result(error is None)
 

@@ -24,7 +24,6 @@ from dynamo.layout.floor import Floor
 from dynamo.layout.keyspaces import Keyspace, split_record_key
 from dynamo.node.floors import Floors
 from dynamo.node.franchise import Franchise
-from dynamo.node.records import as_ours
 from dynamo.node.replica import Replica
 from dynamo.node.store_ages import StoreAgeBook
 from dynamo.node.unlearned import Unlearned
@@ -134,7 +133,7 @@ class Acceptors:
             self._metrics.forgotten_keys.value += 1
         gone = state is None or after is not None
 
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             respond(Forgotten(gone) if error is None else self._failed(error))
 
         self._storage.write(changes, True, settled)
@@ -173,7 +172,7 @@ class Acceptors:
     def _keep(self, fresh: _States, answer: Promised | Accepted | Votes, respond: Respond) -> None:
         """Answer once the states are on disk; those that were there before may still be on their way to it."""
 
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             if error is not None:
                 respond(self._failed(error))
                 return
@@ -187,11 +186,10 @@ class Acceptors:
         changes = [(Keyspace.BALLOTS, stored, states.encode(state)) for stored, state in fresh.items()]
         self._storage.write(changes, True, settled)  # the port's order
 
-    def _failed(self, error: Exception) -> Refused:
+    def _failed(self, error: DynamoError) -> Refused:
         """The answer where the store has failed."""
-        problem = as_ours(error)
-        self._replica.lost_batch(problem)
-        return refusal(problem)
+        self._replica.lost_batch(error)
+        return refusal(error)
 
     def _rejected(self, phase: str, asked: Ballot, state: AcceptorState | None, floor: Floor) -> Rejected:
         self._metrics.paxos.rejections[phase].value += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.errors import CorruptValue
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.layout.sealed import seal, unseal
 from dynamo.node.quarantine import Quarantine
@@ -119,7 +119,7 @@ class AuditBook:
         self._storage.write(changes, False, _unheeded)  # the port's order
 
 
-def _unheeded(error: Exception | None) -> None:
+def _unheeded(error: DynamoError | None) -> None:
     """The next note comes with the next partition."""
     if error is not None:
         log.debug("the audit's progress was not kept", problem=str(error))

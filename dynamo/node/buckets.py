@@ -19,7 +19,6 @@ from dynamo.errors import (
     CorruptValue,
     DynamoError,
     NotReady,
-    StorageRefused,
     TooManyBuckets,
 )
 from dynamo.layout import note
@@ -86,7 +85,7 @@ class BucketBook:
                 damaged += data is None or not note.is_bare(data)
                 changes.append((Keyspace.META, stored, due))
         if changes:
-            self._storage.write(changes, False, lambda error: _log_failure(_as_dynamo(error)))
+            self._storage.write(changes, False, _log_failure)
         return damaged
 
     def known(self, name: str) -> BucketProperties | None:
@@ -204,13 +203,13 @@ class BucketBook:
                 changed.append(bucket.name)
                 changes.append((Keyspace.META, _META_PREFIX + bucket.name.encode(), note.encode(both)))
 
-        def done(error: Exception | None) -> None:
+        def done(error: DynamoError | None) -> None:
             for name in changed:
                 if error is None:
                     self._unkept.pop(name, None)
                 else:
                     self._unkept[name] = None
-            settled(_as_dynamo(error))
+            settled(error)
 
         self._storage.write(changes, True, done)
         return result
@@ -256,12 +255,6 @@ def _plain(value: object) -> object:
 
 def _not_found(name: str) -> BucketNotFound:
     return BucketNotFound(f"there is no bucket {name}; make it with PUT /v1/buckets/{name}")
-
-
-def _as_dynamo(error: Exception | None) -> DynamoError | None:
-    if error is None or isinstance(error, DynamoError):
-        return error
-    return StorageRefused(f"the store failed: {error}")
 
 
 def _log_failure(error: DynamoError | None) -> None:

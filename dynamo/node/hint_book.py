@@ -21,7 +21,6 @@ from dynamo.layout.keyspaces import (
     record_key,
     successor,
 )
-from dynamo.node.records import typed
 from dynamo.node.replica import Replica
 from dynamo.node.unsettled import UnsettledChanges
 from dynamo.ports import Change, Clock, Storage
@@ -112,7 +111,7 @@ class HintBook:
                 self._replica.mint.kept()
             done(self._unsettled.settle(change, error))
 
-        self._storage.write(changes, True, typed(settled))
+        self._storage.write(changes, True, settled)
 
     def fetch(self, target: str, bucket: str, key: bytes) -> bytes:
         """The record that is durably kept for `target`; empty if there is none. Raises CorruptValue."""
@@ -154,7 +153,7 @@ class HintBook:
             log.warning("the total of the hints for a node is damaged", target=target, problem=damage.detail)
             # A hint that waits for the disk would have its total waiting with it, and what was read is no such one.
             counted = self._counted(target)
-            self._storage.write([_totals_change(target, counted)], False, typed(self._note))
+            self._storage.write([_totals_change(target, counted)], False, self._note)
             return counted
 
     def _counted(self, target: str) -> HintTotals:
@@ -180,7 +179,7 @@ class HintBook:
         counted = self._counted(target)
         if (totals.count, totals.size_bytes) == (counted.count, counted.size_bytes):
             return False
-        self._storage.write([_totals_change(target, counted)], False, typed(self._note))
+        self._storage.write([_totals_change(target, counted)], False, self._note)
         self._targets[target] = None
         return True
 
@@ -209,7 +208,7 @@ class HintBook:
         gone = len(changes)
         if changes:
             changes.append(_totals_change(target, totals))
-        self._storage.write(changes, True, typed(settled))
+        self._storage.write(changes, True, settled)
         return gone
 
     def none_older(self, target: str, oldest_ms: int) -> None:
@@ -217,7 +216,7 @@ class HintBook:
         totals = self.totals(target)
         if totals.count and totals.oldest_ms < oldest_ms:
             changed = msgspec.structs.replace(totals, oldest_ms=oldest_ms)
-            self._storage.write([_totals_change(target, changed)], False, typed(self._note))
+            self._storage.write([_totals_change(target, changed)], False, self._note)
 
     def _note(self, error: DynamoError | None) -> None:
         if error is not None:

@@ -15,7 +15,6 @@ import msgspec
 from dynamo.errors import DynamoError, InvalidParameter
 from dynamo.layout.keyspaces import Keyspace, successor
 from dynamo.node.hint_book import HintBook
-from dynamo.node.records import typed
 from dynamo.ports import Clock, Storage
 from dynamo.telemetry.logs import Log
 from dynamo.telemetry.metrics import Metrics
@@ -166,7 +165,7 @@ class HintDesk:
 
     async def _written(self, value: bytes | None) -> None:
         settled: asyncio.Future[DynamoError | None] = asyncio.get_running_loop().create_future()
-        self._storage.write([(Keyspace.META, _PAUSED, value)], True, typed(_into(settled)))
+        self._storage.write([(Keyspace.META, _PAUSED, value)], True, _into(settled))
         error = await settled
         if error is not None:
             raise error

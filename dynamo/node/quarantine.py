@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dynamo.errors import CorruptValue
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout import damage
 from dynamo.layout.damage import Damaged, damage_key
 from dynamo.layout.keyspaces import Keyspace, split_record_key
@@ -137,7 +137,7 @@ class Quarantine:
                 "other nodes fill it",
             )
 
-    def closed(self, entry: Damaged, done: Callable[[Exception | None], None]) -> None:
+    def closed(self, entry: Damaged, done: Callable[[DynamoError | None], None]) -> None:
         """The other replicas have said what the key holds, and it is on disk here: this doubt is over.
 
         It must have been in `open` before they were asked. What was found damaged since may be newer than what they
@@ -150,7 +150,7 @@ class Quarantine:
         entry.open = False
         change = (Keyspace.META, damage_key(Keyspace.RECORDS, stored), damage.encode(entry))
 
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             if error is not None:
                 entry.open = True
             elif self.open.get(stored) is entry:
@@ -180,7 +180,7 @@ class Quarantine:
         return Damaged(space.value, stored, fault, self._clock.wall_ms(), len(data), kept)
 
     def _write(self, space: Keyspace, stored: bytes, entry: Damaged, more: list[Change]) -> None:
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             if error is not None:
                 self._kept_bytes -= len(entry.kept)
                 log.debug("damage could not be taken out", keyspace=space.value, problem=str(error))
@@ -197,5 +197,5 @@ def _nothing() -> None:
     pass
 
 
-def _ignored(_: Exception | None) -> None:
+def _ignored(_: DynamoError | None) -> None:
     pass

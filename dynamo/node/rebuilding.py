@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.errors import CorruptValue, NotReady
+from dynamo.errors import CorruptValue, DynamoError, NotReady
 from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Clock, Storage
@@ -124,5 +124,5 @@ class Rebuilding:
         return all(stored == VOTING for space in Keyspace for stored, _ in self._storage.scan(space, b"", None, 2))
 
 
-def _unheeded(_: Exception | None) -> None:
+def _unheeded(_: DynamoError | None) -> None:
     """Whatever the node writes next meets the same disk, and says so."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from dynamo.errors import CorruptValue, DynamoError, StorageRefused
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
 from dynamo.layout.keyspaces import (
     Keyspace,
@@ -137,15 +137,19 @@ class Records:
 
     def replace(self, base: Base, record: Record, data: bytes, done: Done, *, durable: bool = False) -> None:
         """Write `record` (whose byte form is `data`) over `base`, with its leaf."""
-        before = digest(base.record) if base.data else None
-        changes = self._changes((Replacement(base.stored_key, data, digest(record), before),))
-        self._storage.write(changes, durable or self._sync, typed(done))
+        stored = base.stored_key
+        place = place_of(stored)
+        change = contribution(place, digest(record))
+        if base.data:
+            change ^= contribution(place, digest(base.record))
+        changes = ((Keyspace.RECORDS, stored, data), self._changed_leaf(stored, place, change))
+        self._storage.write(changes, durable or self._sync, done)
 
     def replace_all_unsynced(self, replacements: Iterable[Replacement], done: Done) -> None:
         """Replace several at once, with what another keyspace has on disk already: nobody waits for a sync of its own.
         No key may be in it twice.
         """
-        self._storage.write(self._changes(replacements), False, typed(done))
+        self._storage.write(self._changes(replacements), False, done)
 
     def _changes(self, replacements: Iterable[Replacement]) -> list[Change]:
         """The records, and their leaves, each of which is read and written once."""
@@ -168,12 +172,16 @@ class Records:
     def remove(self, base: Base, done: Done) -> None:
         """Forget a record, with its part of the leaf, durably. What may be forgotten: `repair/tombstones.py`."""
         assert base.data, "there is something to forget"
-        place = place_of(base.stored_key)
-        stored_leaf = digest_key_of(base.stored_key, leaf_of(place))
+        stored = base.stored_key
+        place = place_of(stored)
+        leaf = self._changed_leaf(stored, place, contribution(place, digest(base.record)))
+        self._storage.write(((Keyspace.RECORDS, stored, None), leaf), True, done)
+
+    def _changed_leaf(self, stored: bytes, place: int, change: int) -> Change:
+        """The leaf of a record that is the only one to change, and changes what it adds by so much."""
+        stored_leaf = digest_key_of(stored, leaf_of(place))
         leaf = decode_leaf(self._storage.latest(Keyspace.DIGESTS, stored_leaf))
-        leaf ^= contribution(place, digest(base.record))
-        changes = ((Keyspace.RECORDS, base.stored_key, None), (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf)))
-        self._storage.write(changes, True, typed(done))
+        return (Keyspace.DIGESTS, stored_leaf, encode_leaf(leaf ^ change))
 
     def page(self, partition: int, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Durable records of a partition with their stored keys, in order, from `start` (empty: the first)."""
@@ -182,7 +190,7 @@ class Records:
 
     def barrier(self, done: Done, *, durable: bool = False) -> None:
         """Done once everything written before is as durable as a write would be."""
-        self._storage.write((), durable or self._sync, typed(done))
+        self._storage.write((), durable or self._sync, done)
 
     def scan(
         self, bucket: str, partition: int, start: bytes, end: bytes, prefix: bytes, limit: int, *, values: bool
@@ -228,17 +236,3 @@ def _after_prefix(prefix: bytes) -> bytes:
     """The first key beyond all that begin with `prefix`; empty if there is none."""
     trimmed = prefix.rstrip(b"\xff")
     return trimmed[:-1] + bytes([trimmed[-1] + 1]) if trimmed else b""
-
-
-def typed(done: Done) -> Callable[[Exception | None], None]:
-    """`done` for the Storage port."""
-
-    def on_done(error: Exception | None) -> None:
-        done(None if error is None else as_ours(error))
-
-    return on_done
-
-
-def as_ours(error: Exception) -> DynamoError:
-    """Whatever failed in the store is an error of ours."""
-    return error if isinstance(error, DynamoError) else StorageRefused(f"the store failed: {error}")

@@ -16,7 +16,6 @@ from dynamo.errors import CorruptValue, DynamoError, NotReady
 from dynamo.layout import note
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.membership.store_ages import StoreAges
-from dynamo.node.records import typed
 from dynamo.ports import Identity, Respond, Storage
 from dynamo.protocol.codec import refusal
 from dynamo.protocol.messages import StoreAge, TellStores
@@ -157,14 +156,14 @@ class StoreAgeBook:
                 self._stores = 0
             done(error)
 
-        self._storage.write([self._change(node) for node in nodes], True, typed(settled))
+        self._storage.write([self._change(node) for node in nodes], True, settled)
 
     def agree(self, done: Callable[[bool], None]) -> None:
         """Count one more consent to a removal; `done` says whether it is on disk, with all that was written before."""
         self._queued += 1
         number = self._queued
 
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             if error is None:
                 self._reaps = max(self._reaps, number)
             else:

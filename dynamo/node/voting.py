@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.errors import CorruptValue, InvalidParameter, NotReady
+from dynamo.errors import CorruptValue, DynamoError, InvalidParameter, NotReady
 from dynamo.layout import note
 from dynamo.layout.floor import floor_key
 from dynamo.layout.keyspaces import Keyspace, partition_range, split_record_key, successor
@@ -140,7 +140,7 @@ class Voting:
         }
         left = {partition: done for partition, done in after.items() if not self._is_complete(partition, done)}
 
-        def settled(error: Exception | None) -> None:
+        def settled(error: DynamoError | None) -> None:
             self._is_saving, self._taken = False, {}
             if error is None:
                 self._left, self._is_kept = left, True
@@ -165,7 +165,7 @@ class Voting:
         self.check(message.partition, message.n)
         self._ages.check_present(message.asker, message.store)
 
-        def kept(error: Exception | None) -> None:
+        def kept(error: DynamoError | None) -> None:
             try:
                 respond(self._page(message) if error is None else refusal(NotReady(f"not on disk: {error}")))
             except (CorruptValue, NotReady) as problem:

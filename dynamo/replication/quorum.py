@@ -74,25 +74,27 @@ def _read_quorum(
 
 def write_quorum(bucket: BucketProperties, command: WriteCommand) -> WriteQuorum:
     """Raises InvalidParameter where the words contradict each other or n."""
-    pw = _default(bucket.pw, bucket.n) if command.pw is None else command.pw
-    dw = _default(bucket.dw, bucket.n) if command.dw is None else command.dw
     sloppy = _sloppy(bucket, command)
-    return _write_quorum(bucket.n, bucket.w, command.consistency, command.w, pw, dw, sloppy)
+    return _write_quorum(
+        bucket.n, bucket.w, bucket.pw, bucket.dw, command.consistency, command.w, command.pw, command.dw, sloppy
+    )
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _write_quorum(
+def _write_quorum(  # noqa: PLR0913, PLR0917 - keys of the cache are made of them
     n: int,
     w_default: int | str,
+    pw_default: int | str,
+    dw_default: int | str,
     consistency: Consistency | None,
     w: int | str | None,
-    pw: int | str,
-    dw: int | str,
-    sloppy: bool,  # noqa: FBT001  # positional, as keys of the cache are made of it
+    pw: int | str | None,
+    dw: int | str | None,
+    sloppy: bool,  # noqa: FBT001 - the same
 ) -> WriteQuorum:
     wanted = _effective(consistency, w, w_default, n, "w")
-    primaries = resolve_quorum(pw, n, "pw", smallest=0)
-    durable = resolve_quorum(dw, n, "dw", smallest=0)
+    primaries = resolve_quorum(_default(pw_default, n) if pw is None else pw, n, "pw", smallest=0)
+    durable = resolve_quorum(_default(dw_default, n) if dw is None else dw, n, "dw", smallest=0)
     return WriteQuorum(n, max(wanted, primaries, durable), primaries, durable, sloppy)
 
 

@@ -29,7 +29,7 @@ from dynamo.config import (
     TombstonesSection,
 )
 from dynamo.daemons.supervisor import Supervisor
-from dynamo.errors import CorruptValue
+from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout import hint
 from dynamo.layout.keyspaces import Keyspace, hint_key, record_key
 from dynamo.node.node import Node
@@ -211,7 +211,7 @@ class Cluster:
         running = self.running[name]
         await self._awake(running.life)
         self.world.note(f"{name} drains")
-        settled: list[Exception | None] = []
+        settled: list[DynamoError | None] = []
         idle = asyncio.Event()
         running.node.drain(idle.set)
         patience = self.world.now() + DRAIN_S

@@ -16,13 +16,13 @@ from random import Random
 
 import msgspec
 
-from dynamo.errors import StorageFull, StorageRefused
+from dynamo.errors import DynamoError, StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, StorageSizes
 from dynamo.simulation.world import Life, World
 
 MAP_BYTES = 2**30
-Done = Callable[[Exception | None], None]
+Done = Callable[[DynamoError | None], None]
 Maps = dict[Keyspace, dict[bytes, bytes]]
 
 
@@ -204,7 +204,7 @@ class SimulatedStorage:
         for batch in failed:
             self._tell(batch, StorageFull("the simulated disk is full; nothing was written"))
 
-    def _tell(self, batch: _Batch, error: Exception | None) -> None:
+    def _tell(self, batch: _Batch, error: DynamoError | None) -> None:
         """A waiter that raises is a bug of its own, and keeps no other from being told."""
         if not self._life.alive:
             return

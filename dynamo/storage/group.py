@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from dynamo.errors import DynamoError
 from dynamo.layout.keyspaces import STORED_KEY_BYTES_MAX, Keyspace
 from dynamo.ports import Change
 
@@ -19,7 +20,7 @@ CHANGE_WEIGHT = 4096
 
 Changes = dict[Keyspace, dict[bytes, bytes | None]]
 """Final state of the keys that change: a value, or None for removed."""
-Done = Callable[[Exception | None], None]
+Done = Callable[[DynamoError | None], None]
 
 
 def no_changes() -> Changes:

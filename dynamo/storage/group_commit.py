@@ -26,7 +26,7 @@ from typing import TypeVar
 from dynamo.errors import DynamoError, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, StorageSizes
-from dynamo.storage.group import GROUP_WEIGHT_MAX, Group
+from dynamo.storage.group import GROUP_WEIGHT_MAX, Done, Group
 from dynamo.storage.writer import Sink, Writer
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ class GroupCommit(ABC):
 
     # --- writing
 
-    def write(self, changes: Sequence[Change], durable: bool, done: Callable[[Exception | None], None]) -> None:  # noqa: FBT001 - as in the port
+    def write(self, changes: Sequence[Change], durable: bool, done: Done) -> None:  # noqa: FBT001 - as in the port
         """Queue a batch; see `ports.Storage.write`. `done` is never called before this returns."""
         if self._refusal is not None:
             self._loop.call_soon(done, self._refusal)
@@ -253,7 +253,7 @@ class GroupCommit(ABC):
         for group in failed:
             self._tell(group, failure)
 
-    def _tell(self, group: Group, outcome: Exception | None) -> None:
+    def _tell(self, group: Group, outcome: DynamoError | None) -> None:
         for done in group.dones:
             self._call(done, outcome)
 

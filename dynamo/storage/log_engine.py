@@ -40,7 +40,7 @@ from dynamo.storage.applying import Mark
 from dynamo.storage.checkpoint import Job, Piece
 from dynamo.storage.environment import Environment
 from dynamo.storage.frame import BLOCK
-from dynamo.storage.group import Group, no_changes
+from dynamo.storage.group import Done, Group, no_changes
 from dynamo.storage.group_commit import GroupCommit
 from dynamo.storage.keeper import Keeper, Outcome
 from dynamo.storage.log import Log
@@ -131,7 +131,7 @@ class LogStorage(GroupCommit):
 
     # --- writing
 
-    def write(self, changes: Sequence[Change], durable: bool, done: Callable[[Exception | None], None]) -> None:  # noqa: FBT001 - as in the port
+    def write(self, changes: Sequence[Change], durable: bool, done: Done) -> None:  # noqa: FBT001 - as in the port
         if self._frozen is not None and self.queued_bytes() > QUEUED_BYTES_MAX:
             self._loop.call_soon(done, StorageFull("too much waits for the disk of this node: try again later"))
         else:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from dynamo.errors import DynamoError
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, Storage
 
@@ -35,12 +36,12 @@ class StorageRig(Protocol):
 class Outcome:
     """Stands in for `done`: remembers what it was told, once, and lets the loop return to whoever waits."""
 
-    def __init__(self, rig: StorageRig, then: Callable[[Exception | None], None] | None = None) -> None:
+    def __init__(self, rig: StorageRig, then: Callable[[DynamoError | None], None] | None = None) -> None:
         self._loop = rig.loop
         self._then = then
-        self.told: list[Exception | None] = []
+        self.told: list[DynamoError | None] = []
 
-    def __call__(self, error: Exception | None) -> None:
+    def __call__(self, error: DynamoError | None) -> None:
         self.told.append(error)
         if self._then is not None:
             self._then(error)
@@ -51,7 +52,7 @@ class Outcome:
         return not self.told
 
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> DynamoError | None:
         assert len(self.told) == 1, f"a waiter is told once, not {self.told}"
         return self.told[0]
 
