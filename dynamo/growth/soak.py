@@ -39,6 +39,8 @@ NODES = 3
 WINDOW_S = 10.0
 CONNECTIONS = 300
 TIMEOUT_MS = 1000
+CHANGES_BEFORE = 12
+"""Of each register: of three in a row two are handed on, and the last eight are kept (`consensus/requests.py`)."""
 BUCKET, REGISTERS = "soak", "soak-registers"
 _MIB = 2**20
 Progress = Callable[[str], None]
@@ -177,7 +179,11 @@ def _prepared(plan: Plan, cluster: DynamoCluster, loop: asyncio.Runner) -> Load:
     # All keys are there before the run: what is only being made would grow.
     keys = KeySpace(plan.seed, plan.keys, plan.value_bytes)
     fill(Put(keys, BUCKET, w=NODES), cluster.endpoints, _settings(plan), loop)
-    fill(RegisterPut(keys, REGISTERS), cluster.endpoints, _settings(plan), loop)
+    # And the registers remember as many requests as they will: those that one node has handed on to another stay.
+    changed, asked_first = RegisterPut(keys, REGISTERS), cluster.endpoints
+    for _ in range(CHANGES_BEFORE):
+        fill(changed, asked_first, _settings(plan), loop)
+        asked_first = [*asked_first[1:], asked_first[0]]
     return Load(
         verb="mixed",
         quorum=2,
