@@ -42,6 +42,7 @@ class Outcome:
         self.told: list[DynamoError | None] = []
 
     def __call__(self, error: DynamoError | None) -> None:
+        assert error is None or isinstance(error, DynamoError), "whatever failed, it is told as an error of ours"
         self.told.append(error)
         if self._then is not None:
             self._then(error)

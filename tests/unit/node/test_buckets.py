@@ -211,14 +211,14 @@ def test_who_asks_is_told_when_it_is_durable(shelf):
     assert outcomes == [None, None]
 
 
-@pytest.mark.parametrize(("error", "said"), [(StorageFull("full"), StorageFull), (OSError("gone"), StorageRefused)])
-def test_what_could_not_be_kept_is_written_again(shelf, error, said):
+@pytest.mark.parametrize("error", [StorageFull("full"), StorageRefused("gone")])
+def test_what_could_not_be_kept_is_written_again(shelf, error):
     """A store that refused it once must not be told `known already` the next time: the answer would be a lie."""
     bucket = BucketProperties(name="b", created=(1, "node2"), changed=(1, "node2"))
     outcomes: list[DynamoError | None] = []
     shelf.book.learn([bucket], outcomes.append)
     shelf.storage.fail(error)
-    assert type(outcomes[0]) is said
+    assert outcomes == [error]
     assert shelf.open().known("b") is None
     shelf.book.learn([bucket], outcomes.append)
     shelf.storage.fail(error)
