@@ -62,7 +62,7 @@ profile: $(VENV)/.dev ## where the processor's time of a request goes, over thre
 capacity: $(VENV)/.package ## measure what clusters of other sizes would carry, and check it: docs/capacity-run.md
 	@exec $(BIN)/dynamo bench capacity --json docs/capacity.json --markdown docs/capacity-run.md --svg docs/capacity.svg $(CAPACITY_ARGS)
 
-bench-peers: $(VENV)/.package ## measure this store beside etcd and Cassandra, in one run (thirteen minutes)
+bench-peers: $(VENV)/.package ## measure this store beside etcd, Cassandra and ZooKeeper, in one run (sixteen minutes)
 	@exec $(BIN)/dynamo bench peers $(BENCH_ARGS)
 
 observe: $(VENV)/.package ## five nodes far apart under load, with Prometheus looking at them (Ctrl-C ends it)

@@ -23,7 +23,7 @@ VERBS = {
         "dynamo.cli.bench_capacity:capacity",
         "predict what other sizes of cluster carry, and check that on this machine",
     ),
-    "peers": Verb("dynamo.cli.bench_peers:peers", "measure this store beside etcd and Cassandra"),
+    "peers": Verb("dynamo.cli.bench_peers:peers", "measure this store beside etcd, Cassandra and ZooKeeper"),
     "store": Verb("dynamo.cli.bench_store:store", "measure this store beside a bare server and etcd"),
 }
 DEFAULT = "run"

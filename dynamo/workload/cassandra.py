@@ -63,7 +63,6 @@ class CassandraCluster(System):
     def __init__(self, folder: Path, jars: Sequence[Path]) -> None:
         super().__init__("cassandra", "a quorum synced its commit log to disk (commitlog_sync: batch)")
         self.wire = cql.CQL
-        self.grows_quicker = True
         self._folder = folder
         self._jars = jars
         self.statements: dict[str, bytes] = {}

@@ -72,11 +72,13 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end("the server closed the connection" if exc is None else f"the connection broke: {exc}")
 
-    def close(self) -> None:
-        """Close without a call of `lost`."""
-        self._closed = True
+    def close(self, farewell: bytes = b"") -> None:
+        """Close without a call of `lost`; the farewell is sent before, if the connection still is one."""
         if self._transport is not None:
+            if farewell and not self._closed:
+                self._transport.write(farewell)
             self._transport.close()
+        self._closed = True
 
     def _end(self, why: str) -> None:
         if not self._closed:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,14 +23,15 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <artifactId>peer</artifactId>
   <version>1</version>
   <dependencies>
-    <dependency>
-      <groupId>{group}</groupId>
-      <artifactId>{artifact}</artifactId>
-      <version>{version}</version>
-    </dependency>
+{dependencies}
   </dependencies>
 </project>
 """
+_DEPENDENCY = """    <dependency>
+      <groupId>{group}</groupId>
+      <artifactId>{artifact}</artifactId>
+      <version>{version}</version>
+    </dependency>"""
 
 
 class Artifact(NamedTuple):
@@ -47,15 +49,18 @@ class Unavailable(Exception):
     """The jars cannot be had; the text says why, and what to do."""
 
 
-def jars(artifact: Artifact, cache: Path | None = None) -> list[Path]:
-    """The program and all it needs, fetched if it is not there yet. Raises Unavailable."""
+def jars(artifact: Artifact, cache: Path | None = None, also: Sequence[Artifact] = ()) -> list[Path]:
+    """The program and all it needs, fetched if it is not there yet. Raises Unavailable.
+
+    `also`: what it needs and does not declare, as it expects it of the one who installs it.
+    """
     version = java_version()
     if version != JAVA:
         found = f"this is {version}" if version else "there is none in PATH"
         raise Unavailable(f"needs Java {JAVA}, {found}. On Debian: apt-get install openjdk-{JAVA}-jre-headless")
     folder = (cache or cache_folder()) / f"{artifact.artifact}-{artifact.version}"
     if not (folder / "complete").exists():
-        _fetch(artifact, folder)
+        _fetch(artifact, folder, also)
     return sorted((folder / "lib").glob("*.jar"))
 
 
@@ -80,17 +85,17 @@ def java_version() -> int:
     return int(found[1]) if found else 0
 
 
-def pom(artifact: Artifact) -> str:
-    """A project that depends on the artifact and nothing else."""
-    return _POM.format(group=artifact.group, artifact=artifact.artifact, version=artifact.version)
+def pom(*artifacts: Artifact) -> str:
+    """A project that depends on these and nothing else."""
+    return _POM.format(dependencies="\n".join(_DEPENDENCY.format(**each._asdict()) for each in artifacts))
 
 
-def _fetch(artifact: Artifact, folder: Path) -> None:
+def _fetch(artifact: Artifact, folder: Path, also: Sequence[Artifact]) -> None:
     if shutil.which("mvn") is None:
         raise Unavailable("needs mvn to fetch its jars. On Debian: apt-get install maven")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "pom.xml").write_text(pom(artifact))
+    (folder / "pom.xml").write_text(pom(artifact, *also))
     # Said here, not left to what the user's Maven knows: nothing of its output is read but the jars.
     command = ["mvn", "--batch-mode", "--quiet", "dependency:copy-dependencies"]
     command += [f"-DoutputDirectory={folder / 'lib'}", "-DincludeScope=runtime"]

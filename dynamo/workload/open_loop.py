@@ -10,6 +10,7 @@ that millisecond counts as response time.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import select
 import time
@@ -282,6 +283,10 @@ class OpenLoop:
     def _close(self) -> None:
         self._poll.close()
         for line in self._lines:
+            # Nothing may stand between two halves of a request; whoever has gone needs no farewell.
+            if self._wire.farewell and not line.unsent:
+                with contextlib.suppress(OSError):
+                    line.socket.send(self._wire.farewell)
             line.socket.close()
 
 

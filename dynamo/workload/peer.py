@@ -33,19 +33,25 @@ class Workload(NamedTuple):
 
 WORKLOADS = {
     "put": Workload(
-        "Put", "a majority has the write on disk before it is acknowledged; etcd's is in one total order", at_rate=True
+        "Put",
+        "a majority has the write on disk before it is acknowledged; etcd's and ZooKeeper's are in one total order",
+        at_rate=True,
     ),
     "get-one": Workload("Get, one replica", "what the node that is asked has; may be stale", at_rate=True),
     "get-quorum": Workload(
         "Get, quorum",
         "shows every put that was acknowledged before; ours and Cassandra's ask two replicas and are not "
-        "linearizable, etcd's is",
+        "linearizable, etcd's is; ZooKeeper's node syncs with its leader, then reads",
         at_rate=True,
     ),
     "ycsb-a": Workload("YCSB A", "half reads, half updates, scrambled zipfian; reads and writes at a quorum"),
     "ycsb-b": Workload("YCSB B", "95 % reads, 5 % updates, scrambled zipfian; reads and writes at a quorum"),
     "ycsb-c": Workload("YCSB C", "reads only, scrambled zipfian, at a quorum"),
-    "get-linearizable": Workload("Get, linearizable", "as if there were one copy", at_rate=True),
+    "get-linearizable": Workload(
+        "Get, linearizable",
+        "as if there were one copy; ZooKeeper's sync and read is the nearest that it has: no majority agrees on a sync",
+        at_rate=True,
+    ),
     "cas": Workload(
         "Compare-and-set", "linearizable, on the version; each connection has keys of its own", at_rate=True
     ),
@@ -61,6 +67,9 @@ class Peer(Protocol):
     """A store that can be measured. The names of its workloads are keys of WORKLOADS."""
 
     name: str
+    growth: float
+    """A store that compiles what it runs often is under load before anything counts, for this part of the time that a
+    run gives to that; 0 for all others."""
 
     def missing(self) -> str:
         """Why it cannot be measured here, and how to get it; empty if it can. May fetch it, which takes a while."""

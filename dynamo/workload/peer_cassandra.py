@@ -31,6 +31,7 @@ class CassandraPeer:
     """From its jars, over its native protocol."""
 
     name = "cassandra"
+    growth = 1.0
 
     def __init__(self) -> None:
         self._jars: list[Path] = []

@@ -22,6 +22,7 @@ class DynamoPeer:
     """Three nodes from this very package."""
 
     name = "dynamo"
+    growth = 0.0
 
     def missing(self) -> str:
         return ""

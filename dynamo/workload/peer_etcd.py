@@ -18,6 +18,7 @@ class EtcdPeer:
     """As it comes, through its JSON gateway, at its leader."""
 
     name = "etcd"
+    growth = 0.0
 
     def missing(self) -> str:
         return "" if etcd_version() else ETCD_INSTALL

@@ -26,18 +26,24 @@ from dynamo.workload.peer import NODES, WORKLOADS, Peer
 from dynamo.workload.peer_cassandra import CassandraPeer
 from dynamo.workload.peer_dynamo import DynamoPeer
 from dynamo.workload.peer_etcd import EtcdPeer
+from dynamo.workload.peer_zookeeper import ZooKeeperPeer
 from dynamo.workload.report import Ratio, Row, Section, Table
 from dynamo.workload.runner import Sample
 from dynamo.workload.systems import System
 from dynamo.workload.targets import OURS, compared, judged
 
-PEERS: dict[str, Callable[[], Peer]] = {"dynamo": DynamoPeer, "etcd": EtcdPeer, "cassandra": CassandraPeer}
+PEERS: dict[str, Callable[[], Peer]] = {
+    "dynamo": DynamoPeer,
+    "etcd": EtcdPeer,
+    "cassandra": CassandraPeer,
+    "zookeeper": ZooKeeperPeer,
+}
 FRONT = "front"
 """Not a workload of peers: our GET beside a bare HTTP server, which is judged, too."""
 PASSES = 6
 """Of the warm-up of a store that grows quicker."""
-_START_S, _GRACE_S = 40.0, 0.8
-"""What an estimate adds: for all starts and fillings, and for each measurement."""
+_START_S, _GRACE_S = 15.0, 0.8
+"""What an estimate adds: for the start of each store and filling it, and for each measurement."""
 
 
 class PeerSettings(Settings, frozen=True, kw_only=True):
@@ -48,7 +54,7 @@ class PeerSettings(Settings, frozen=True, kw_only=True):
     rate: float = 1000.0
     """Requests a second of the fixed rate."""
     grow_s: float = 240.0
-    """How long a store that compiles what it runs is under load before anything is measured."""
+    """How long a store that compiles what it runs is under load before anything is measured: its `growth` of it."""
     peers: tuple[str, ...] = tuple(PEERS)
     workloads: tuple[str, ...] = (FRONT, *WORKLOADS)
 
@@ -66,13 +72,14 @@ class Standing(NamedTuple):
 
     system: System
     operations: dict[str, Operation]
+    growth: float
 
 
 def peers(folder: Path, settings: PeerSettings, loop: asyncio.Runner, progress: Progress) -> list[Section]:
     """Measure all that is at hand. Raises ServerFailed."""
     sections, workloads = [], [name for name in WORKLOADS if name in settings.workloads]
     found, skipped = at_hand([PEERS[name]() for name in settings.peers], progress)
-    minutes = estimate_s(settings, len(found), len(workloads)) / 60
+    minutes = estimate_s(settings, found) / 60
     progress(f"about {minutes:.0f} minutes: {', '.join(peer.name for peer in found)}")
     if FRONT in settings.workloads:
         (folder / FRONT).mkdir()
@@ -106,13 +113,16 @@ def at_hand(wanted: Sequence[Peer], progress: Progress) -> tuple[list[Peer], lis
     return found, skipped
 
 
-def estimate_s(settings: PeerSettings, peers_found: int, workloads: int) -> float:
+def estimate_s(settings: PeerSettings, found: Sequence[Peer]) -> float:
     """About how long a run takes."""
-    names = [name for name in WORKLOADS if name in settings.workloads]
-    each_s = settings.seconds + settings.warm_up_s + _GRACE_S
-    measurements = (workloads + sum(WORKLOADS[name].at_rate for name in names)) * peers_found
-    front_s = 2 * each_s * settings.rounds if FRONT in settings.workloads else 0.0
-    return measurements * each_s * settings.rounds + front_s + (_START_S + settings.grow_s if workloads else 0.0)
+    workloads = [workload for name, workload in WORKLOADS.items() if name in settings.workloads]
+    each_s = (settings.seconds + settings.warm_up_s + _GRACE_S) * settings.rounds
+    front_s = 2 * each_s if FRONT in settings.workloads else 0.0
+    if not workloads:
+        return front_s
+    measurements = len(workloads) + sum(workload.at_rate for workload in workloads if settings.rate)
+    store_s = _START_S + measurements * each_s
+    return front_s + sum(store_s + settings.grow_s * peer.growth for peer in found)
 
 
 def _prepared(
@@ -125,7 +135,7 @@ def _prepared(
     def filled(operation: Operation) -> None:
         fill(operation, system.endpoints, settings, loop, system.wire)
 
-    return Standing(system, peer.operations(system, keys, filled, settings.seed))
+    return Standing(system, peer.operations(system, keys, filled, settings.seed), peer.growth)
 
 
 def _grow(
@@ -136,9 +146,10 @@ def _grow(
     Nothing of it counts; what each pass came to is told, so that a reader sees whether the store had its speed by then.
     """
     operations = [operation for name, operation in peer.operations.items() if name in workloads]
-    if not peer.system.grows_quicker or not settings.grow_s or not operations:
+    grow_s = settings.grow_s * peer.growth
+    if not grow_s or not operations:
         return []
-    each = msgspec.structs.replace(settings, seconds=settings.grow_s / (PASSES * len(operations)), warm_up_s=0.0)
+    each = msgspec.structs.replace(settings, seconds=grow_s / (PASSES * len(operations)), warm_up_s=0.0)
     lines = [[f"{peer.system.name}: {operation.name}"] for operation in operations]
     for number in range(PASSES):
         for operation, line in zip(operations, lines, strict=True):

@@ -106,7 +106,7 @@ class _Loop:
         self._connection.send(request)
 
     def close(self) -> None:
-        self._connection.close()
+        self._connection.close(self._wire.farewell)
 
     def _answered(self, status: int, head: bytes, body: bytes) -> None:
         latency_ns = time.perf_counter_ns() - self._sent_ns

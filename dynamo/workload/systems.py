@@ -37,8 +37,6 @@ class System:
         self.children: list[Child] = []
         self.wire = HTTP
         """How it is spoken to."""
-        self.grows_quicker = False
-        """It compiles what it runs often, so it must run for a while before it is as quick as it can be."""
 
     @property
     def pids(self) -> list[int]:

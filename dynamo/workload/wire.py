@@ -1,4 +1,4 @@
-"""How a system is spoken to: what has to be said before the first request, and where an answer ends.
+"""How a system is spoken to: what has to be said before the first request and after the last, and where an answer ends.
 
 A load generator sends requests as bytes and is handed answers in three parts. All that differs from protocol to
 protocol is here, so that each system is measured by the same loops. The greeting is exchanged before a connection is
@@ -28,6 +28,8 @@ class Wire(NamedTuple):
     parse: Parse
     greet: Callable[[socket.socket], None] = _nothing
     """Says what opens a connection and takes the answer. Raises OSError where it is not the right one."""
+    farewell: bytes = b""
+    """Sent before a connection is closed; nobody waits for an answer."""
 
     def connect(self, endpoint: tuple[str, int]) -> socket.socket:
         """A connection that is ready for requests and does not block. Raises OSError."""

@@ -111,6 +111,18 @@ def test_a_connection_that_was_closed_is_not_lost():
     assert (transport.closed, losses) == (True, [])
 
 
+def test_a_farewell_is_said_once_and_only_to_somebody_who_is_there():
+    """Not on a connection that broke."""
+    connection, transport, _, _ = connected()
+    connection.close(b"bye")
+    connection.close(b"bye")
+    assert (transport.written, transport.closed) == ([b"bye"], True)
+    connection, transport, _, losses = connected()
+    connection.connection_lost(None)
+    connection.close(b"bye")
+    assert (transport.written, len(losses)) == ([], 1)
+
+
 async def test_it_speaks_over_a_socket():
     """Bytes go out as they are, the answer comes back."""
     answered: asyncio.Future[tuple] = asyncio.get_running_loop().create_future()

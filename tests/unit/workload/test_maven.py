@@ -47,6 +47,17 @@ def test_jars_are_fetched_once(tools, tmp_path):
     assert "<version>1.2</version>" in pom
 
 
+def test_what_a_program_does_not_declare_is_fetched_with_it(tools, tmp_path):
+    """Each a dependency of the same project."""
+    tools("java", JAVA.format(version="17"))
+    tools("mvn", FETCHES)
+    jars(ARTIFACT, tmp_path, also=[Artifact("org.other", "metrics", "3")])
+    pom = (tmp_path / "store-1.2" / "pom.xml").read_text()
+    assert pom.count("<dependency>") == pom.count("</dependency>") == 2
+    assert pom.index("<groupId>org.example</groupId>") < pom.index("<groupId>org.other</groupId>")
+    assert "<artifactId>metrics</artifactId>\n      <version>3</version>" in pom
+
+
 def test_what_was_broken_off_is_fetched_again(tools, tmp_path):
     """A folder without the mark is no store."""
     tools("java", JAVA.format(version="17"))

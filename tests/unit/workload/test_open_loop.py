@@ -10,7 +10,7 @@ from dynamo.workload.keys import KeySpace, RoutedKeys
 from dynamo.workload.open_loop import OpenLoop
 from dynamo.workload.operations import Fixed, Get
 from dynamo.workload.tally import Tally
-from dynamo.workload.wire import Wire
+from dynamo.workload.wire import HTTP, Wire
 from tests.streams import serving_streams
 from tests.unit.workload.servers import good, serving
 
@@ -43,6 +43,27 @@ async def test_every_arrival_is_answered_at_its_rate():
     assert times[-1] - times[0] > 0.9
     assert sum(each.good for each in tally.bins) == 70
     assert 0 < first.good_ms(50) <= first.good_ms(99)
+
+
+async def test_each_connection_says_farewell():
+    """Once, at the end, where the protocol has such words."""
+    left = []
+    all_left = asyncio.Event()
+
+    def answer(request: bytes) -> bytes:
+        if request != b"BYE\r\n\r\n":
+            return good(b"hi")
+        left.append(request)
+        if len(left) == 4:
+            all_left.set()
+        return b""
+
+    async with serving(answer) as endpoint:
+        wire = HTTP._replace(farewell=b"BYE\r\n\r\n")
+        loop = OpenLoop(Fixed(KEYS, "/", b"hi"), itertools.cycle(range(10)), [endpoint], 4, wire)
+        tally = await asyncio.to_thread(loop.run, [Phase(name="a", rate=50, seconds=0.2)], 30.0)
+        await asyncio.wait_for(all_left.wait(), 5)
+    assert (tally.phases[0].failed, len(left)) == (0, 4)
 
 
 async def test_a_refusal_is_counted_as_one():

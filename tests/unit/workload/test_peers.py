@@ -7,8 +7,7 @@ import pytest
 from dynamo.workload import peers as module
 from dynamo.workload.event_loop import new_event_loop
 from dynamo.workload.operations import Fixed
-from dynamo.workload.peer import WORKLOADS
-from dynamo.workload.peers import PASSES, PeerSettings, applied_share, at_hand, estimate_s, only_applied, peers
+from dynamo.workload.peers import PASSES, PEERS, PeerSettings, applied_share, at_hand, estimate_s, only_applied, peers
 from dynamo.workload.report import Section
 from dynamo.workload.systems import BareServer
 from tests.unit.workload.samples import sample
@@ -42,8 +41,8 @@ class Half(Fixed):
 class Bare:
     """A bare server as a peer."""
 
-    def __init__(self, name: str, grows_quicker: bool, missing: str = "") -> None:
-        self.name, self._grows_quicker, self._missing = name, grows_quicker, missing
+    def __init__(self, name: str, growth: float = 0.0, missing: str = "") -> None:
+        self.name, self.growth, self._missing = name, growth, missing
 
     def missing(self) -> str:
         return self._missing
@@ -51,7 +50,7 @@ class Bare:
     def system(self, folder: Path) -> BareServer:
         (folder / self.name).mkdir()
         server = BareServer(folder / self.name, b"hi", None)
-        server.name, server.grows_quicker = self.name, self._grows_quicker
+        server.name = self.name
         return server
 
     def operations(self, system, keys, fill, seed) -> dict:
@@ -67,9 +66,9 @@ class Bare:
 def run(monkeypatch, tmp_path):
     """The comparison, with peers of the test's own; what it said as well."""
     made = {
-        "dynamo": lambda: Bare("dynamo", grows_quicker=False),
-        "slow": lambda: Bare("slow", grows_quicker=True),
-        "absent": lambda: Bare("absent", grows_quicker=False, missing="absent: skipped: buy it"),
+        "dynamo": lambda: Bare("dynamo"),
+        "slow": lambda: Bare("slow", growth=0.5),
+        "absent": lambda: Bare("absent", missing="absent: skipped: buy it"),
     }
     monkeypatch.setattr(module, "PEERS", made)
 
@@ -112,17 +111,21 @@ def test_peers_take_turns_and_what_is_missing_is_said(run):
 def test_nothing_is_started_for_a_store_that_is_missing():
     """And it is told at once, before anything takes its time."""
     said: list[str] = []
-    here, absent = Bare("here", grows_quicker=False), Bare("absent", grows_quicker=False, missing="absent: skipped")
+    here, absent = Bare("here"), Bare("absent", missing="absent: skipped")
     assert at_hand([here, absent], said.append) == ([here], ["absent: skipped"])
     assert said == ["absent: skipped"]
 
 
 def test_a_run_as_it_comes_takes_a_quarter_of_an_hour():
-    """Three stores, all workloads: no more than that, and the estimate grows with what is asked for."""
-    whole = estimate_s(PeerSettings(), 3, len(WORKLOADS))
-    assert 8 * 60 < whole < 15 * 60
-    assert estimate_s(PeerSettings(rounds=6), 3, len(WORKLOADS)) > whole + 200
-    assert estimate_s(PeerSettings(workloads=("front",)), 3, 0) < 60
+    """All stores, all workloads: hardly more than that, and the estimate grows with what is asked for."""
+    found = [made() for made in PEERS.values()]
+    whole = estimate_s(PeerSettings(), found)
+    assert 10 * 60 < whole < 16 * 60
+    assert estimate_s(PeerSettings(rounds=6), found) > whole + 200
+    assert estimate_s(PeerSettings(rate=0), found) < whole - 100
+    assert estimate_s(PeerSettings(workloads=("front",)), found) < 60
+    quick = [peer for peer in found if not peer.growth]
+    assert estimate_s(PeerSettings(), quick) < whole - PeerSettings().grow_s
 
 
 def test_of_answers_only_those_that_changed_something_are_applied():
@@ -145,6 +148,6 @@ def test_real_stores_answer_every_workload_rightly(tmp_path):
     with asyncio.Runner(loop_factory=new_event_loop) as loop:
         sections = peers(tmp_path, settings, loop, said.append)
     rows = [row for section in sections for row in section.rows]
-    assert {"dynamo", "cassandra"} <= {row.system for row in rows}
+    assert {"dynamo", "cassandra", "zookeeper"} <= {row.system for row in rows}
     assert [row.samples[0].first_fault for row in rows if row.faults] == []
     assert all(row.median("rate") > 0 for row in rows)

@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 import os
 import time
@@ -11,9 +12,11 @@ from dynamo.workload.cpu import Meter
 from dynamo.workload.keys import KeySpace
 from dynamo.workload.operations import Fixed, Get
 from dynamo.workload.runner import Pace, measure, once
+from dynamo.workload.wire import HTTP
 from tests.unit.workload.servers import good, serving
 
 KEYS = KeySpace(1, 12, 8)
+FAREWELL = b"BYE\r\n\r\n"
 PACE = Pace(connections=3, seconds=0.3, warm_up_s=0.05)
 
 
@@ -43,6 +46,25 @@ async def test_a_measurement_counts_what_came_back():
     # What was answered during the warm-up or after the end is in the server's count only.
     assert 50 < sample.requests < seen.total()
     assert 0 < sample.p50_ms <= sample.p99_ms <= sample.max_ms
+
+
+async def test_each_connection_says_farewell():
+    """Once, after its last request, where the protocol has such words."""
+    seen = []
+    all_left = asyncio.Event()
+
+    def answer(request: bytes) -> bytes:
+        seen.append(request)
+        if seen.count(FAREWELL) == 3:
+            all_left.set()
+        return b"" if request == FAREWELL else good(b"hi")
+
+    wire = HTTP._replace(farewell=FAREWELL)
+    async with serving(answer) as endpoint:
+        sample = await measure(Fixed(KEYS, "/", b"hi"), [endpoint], PACE, Meter([]), wire)
+        await asyncio.wait_for(all_left.wait(), 5)
+    assert sample.faults == 0
+    assert seen[-3:] == [FAREWELL] * 3
 
 
 async def test_connections_are_spread_and_keys_walked_round():
