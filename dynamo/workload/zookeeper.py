@@ -109,12 +109,18 @@ def java_command(folder: Path, jars: Sequence[Path]) -> list[str]:
 
 
 def mode(node: Endpoint) -> str:
-    """What a node says it is, `leader` or `follower`, to `srvr`: the one such word that is allowed as it comes."""
-    with socket.create_connection(node, ASK_S) as connection:
-        connection.sendall(b"srvr")
-        said = b""
-        while more := connection.recv(4096):
-            said += more
+    """What a node says it is, `leader` or `follower`, to `srvr`: the one such word that is allowed as it comes.
+
+    Raises ServerFailed where it says nothing.
+    """
+    said = b""
+    try:
+        with socket.create_connection(node, ASK_S) as connection:
+            connection.sendall(b"srvr")
+            while more := connection.recv(4096):
+                said += more
+    except OSError as problem:
+        raise ServerFailed(f"zookeeper: {problem}") from problem
     return next((line[6:] for line in said.decode().splitlines() if line.startswith("Mode: ")), "")
 
 

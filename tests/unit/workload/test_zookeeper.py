@@ -80,3 +80,5 @@ def test_it_is_spoken_to_in_its_own_protocol(tmp_path):
         cluster.endpoints = [server.getsockname()]
     with pytest.raises(ServerFailed, match="zookeeper: "):
         cluster.ask(b"")
+    with pytest.raises(ServerFailed, match="zookeeper: "):
+        mode(cluster.endpoints[0])
