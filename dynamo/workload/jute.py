@@ -107,7 +107,7 @@ def parse(data: bytes) -> tuple[int, bytes, bytes] | int:
         begin = at + _LENGTH.size
         if len(data) < begin:
             return begin
-        (length,) = _LENGTH.unpack_from(data, at)
+        length = number_at(data, at)
         if not _REPLY.size <= length <= PACKET_BYTES:
             raise BrokenAnswer(f"a reply begins with {data[at : at + 20]!r}")
         at = begin + length

@@ -26,8 +26,10 @@ ARTIFACT = Artifact("org.apache.zookeeper", "zookeeper", "3.9.5")
 PROVIDED = (
     Artifact("io.dropwizard.metrics", "metrics-core", "4.1.12.1"),
     Artifact("org.xerial.snappy", "snappy-java", "1.1.10.5"),
+    Artifact("ch.qos.logback", "logback-classic", "1.3.15"),
 )
-"""Its distribution brings them, its jar does not ask for them, and it does not start without them."""
+"""Its distribution brings them, in these versions, and its jar does not ask for them. Without the first two it does not
+start, without the last it does not say why."""
 NODES = 3
 HEAP_MIB = 512
 START_S = 60.0
