@@ -86,7 +86,7 @@ async def closed_loop(contender: Contender, settings: Settings) -> Sample:
     system = contender.system
     try:
         return await measure(contender.operation, system.endpoints, settings.pace, Meter(system.pids), system.wire)
-    except (ProcessLookupError, ConnectionRefusedError) as problem:
+    except OSError as problem:
         tails = "\n".join(child.log_tail() for child in system.children)
         raise ServerFailed(f"{system.name} ended during {contender.operation.name}: {problem}\n{tails}") from problem
 

@@ -42,8 +42,8 @@ FRONT = "front"
 """Not a workload of peers: our GET beside a bare HTTP server, which is judged, too."""
 PASSES = 6
 """Of the warm-up of a store that grows quicker."""
-_START_S, _GRACE_S = 15.0, 0.8
-"""What an estimate adds: for the start of each store and filling it, and for each measurement."""
+_START_S, _FILL_S, _GRACE_S = 10.0, 1.25e-3, 0.25
+"""What an estimate adds: for the start of each store, for each key that it is filled with, for each measurement."""
 
 
 class PeerSettings(Settings, frozen=True, kw_only=True):
@@ -121,8 +121,13 @@ def estimate_s(settings: PeerSettings, found: Sequence[Peer]) -> float:
     if not workloads:
         return front_s
     measurements = len(workloads) + sum(workload.at_rate for workload in workloads if settings.rate)
-    store_s = _START_S + measurements * each_s
-    return front_s + sum(store_s + settings.grow_s * peer.growth for peer in found)
+    store_s = _START_S + _FILL_S * settings.keys + measurements * each_s
+    growing_s = [
+        settings.grow_s * peer.growth + PASSES * len(workloads) * _GRACE_S
+        for peer in found
+        if settings.grow_s * peer.growth
+    ]
+    return front_s + len(found) * store_s + sum(growing_s)
 
 
 def _prepared(
