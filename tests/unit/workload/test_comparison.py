@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from dynamo.workload.comparison import Contender, Settings, fill, interleaved
+from dynamo.workload.comparison import Contender, Settings, closed_loop, fill, interleaved
 from dynamo.workload.event_loop import new_event_loop
 from dynamo.workload.keys import KeySpace
 from dynamo.workload.operations import Fixed
 from dynamo.workload.processes import ServerFailed
 from dynamo.workload.systems import BareServer
+from dynamo.workload.wire import HTTP
 
 SETTINGS = Settings(seconds=0.15, rounds=2, connections=2, keys=4, value_bytes=8, warm_up_s=0.02)
 KEYS = KeySpace(1, 4, 8)
@@ -40,6 +42,18 @@ def test_contenders_take_turns(tmp_path):
     assert rows[0].median("rate") > 0
     assert rows[0].median("server_cpu_us") > 0
     assert rows[1].faults > 0
+
+
+def test_a_server_that_takes_no_greeting_ends_the_run(tmp_path):
+    """It is there, and does not serve: a failed server as well."""
+
+    def greet(connection: socket.socket) -> None:
+        raise OSError("the node closed the connection")
+
+    with started(tmp_path) as (server, loop):
+        server.wire = HTTP._replace(greet=greet)
+        with pytest.raises(ServerFailed, match="ended during GET: the node closed the connection"):
+            loop.run(closed_loop(Contender(server, Fixed(KEYS, "/", b"hi")), SETTINGS))
 
 
 def test_a_server_that_dies_ends_the_run(tmp_path):
