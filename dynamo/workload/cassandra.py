@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dynamo.workload import cql
 from dynamo.workload.cql_operations import REGISTERS, STATEMENTS, TABLE, WRITE
-from dynamo.workload.maven import Artifact
+from dynamo.workload.maven import Artifact, logback
 from dynamo.workload.processes import POLL_S, Child, ServerFailed, free_ports
 from dynamo.workload.systems import System
 
@@ -27,13 +27,6 @@ KEYSPACE = "bench"
 START_S = 120.0
 """Three virtual machines on two cores take a quarter of a minute; a busy machine takes its time."""
 _TOKENS = (-(2**63) // 3 * 2, 0, 2**63 // 3 * 2)
-_LOG = """<configuration>
-  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
-    <encoder><pattern>%-5level %date %msg%n</pattern></encoder>
-  </appender>
-  <root level="WARN"><appender-ref ref="out"/></root>
-</configuration>
-"""
 # As Cassandra's own jvm17-server.options has them.
 _EXPORTS = (
     "java.base/jdk.internal.misc java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/sun.rmi.registry "
@@ -75,7 +68,7 @@ class CassandraCluster(System):
             folder = self._folder / f"cassandra{number}"
             folder.mkdir()
             (folder / "cassandra.yaml").write_text(settings(folder, host, token, storage, native))
-            (folder / "logback.xml").write_text(_LOG)
+            (folder / "logback.xml").write_text(logback("WARN"))
             command = java_command(folder, self._jars)
             self.children.append(Child(f"cassandra{number}", command, folder / "log"))
         self.endpoints = [(host, native) for host in hosts]

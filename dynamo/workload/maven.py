@@ -34,6 +34,15 @@ _DEPENDENCY = """    <dependency>
     </dependency>"""
 
 
+_LOGBACK = """<configuration>
+  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%-5level %date %msg%n</pattern></encoder>
+  </appender>
+  <root level="{level}"><appender-ref ref="out"/></root>
+</configuration>
+"""
+
+
 class Artifact(NamedTuple):
     """Coordinates."""
 
@@ -88,6 +97,11 @@ def java_version() -> int:
 def pom(*artifacts: Artifact) -> str:
     """A project that depends on these and nothing else."""
     return _POM.format(dependencies="\n".join(_DEPENDENCY.format(**each._asdict()) for each in artifacts))
+
+
+def logback(level: str) -> str:
+    """Settings for the logging library that such servers use: to their output, what is as grave as this or worse."""
+    return _LOGBACK.format(level=level)
 
 
 def _fetch(artifact: Artifact, folder: Path, also: Sequence[Artifact]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dynamo.workload import jute
-from dynamo.workload.maven import Artifact
+from dynamo.workload.maven import Artifact, logback
 from dynamo.workload.processes import POLL_S, Child, ServerFailed, free_ports
 from dynamo.workload.runner import Endpoint
 from dynamo.workload.systems import System
@@ -34,13 +34,6 @@ NODES = 3
 HEAP_MIB = 512
 START_S = 60.0
 ASK_S = 10.0
-_LOG = """<configuration>
-  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
-    <encoder><pattern>%-5level %date %msg%n</pattern></encoder>
-  </appender>
-  <root level="ERROR"><appender-ref ref="out"/></root>
-</configuration>
-"""
 
 
 class ZooKeeperCluster(System):
@@ -61,7 +54,7 @@ class ZooKeeperCluster(System):
             (folder / "data").mkdir(parents=True)
             (folder / "data" / "myid").write_text(f"{number}\n")
             (folder / "zoo.cfg").write_text(settings(folder, client_port, members))
-            (folder / "logback.xml").write_text(_LOG)
+            (folder / "logback.xml").write_text(logback("ERROR"))
             self.children.append(Child(f"zookeeper{number}", java_command(folder, self._jars), folder / "log"))
         deadline = time.monotonic() + START_S
         for child, node in zip(self.children, nodes, strict=True):

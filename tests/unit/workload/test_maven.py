@@ -1,10 +1,11 @@
 import os
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from dynamo.workload import maven
-from dynamo.workload.maven import Artifact, Unavailable, jars
+from dynamo.workload.maven import Artifact, Unavailable, jars, logback
 
 ARTIFACT = Artifact("org.example", "store", "1.2")
 JAVA = "#!/bin/sh\necho 'openjdk version \"{version}\" 2025-04-15' >&2\n"
@@ -108,3 +109,10 @@ def test_jars_are_kept_in_the_users_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     assert maven.cache_folder() == tmp_path / ".cache" / "dynamo-bench"
+
+
+def test_servers_say_what_is_grave():
+    """Well-formed, and with the level."""
+    root = ET.fromstring(logback("WARN")).find("root")
+    assert root is not None
+    assert root.get("level") == "WARN"
