@@ -111,7 +111,6 @@ def _measured(seconds: float, check_seconds: float, sizes: tuple[int, ...], data
     import asyncio
     import tempfile
 
-    from dynamo.cli.choice_cost import choice_node_us
     from dynamo.workload import capacity_run
     from dynamo.workload.capacity_bench import Timing
     from dynamo.workload.event_loop import new_event_loop
@@ -123,7 +122,7 @@ def _measured(seconds: float, check_seconds: float, sizes: tuple[int, ...], data
         tempfile.TemporaryDirectory(prefix="dynamo-capacity-", dir=data) as root,
         asyncio.Runner(loop_factory=new_event_loop) as loop,
     ):
-        return capacity_run.run(Path(root), timing, choice_node_us(), loop, note)
+        return capacity_run.run(Path(root), timing, loop, note)
 
 
 def _keep(found: Run, path: Path) -> None:

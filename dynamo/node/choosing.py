@@ -6,11 +6,19 @@ the same nodes alive finds the same pairs; so a sloppy read asks those that a sl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import islice
+
 import msgspec
 
 from dynamo.errors import QuorumUnavailable
 from dynamo.node.liveness import Liveness
 from dynamo.ring.preference_list import PreferenceLists
+
+SPARE_FACTOR = 2
+"""Fallbacks of a request for each of its N: one to stand in for each primary, and another should that one fail. Looking
+at all nodes of a large cluster would cost more than the rest of the request.
+"""
 
 
 class Chosen(msgspec.Struct, frozen=True, gc=False):
@@ -22,7 +30,7 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
     away: tuple[str, ...]
     """The others, in preference order."""
     spare: tuple[str, ...]
-    """Live fallbacks in preference order; none where nobody may stand in. This node may be one."""
+    """The first live fallbacks in preference order; none where nobody may stand in. This node may be one."""
 
     def check(
         self, needed: int, primaries: int, *, sloppy: bool, advice: str = "Retry later, or ask for fewer"
@@ -48,24 +56,22 @@ class Chooser:
     def __init__(self, node: str, preference: PreferenceLists, liveness: Liveness, *, stands_in: bool) -> None:
         self._node = node
         self.preference = preference
-        self._liveness = liveness
+        self._is_alive = liveness.is_alive
         self._stands_in = stands_in
-        self._all_alive: dict[tuple[int, int, bool], Chosen] = {}
-        """What is chosen where everybody is alive, which is nearly always."""
+        self._usual: dict[tuple[int, int, bool], tuple[tuple[str, ...], Chosen]] = {}
+        """Who is looked at, and what is chosen if all of them are alive, which is nearly always."""
 
     def choose(self, partition: int, n: int, *, fallbacks: bool) -> Chosen:
         """The nodes for a key of that partition in a bucket of that n."""
-        is_alive = self._liveness.is_alive
-        if all(map(is_alive, self.preference.walk(partition))):
-            known = self._all_alive.get((partition, n, fallbacks))
-            if known is not None:
-                return known
-            known = self._all_alive[partition, n, fallbacks] = self._choose(partition, n, fallbacks=fallbacks)
-            return known
-        return self._choose(partition, n, fallbacks=fallbacks)
+        usual = self._usual.get((partition, n, fallbacks))
+        if usual is None:
+            chosen = self._choose(partition, n, lambda _: True, fallbacks=fallbacks)
+            usual = self._usual[partition, n, fallbacks] = (*chosen.primaries, *chosen.spare), chosen
+        if all(map(self._is_alive, usual[0])):
+            return usual[1]
+        return self._choose(partition, n, self._is_alive, fallbacks=fallbacks)
 
-    def _choose(self, partition: int, n: int, *, fallbacks: bool) -> Chosen:
-        is_alive = self._liveness.is_alive
+    def _choose(self, partition: int, n: int, is_alive: Callable[[str], bool], *, fallbacks: bool) -> Chosen:
         primaries = self.preference.primaries(partition, n)
         assert len(dict.fromkeys(primaries)) == len(primaries), "a preference list names N distinct nodes"
         live = tuple(node for node in primaries if is_alive(node))
@@ -74,5 +80,5 @@ class Chooser:
             live = (self._node, *(node for node in live if node != self._node))
         spare: tuple[str, ...] = ()
         if fallbacks and self._stands_in:
-            spare = tuple(node for node in self.preference.fallbacks(partition, n) if is_alive(node))
+            spare = tuple(islice(filter(is_alive, self.preference.fallbacks(partition, n)), SPARE_FACTOR * n))
         return Chosen(primaries, live, away, spare)

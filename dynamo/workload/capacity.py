@@ -87,8 +87,6 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Of a node that nobody asks and that has no peers."""
     idle_peer_us_per_s: float
     """And for each peer."""
-    choice_node_us: float
-    """A request looks whether the key's nodes are alive: for each node of the cluster."""
     sync_us: float
     """One synced write to a log, nothing else on the disk."""
 
@@ -139,8 +137,7 @@ def cost_us(inputs: Inputs, kind: Kind, layout: Layout) -> float:
     sent = kind.sent(layout.n) if layout.n > 1 else 0.0
     x = on_a_link(layout.nodes, layout.in_flight, sent + elsewhere)
     replicas = costs.replica.at(x) * (sent or min(1, layout.n - 1))
-    looks = inputs.choice_node_us * (layout.nodes - CALIBRATED_NODES) * (1 + elsewhere)
-    return costs.alone.at(layout.in_flight) + replicas + elsewhere * costs.elsewhere.at(x) + looks
+    return costs.alone.at(layout.in_flight) + replicas + elsewhere * costs.elsewhere.at(x)
 
 
 def mixed_cost_us(inputs: Inputs, mix: Mapping[str, float], layout: Layout) -> float:

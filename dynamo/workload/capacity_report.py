@@ -41,8 +41,7 @@ def inputs_words(run: Run) -> str:
     found = run.inputs
     return (
         f"A node that nobody asks uses {found.idle_us_per_s / 1000:.1f} ms of processor a second and "
-        f"{found.idle_peer_us_per_s / 1000:.2f} ms more for each peer. A request looks whether nodes are alive: "
-        f"{found.choice_node_us:.2f} us for each node. A synced write takes {found.sync_us:.0f} us."
+        f"{found.idle_peer_us_per_s / 1000:.2f} ms more for each peer. A synced write takes {found.sync_us:.0f} us."
     )
 
 

@@ -80,7 +80,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, str] = {}
 
 
-def run(folder: Path, timing: Timing, choice_node_us: float, loop: asyncio.Runner, progress: Progress) -> Run:
+def run(folder: Path, timing: Timing, loop: asyncio.Runner, progress: Progress) -> Run:
     """Measure the inputs, then each size. Raises ServerFailed; nothing is left running, then or ever."""
     idle: dict[int, float] = {}
     costs: dict[str, Costs] = {}
@@ -103,7 +103,7 @@ def run(folder: Path, timing: Timing, choice_node_us: float, loop: asyncio.Runne
                 if nodes in timing.sizes:
                     sample = bench.sample(bench.ways(kind).checked, timing.connections[-1], timing.check_seconds)
                     seen.append((nodes, kind, sample))
-    inputs = inputs_of(costs, idle, choice_node_us, sync)
+    inputs = inputs_of(costs, idle, sync)
     return Run(
         inputs=inputs,
         points=points,
@@ -158,7 +158,7 @@ def costs_of(kind: Kind, points: Sequence[Points], full: Sample, at_hand: int, s
     )
 
 
-def inputs_of(costs: dict[str, Costs], idle: Mapping[int, float], choice_node_us: float, sync: float) -> Inputs:
+def inputs_of(costs: dict[str, Costs], idle: Mapping[int, float], sync: float) -> Inputs:
     """All inputs. `idle` is that of a node, by the size of its cluster: a line through all sizes gives its growth."""
     middle, mean = statistics.fmean(idle), statistics.fmean(idle.values())
     across = sum((nodes - middle) ** 2 for nodes in idle)
@@ -168,7 +168,6 @@ def inputs_of(costs: dict[str, Costs], idle: Mapping[int, float], choice_node_us
         costs=costs,
         idle_us_per_s=max(0.0, mean - each * (middle - 1)),
         idle_peer_us_per_s=each,
-        choice_node_us=choice_node_us,
         sync_us=sync,
     )
 

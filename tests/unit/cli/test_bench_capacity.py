@@ -14,8 +14,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """What the verb asks for, with a run that is done at once."""
     asked: list[tuple] = []
 
-    def at_once(folder, timing, choice_node_us, loop, progress):
-        asked.append((folder, timing, choice_node_us))
+    def at_once(folder, timing, loop, progress):
+        asked.append((folder, timing))
         return run()
 
     monkeypatch.setattr(capacity_run, "run", at_once)
@@ -27,10 +27,9 @@ def test_a_run_is_kept_and_can_be_read_again(cli, measured, tmp_path):
     file, table, picture = (tmp_path / name for name in ("run.json", "tables.md", "picture.svg"))
     first = cli("bench", "capacity", "--sizes", "9,3", "--json", str(file))
     assert first.code == 0
-    folder, timing, choice_node_us = measured[0]
+    folder, timing = measured[0]
     assert timing.sizes == (3, 9)
     assert not folder.exists()
-    assert 0 < choice_node_us < 50
     assert msgspec.json.decode(file.read_bytes(), type=Run) == run()
     more = ("--cores", "16", "--mix", "CAS:1", "--any-node", "--markdown", str(table), "--svg", str(picture))
     again = cli("bench", "capacity", "--from", str(file), *more)

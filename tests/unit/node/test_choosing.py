@@ -3,6 +3,8 @@ import pytest
 from dynamo.errors import QuorumUnavailable
 from dynamo.node.choosing import Chooser, Chosen
 from dynamo.node.liveness import Liveness
+from dynamo.ring.preference_list import PreferenceLists
+from dynamo.ring.ring import Member, first_ring
 from tests.unit.node.world import World
 
 KEY = b"k"
@@ -51,6 +53,31 @@ def test_a_fallback_counts_itself(world):
 def test_nobody_stands_in_where_that_is_switched_off(world, switched):
     """By the request, or by hints.enabled."""
     assert chosen(world, "node1", **switched).spare == ()
+
+
+class Looked:
+    """Liveness of many nodes, that keeps who was asked about."""
+
+    def __init__(self) -> None:
+        self.down: set[str] = set()
+        self.at: list[str] = []
+
+    def is_alive(self, node: str) -> bool:
+        self.at.append(node)
+        return node not in self.down
+
+
+def test_of_many_nodes_a_few_are_looked_at():
+    """The replicas and two fallbacks for each, the next ones where some of those are down: whoever else is alive."""
+    preference = PreferenceLists(first_ring([Member(f"n{number}", "h", 1, 2, 3) for number in range(40)], 64))
+    looked, others = Looked(), preference.fallbacks(5, 3)
+    chooser = Chooser("n1", preference, looked, stands_in=True)
+    assert chooser.choose(5, 3, fallbacks=True).spare == others[:6]
+    assert looked.at == [*preference.primaries(5, 3), *others[:6]]
+    looked.down = {others[0], others[4]}
+    assert chooser.choose(5, 3, fallbacks=True).spare == (*others[1:4], *others[5:8])
+    looked.down = {others[8], others[20]}
+    assert chooser.choose(5, 3, fallbacks=True).spare == others[:6]
 
 
 CHOSEN = Chosen(("a", "b", "c"), ("a",), ("b", "c"), ("d",))

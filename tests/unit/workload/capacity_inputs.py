@@ -8,13 +8,12 @@ from dynamo.workload.capacity_run import Checked, Points, Run
 COSTS = Costs(alone=Fit(40, 20), replica=Fit(10, 30), elsewhere=Fit(50, 0), client_us=10.0, busy=1.0, syncs=0.5)
 
 
-def inputs(idle_us: float = 0.0, peer_us: float = 0.0, choice_us: float = 0.0) -> Inputs:
+def inputs(idle_us: float = 0.0, peer_us: float = 0.0) -> Inputs:
     """Each kind costs the same; nothing grows unless it is asked for."""
     return Inputs(
         costs={kind.name: COSTS for kind in KINDS},
         idle_us_per_s=idle_us,
         idle_peer_us_per_s=peer_us,
-        choice_node_us=choice_us,
         sync_us=100.0,
     )
 

@@ -78,12 +78,6 @@ def test_more_replicas_cost_more_writes_and_no_more_reads():
     assert costs[5][1] == costs[3][1]
 
 
-def test_every_node_more_costs_a_look():
-    """Two, where a request is handed over."""
-    layout = Layout(nodes=103, in_flight=4, by_token=True)
-    assert cost_us(inputs(choice_us=0.5), PUT, layout) - cost_us(inputs(), PUT, layout) == pytest.approx(50)
-
-
 def test_a_mix_costs_its_mean():
     """By its shares, whatever they add up to."""
     layout = Layout(nodes=3, in_flight=8)

@@ -63,12 +63,12 @@ def test_busy_is_the_share_of_the_cores_that_others_left():
 
 def test_growth_of_what_idle_nodes_use():
     """A line through all sizes; where it falls, by noise, nothing grows."""
-    found = inputs_of({}, {3: 1200.0, 5: 1400.0, 9: 1800.0}, 0.1, 50.0)
+    found = inputs_of({}, {3: 1200.0, 5: 1400.0, 9: 1800.0}, 50.0)
     assert (found.idle_us_per_s, found.idle_peer_us_per_s) == pytest.approx((1000.0, 100.0))
     assert found.idle(300) == pytest.approx(30_900)
-    noisy = inputs_of({}, {3: 1500.0, 9: 1300.0}, 0.1, 50.0)
+    noisy = inputs_of({}, {3: 1500.0, 9: 1300.0}, 50.0)
     assert (noisy.idle_us_per_s, noisy.idle_peer_us_per_s) == (1400.0, 0.0)
-    alone = inputs_of({}, {3: 1500.0}, 0.1, 50.0)
+    alone = inputs_of({}, {3: 1500.0}, 50.0)
     assert (alone.idle_us_per_s, alone.idle_peer_us_per_s) == (1500.0, 0.0)
 
 

@@ -25,7 +25,7 @@ def test_what_grows_with_nodes_bends_the_line():
     """Without it a hundred times the machines carry a hundred times as much; with it less, and last nothing."""
     straight = lines(inputs(), Assumed(in_flight=1), (3, 300))
     assert straight[1].rates["PUT W=2"] == pytest.approx(100 * straight[0].rates["PUT W=2"])
-    bent = lines(inputs(peer_us=200, choice_us=0.1), Assumed(in_flight=1), (3, 300, 3000))
+    bent = lines(inputs(peer_us=450), Assumed(in_flight=1), (3, 300, 3000))
     assert bent[0].rates["PUT W=2"] < bent[1].rates["PUT W=2"] < 50 * straight[0].rates["PUT W=2"]
     assert bent[2].rates["PUT W=2"] == 0
 
