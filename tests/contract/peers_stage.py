@@ -12,6 +12,7 @@ from dynamo.protocol.messages import Fetch, Fetched, Message, Store
 
 LATE_S = 0.5
 """How long after a deadline its failure may come."""
+BEAT_S = 0.01
 PATIENCE_S = 10.0
 """For anything that ought to happen soon; a claim that waits so long has failed."""
 
@@ -113,6 +114,20 @@ class Crowd:
         self._stage = stage
         self._peers = peers
         self._sent: list[tuple[Receiver, float]] = []
+        self.lag_s = 0.0
+        """The longest time by which this process itself was late, as it is where others use the processor."""
+        self._beats = asyncio.get_running_loop().create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            due = self._stage.now() + BEAT_S
+            await asyncio.sleep(BEAT_S)
+            self.lag_s = max(self.lag_s, self._stage.now() - due)
+
+    async def end(self) -> None:
+        """Nothing is looked at any more."""
+        self._beats.cancel()
+        await asyncio.wait([self._beats])
 
     def send(self, number: int) -> None:
         receiver = Receiver(self._stage)
