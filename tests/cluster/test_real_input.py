@@ -28,11 +28,11 @@ def cluster(tmp_path: Path) -> Iterator[ClusterRig]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("each", [4, pytest.param(1, marks=pytest.mark.night)])
+@pytest.mark.parametrize("each", [8, pytest.param(1, marks=pytest.mark.night)])
 def test_import_survives_a_killed_node_and_reads_back_byte_for_byte(
     cluster: ClusterRig, tmp_path: Path, each: int
 ) -> None:
-    """34,000 cities (each fourth of them, by day) go in at W=2 while one of three nodes is killed; all come back
+    """34,000 cities (each eighth of them, by day) go in at W=2 while one of three nodes is killed; all come back
     through each node at R=2.
     """
     file = tmp_path / "cities.ndjson"
