@@ -29,7 +29,7 @@ def bench(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProce
 def stormy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run in which a node is killed and comes back; the folder of its files."""
     folder = tmp_path_factory.mktemp("stormy")
-    words = "bench --mix a --read-levels one,quorum,all --write-levels one,quorum --probe-rate 20 --probe-delays 0,20"
+    words = "bench --mix a --read-levels one,quorum,all --write-levels one,quorum --probe-rate 60 --probe-delays 0,20"
     faults = "--kill node2@1500ms --start node2@3s"
     files = "--save r.json --html r.html --csv r.csv --hlog r.hlog"
     limits = ["--fail-if", "stale{consistency=quorum,write=quorum} > 0", "--fail-if", "success{op=put} < 90%"]
@@ -52,10 +52,7 @@ def test_a_node_is_killed_and_comes_back(stormy: Path) -> None:
     assert requests["get one"].good > 0.9 * requests["get one"].count
     assert result.totals.checks["quorum quorum"].stale == 0
     assert result.totals.checks["quorum quorum"].judged > 50
-    pairs = {f"{read} {write}" for read in ("one", "quorum", "all") for write in ("one", "quorum")}
-    assert set(result.totals.probes) <= {f"{pair} {delay}" for pair in pairs for delay in (0, 20)}
-    # Of a busy machine too few probes come back in four seconds for each of the twelve to be among them.
-    assert len(result.totals.probes) >= 6
+    assert len(result.totals.probes) == 12
     assert result.agreements
     assert max(hints for _, hints in result.hints) > 0
     assert sum(result.agreements[-1].fixed.values()) > 0
