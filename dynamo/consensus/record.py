@@ -8,10 +8,13 @@ chain, so merging them keeps the later one, and repair that knows nothing of Pax
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Annotated, Literal
+
+import msgspec
 
 from dynamo.layout.register import Face
 from dynamo.versioning.hybrid_time import stamp
-from dynamo.versioning.record import Record, Sibling, digest
+from dynamo.versioning.record import Record, Sibling, body_of, digest, encode_parts, is_sound
 
 CHOSEN = "~"
 """Actor of all versions that were agreed on."""
@@ -19,25 +22,62 @@ CHOSEN = "~"
 
 def as_record(register: Face) -> Record:
     """The record that shows this register; an empty one for a key that was never written."""
-    version = register.version
-    if version == 0:
+    if register.version == 0:
         return Record({}, [])
-    sibling = Sibling(
+    return Record({CHOSEN: register.version}, [_only_sibling(register)])
+
+
+def encode_shown(register: Face) -> bytes:
+    """The byte form of the record that shows this register, of a key that was written."""
+    return encode_parts([(CHOSEN, register.version)], [_only_sibling(register)])
+
+
+def _only_sibling(register: Face) -> Sibling:
+    return Sibling(
         CHOSEN,
-        version,
+        register.version,
         stamp(register.counter),
         register.value,
         register.content_type,
         register.meta,
-        request=register.request,
+        0,
+        register.request,
     )
-    return Record({CHOSEN: version}, [sibling])
 
 
 @lru_cache(maxsize=4096)
-def digest_of(version: int, *, deleted: bool) -> int:
+def digest_of(version: int, deleted: bool) -> int:  # noqa: FBT001  # positional, as it is asked for with each change
     """`digest` of the record that shows this version, which looks at nothing else. The same few of many keys."""
     return digest(Record({CHOSEN: version}, [Sibling(CHOSEN, version, 0, None if deleted else b"")]))
+
+
+class _Only(msgspec.Struct, array_like=True, gc=False):
+    """The one sibling of a chosen record, in so far as it tells the version."""
+
+    actor: Literal["~"]
+    counter: Annotated[int, msgspec.Meta(gt=0)]
+    hybrid: int
+    value: bytes | None
+    content_type: str
+    meta: dict[str, str]
+    expires_ms: Literal[0]
+
+
+_decode_form = msgspec.msgpack.Decoder(tuple[tuple[tuple[Literal["~"], int]], tuple[_Only]]).decode
+
+
+def version_shown(data: bytes) -> tuple[int, bool] | None:
+    """Version of a chosen record in byte form, and whether it is a tombstone; None of all else, be it damaged or not.
+
+    `is_chosen_form` of the bytes themselves, asked of each record before a newer version takes its place.
+    """
+    if not is_sound(data):
+        return None
+    try:
+        ((_, seen),), (only,) = _decode_form(body_of(data))
+    except msgspec.DecodeError:
+        return None
+    return (seen, only.value is None) if seen == only.counter else None
 
 
 def is_chosen_form(record: Record) -> bool:

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from dynamo.consensus.record import as_record, digest_of
+from dynamo.consensus.record import digest_of, encode_shown
 from dynamo.errors import DynamoError
 from dynamo.layout import ballot as states
 from dynamo.layout import register as registers
 from dynamo.layout.keyspaces import Keyspace, split_record_key
-from dynamo.node.chosen import version_of
 from dynamo.node.franchise import Franchise
-from dynamo.node.records import Base, Records, Replacement
+from dynamo.node.records import Records, Replacement
 from dynamo.node.replica import Replica
 from dynamo.node.unlearned import Unlearned
 from dynamo.ports import Respond, Storage
@@ -29,7 +28,6 @@ from dynamo.protocol.codec import refusal
 from dynamo.protocol.paxos import Learn, Learned, LearnMany
 from dynamo.telemetry.logs import Log
 from dynamo.versioning.ballot import Ballot
-from dynamo.versioning.record import digest, encode
 
 log = Log("node")
 
@@ -66,16 +64,16 @@ class Learning:
         """The same for all that can be shown now."""
         newer: _Newer = {}
         for stored, ballot in message.chosen:
-            if stored not in newer and (found := self._newer_if_readable(stored, ballot)):
-                newer[stored] = found
+            if stored in newer:
+                continue
+            try:
+                found = self._newer(stored, ballot)
+            except DynamoError as problem:
+                log.debug("a chosen value was not learnt", problem=problem.detail)
+            else:
+                if found is not None:
+                    newer[stored] = found
         self._show(newer, respond)
-
-    def _newer_if_readable(self, stored: bytes, ballot: Ballot) -> Replacement | None:
-        try:
-            return self._newer(stored, ballot)
-        except DynamoError as problem:
-            log.debug("a chosen value was not learnt", problem=problem.detail)
-            return None
 
     def _newer(self, stored: bytes, ballot: Ballot) -> Replacement | None:
         """The record of what was accepted in this ballot, if it was, and if the store shows something older."""
@@ -85,12 +83,10 @@ class Learning:
         face = registers.face(data)
         if face.value is None and registers.is_unwritten(registers.decode(data)):
             return None  # the tombstone of before says the same
-        base = self._records.base_at(stored)
-        shown = version_of(base.record)
+        shown, before = self._records.shown(stored)
         if face.version <= shown:
             return None
-        now = digest_of(face.version, deleted=face.value is None)
-        return Replacement(stored, encode(as_record(face)), now, _digest(base, shown))
+        return Replacement(stored, encode_shown(face), digest_of(face.version, face.value is None), before)
 
     def _accepted(self, stored: bytes, ballot: Ballot) -> bytes:
         """The register that was accepted in this ballot, if it is not at hand; empty if that was another one."""
@@ -126,10 +122,3 @@ class Learning:
         for stored in keys:
             if stored not in self._unlearned:
                 self._unlearned.add(stored)
-
-
-def _digest(base: Base, version: int) -> int | None:
-    """Of what the records hold, which shows this version; None if they hold nothing."""
-    if version:
-        return digest_of(version, deleted=base.record.siblings[0].value is None)
-    return digest(base.record) if base.data else None

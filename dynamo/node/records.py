@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from dynamo.consensus.record import digest_of, version_shown
 from dynamo.errors import CorruptValue, DynamoError
 from dynamo.layout.digests import contribution, decode_leaf, encode_leaf, leaf_of
 from dynamo.layout.keyspaces import (
@@ -119,6 +120,19 @@ class Records:
             if not self.quarantine.found(stored, data, problem.detail):
                 raise
         return Base(stored, b"")
+
+    def shown(self, stored: bytes) -> tuple[int, int | None]:
+        """The version that the newest state shows of a linearizable key, 0 if it shows none; and the digest of what
+        lies there, None if nothing does. Raises as `base_at`, which reads what is not of the form that was chosen.
+        """
+        data = self._storage.latest(Keyspace.RECORDS, stored)
+        if data is None:
+            return 0, None
+        found = version_shown(data)
+        if found is not None:
+            return found[0], digest_of(*found)
+        base = self.base_at(stored)
+        return 0, digest(base.record) if base.data else None
 
     def base_to_mint(self, bucket: str, key: bytes, *, sole: bool) -> Base:
         """The same for a write that begins here.

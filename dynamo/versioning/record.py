@@ -100,8 +100,18 @@ _decoder = msgspec.msgpack.Decoder(tuple[list[tuple[str, int]], list[Sibling]])
 
 def encode(record: Record) -> bytes:
     """The canonical byte form."""
-    body = _encoder.encode((canonical(record.clock), record.siblings))
+    return encode_parts(canonical(record.clock), record.siblings)
+
+
+def encode_parts(clock: list[tuple[Actor, int]], siblings: list[Sibling]) -> bytes:
+    """The same of a clock in canonical form."""
+    body = _encoder.encode((clock, siblings))
     return _FORMAT_BYTE + xxh3_64_digest(body) + body
+
+
+def body_of(data: bytes) -> memoryview:
+    """What a byte form has behind its head: clock and siblings in msgpack."""
+    return memoryview(data)[_HEADER_BYTES:]
 
 
 def is_sound(data: bytes) -> bool:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo.consensus.record import as_record, digest_of, is_chosen_form
+from dynamo.consensus.record import as_record, digest_of, encode_shown, is_chosen_form, version_shown
 from dynamo.layout.register import Done, Register
 from dynamo.versioning.hybrid_time import wall_ms
 from dynamo.versioning.record import Record, Sibling, decode, digest, encode, etag
@@ -31,7 +31,7 @@ def test_a_deletion_is_a_tombstone_and_an_absent_key_nothing():
 @pytest.mark.parametrize("made", [MADE, Register(version=3), Register(version=2**40, value=b"", counter=7)])
 def test_a_version_has_one_digest_whatever_it_says(made):
     """So replicas compare equal, and it needs no record to know it."""
-    assert digest_of(made.version, deleted=made.value is None) == digest(as_record(made))
+    assert digest_of(made.version, made.value is None) == digest(as_record(made))
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=4))
@@ -49,6 +49,23 @@ def test_who_was_remembered_does_not_show():
     """The list of requests changes without the version: called-off requests. The entity tag must not."""
     assert etag(as_record(MADE)) == etag(as_record(msgspec.structs.replace(MADE, done=(), dropped=2)))
     assert etag(as_record(MADE)) != etag(as_record(msgspec.structs.replace(MADE, version=4)))
+
+
+@pytest.mark.parametrize(
+    "made", [MADE, Register(version=3), Register(2**40, b"", counter=7, meta={"b": "1", "a": "2"})]
+)
+def test_bytes_tell_the_version_without_a_record(made):
+    """What a replica writes, and what it asks of what it replaces, are those of the record."""
+    data = encode(as_record(made))
+    assert encode_shown(made) == data
+    assert version_shown(data) == (made.version, made.value is None)
+
+
+def test_damaged_bytes_tell_no_version():
+    data = encode(as_record(MADE))
+    for place in range(len(data)):
+        assert version_shown(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]) is None
+        assert version_shown(data[:place]) is None
 
 
 GOOD = Sibling("~", 3, 1, b"v")
@@ -71,3 +88,4 @@ def test_nothing_else_has_the_form(record):
     """What an eventual bucket would write is told apart, and refused by who asks."""
     assert is_chosen_form(Record({"~": 3}, [GOOD]))
     assert not is_chosen_form(record)
+    assert version_shown(encode(record)) is None
