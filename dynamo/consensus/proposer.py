@@ -32,7 +32,7 @@ from dynamo.consensus.tally import Tally, majority_of
 from dynamo.errors import CorruptValue, DynamoError, QuorumUnavailable, ReadTimeout, WriteTimeout
 from dynamo.layout.register import ABSENT, Register, encode
 from dynamo.protocol.commands import Action, ChangeOutcome
-from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
+from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, SendAll, WakeAt
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot
@@ -240,16 +240,15 @@ class Proposer:
         self._failed = {}
         self._round.trips += 1
         self._due = now + RESEND_S
-        sends: Effects = [Send(peer, message) for peer in self._peers]
-        return [*sends, *self._wake_at(self._due)]
+        return [SendAll(self._peers, message), *self._wake_at(self._due)]
 
     def _ask_again(self, now: float) -> Effects:
         """All but who refused, also who has answered: it may know the stores by now that the others know."""
         assert self._message is not None
         self._failed = {}
         self._due = now + RESEND_S
-        again: Effects = [Send(peer, self._message) for peer in self._peers if peer not in self._refused]
-        return [*again, *self._wake_at(self._due)]
+        again = [peer for peer in self._peers if peer not in self._refused]
+        return [SendAll(again, self._message), *self._wake_at(self._due)]
 
     def _wake_at(self, when: float) -> Effects:
         when = min(when, self._deadline)

@@ -7,7 +7,8 @@ it is. Nothing waits for more to come than there is to do in this turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 from dynamo.ports import Clock, Receiver
 from dynamo.protocol.codec import refused_error
@@ -35,18 +36,19 @@ class Accepts:
         self._node = node
         self._clock = clock
         self._send = send
-        self._waiting: dict[str, list[_Waiting]] = {}
+        self._waiting: defaultdict[str, list[_Waiting]] = defaultdict(list)
         self._bytes = 0
         self._is_due = False
 
-    def add(self, to: str, accept: Accept, deadline: float, trace: str, receiver: Receiver) -> None:
-        """Send it before this turn ends; the rest is as `ports.Peers.send` has it."""
-        waiting = self._waiting.get(to)
-        if waiting is None:
-            waiting = self._waiting[to] = []
-        waiting.append((accept, deadline, trace, receiver))
-        self._bytes += len(accept.register)
-        if self._bytes >= BYTES_MAX or len(waiting) >= MANY_MAX:
+    def add(self, to: Sequence[str], accept: Accept, deadline: float, trace: str, receiver: Receiver) -> None:
+        """Send it to these nodes before this turn ends; the rest is as `ports.Peers.send` has it for each."""
+        entry, are_many = (accept, deadline, trace, receiver), False
+        for node in to:
+            waiting = self._waiting[node]
+            waiting.append(entry)
+            are_many = are_many or len(waiting) >= MANY_MAX
+        self._bytes += len(accept.register) * len(to)
+        if are_many or self._bytes >= BYTES_MAX:
             self.leave()
         elif not self._is_due:
             self._is_due = True
@@ -54,7 +56,7 @@ class Accepts:
 
     def leave(self) -> None:
         """All that wait, now. Those to this node last: what crosses the network leaves before its disk is kept busy."""
-        waiting, self._waiting, self._bytes = self._waiting, {}, 0
+        waiting, self._waiting, self._bytes = self._waiting, defaultdict(list), 0
         own = waiting.pop(self._node, None)
         for peer, accepts in waiting.items():
             self._send_all(peer, accepts)

@@ -7,7 +7,7 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from dynamo.errors import DynamoError, Internal
@@ -15,7 +15,7 @@ from dynamo.node.accepts import Accepts
 from dynamo.node.wakeups import Wakeup, Wakeups
 from dynamo.ports import Clock, Peers
 from dynamo.protocol.codec import refused_error
-from dynamo.protocol.effects import Effects, Finish, Machine, PeerError, PeerFailure, Send, WakeAt
+from dynamo.protocol.effects import Effects, Finish, Machine, PeerError, PeerFailure, Send, SendAll, WakeAt
 from dynamo.protocol.messages import Message, Refused
 from dynamo.protocol.paxos import Accept
 
@@ -85,7 +85,9 @@ class Run(Generic[Result]):
 
     def on_reply(self, peer: str, message: Message) -> None:
         """An answer came."""
-        self.perform(self._machine.on_reply(peer, message, self._driver.clock.monotonic()))
+        effects = self._machine.on_reply(peer, message, self._driver.clock.monotonic())
+        if effects or (self._finished and not self._is_over):
+            self.perform(effects)
 
     def on_failure(self, peer: str, error: PeerError) -> None:
         """An answer will not come."""
@@ -95,7 +97,9 @@ class Run(Generic[Result]):
         """Carry out what the machine asked for."""
         for effect in effects:
             if type(effect) is Send:
-                self._send(effect)
+                self._send((effect.to,), effect.message, effect.deadline or self._deadline)
+            elif type(effect) is SendAll:
+                self._send(effect.to, effect.message, self._deadline)
             elif type(effect) is WakeAt:
                 if not (self._finished and self._machine.drained):
                     self._wakeup.append(self._driver.wakeups.at(effect.when, self._wake))
@@ -104,16 +108,16 @@ class Run(Generic[Result]):
         if self._finished and not self._is_over and self._machine.drained:
             self._release()
 
-    def _send(self, effect: Send) -> None:
+    def _send(self, to: Sequence[str], message: Message, deadline: float) -> None:
         driver = self._driver
-        deadline = effect.deadline or self._deadline
-        if driver.accepts is not None and type(effect.message) is Accept:
-            driver.accepts.add(effect.to, effect.message, deadline, self._trace, self)
+        if driver.accepts is not None and type(message) is Accept:
+            driver.accepts.add(to, message, deadline, self._trace, self)
             return
-        if effect.to != driver.node:
-            driver.peers.send(effect.to, effect.message, deadline, self._trace, self)
-            return
-        driver.local(effect.message, self._on_local)
+        for node in to:
+            if node == driver.node:
+                driver.local(message, self._on_local)
+            else:
+                driver.peers.send(node, message, deadline, self._trace, self)
 
     def _on_local(self, message: Message) -> None:
         if isinstance(message, Refused):

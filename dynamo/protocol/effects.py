@@ -58,6 +58,13 @@ class Send(msgspec.Struct, gc=False):
     """
 
 
+class SendAll(msgspec.Struct, gc=False):
+    """The same message to several nodes, until the request's own deadline: as many Sends, in that order."""
+
+    to: list[str]
+    message: Message
+
+
 class WakeAt(msgspec.Struct, gc=False):
     """Call `on_wakeup` at this time (seconds, monotonic)."""
 
@@ -70,7 +77,7 @@ class Finish(msgspec.Struct, Generic[Result], gc=False):
     outcome: Result | DynamoError
 
 
-Effect = Send | WakeAt | Finish[object]
+Effect = Send | SendAll | WakeAt | Finish[object]
 Effects = list[Effect]
 
 
@@ -89,10 +96,10 @@ class Machine(Protocol[Outcome_co]):
         """Begin. Called once, first."""
 
     def on_reply(self, peer: str, message: Message, now: float) -> Effects:
-        """An answer to a Send."""
+        """An answer to what was sent."""
 
     def on_failure(self, peer: str, error: PeerError, now: float) -> Effects:
-        """A Send that brought no answer."""
+        """What was sent there brought no answer."""
 
     def on_wakeup(self, now: float) -> Effects:
         """A time asked for with WakeAt has come."""

@@ -28,7 +28,7 @@ from dynamo.node.peer_requests import PeerRequests
 from dynamo.node.proposals import Proposals
 from dynamo.node.voting import Voting
 from dynamo.ports import Identity, Respond
-from dynamo.protocol.effects import Effects, Send
+from dynamo.protocol.effects import Effects, Send, SendAll
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Learn, Promised
 from dynamo.versioning.ballot import ZERO
@@ -144,11 +144,11 @@ def each_replica_gets_a_value_of_its_own() -> Taken:
         effects = ask(self, phase, message, now)
         if not isinstance(message, Accept):
             return effects
-        for number, effect in enumerate(effects):
-            if isinstance(effect, Send):
-                register = msgspec.structs.replace(self._register, counter=self._register.counter + number)
-                effect.message = msgspec.structs.replace(message, register=encode(register))
-        return effects
+        several: Effects = []
+        for number, peer in enumerate(self._peers):
+            register = msgspec.structs.replace(self._register, counter=self._register.counter + number)
+            several.append(Send(peer, msgspec.structs.replace(message, register=encode(register))))
+        return [*several, *(effect for effect in effects if not isinstance(effect, SendAll))]
 
     return patch.object(Proposer, "_ask", asking)
 

@@ -13,7 +13,7 @@ from dynamo.consensus.settled_read import SettledRead
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import GROUND, Floor
 from dynamo.protocol.commands import Action, ChangeCommand
-from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, WakeAt
+from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, Send, SendAll, WakeAt
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot
@@ -134,6 +134,8 @@ class Story:
         for effect in effects:
             if isinstance(effect, Send):
                 (self.learned if isinstance(effect.message, Learn) else self.sent).append(effect)
+            elif isinstance(effect, SendAll):
+                self.sent += [Send(name, effect.message) for name in effect.to]
             elif isinstance(effect, Finish):
                 self.finished.append(effect.outcome)
             elif isinstance(effect, WakeAt):

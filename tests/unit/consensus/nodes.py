@@ -15,7 +15,7 @@ from dynamo.errors import DynamoError
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import GROUND, Floor
 from dynamo.protocol.commands import ChangeCommand, ChangeOutcome
-from dynamo.protocol.effects import Effects, Finish, Machine, PeerError, PeerFailure, Send, WakeAt
+from dynamo.protocol.effects import Effects, Finish, Machine, PeerError, PeerFailure, Send, SendAll, WakeAt
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, Accepted, Inspect, Inspected, Learn, Learned, Prepare, Promised, Rejected
 from dynamo.versioning.ballot import ZERO, Ballot, after
@@ -65,6 +65,9 @@ class Running:
         for effect in effects:
             if isinstance(effect, Send):
                 self._world.send(self._node.name, effect.to, effect.message, self)
+            elif isinstance(effect, SendAll):
+                for name in effect.to:
+                    self._world.send(self._node.name, name, effect.message, self)
             elif isinstance(effect, WakeAt):
                 self._world.at(effect.when, self._wake)
             elif isinstance(effect, Finish):

@@ -3,7 +3,7 @@ from dynamo.consensus.proposer import RESEND_S
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.register import decode
 from dynamo.protocol.commands import Action, ChangeOutcome, Condition
-from dynamo.protocol.effects import Send, WakeAt
+from dynamo.protocol.effects import SendAll, WakeAt
 from dynamo.protocol.paxos import Accept, Accepted, Promised, Rejected
 from dynamo.versioning.ballot import ZERO
 from tests.unit.consensus import broken
@@ -54,7 +54,7 @@ def test_one_wake_up_is_asked_for_and_it_is_not_after_the_deadline():
     story.deliver("b")
     (prepare,) = [one for one in story.sent if one.to == "c"]
     effects = story.machine.on_reply("c", story.replicas.handle("c", prepare.message), 0.1)
-    assert {type(effect) for effect in effects} == {Send}
+    assert {type(effect) for effect in effects} == {SendAll}
 
 
 def test_the_register_is_passed_on_as_it_came():

@@ -61,7 +61,7 @@ class Desk:
 
     def add(self, to: str, accept: Accept, deadline: float = 1.0, receiver: Receiver | None = None) -> Round:
         waiting = receiver or Round()
-        self.accepts.add(to, accept, deadline, "t", waiting)
+        self.accepts.add([to], accept, deadline, "t", waiting)
         assert isinstance(waiting, Round)
         return waiting
 
