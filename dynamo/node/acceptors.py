@@ -109,7 +109,14 @@ class Acceptors:
         """The same for several keys: answer with Votes, once all that could be accepted is on disk."""
         self._replica.refuse_when_deep()
         fresh: _States = {}
-        self._keep(fresh, Votes([self._vote_if_able(accept, fresh) for accept in message.accepts]), respond)
+        votes: list[Accepted | Rejected | Refused] = []
+        for accept in message.accepts:
+            try:
+                votes.append(self._vote(accept, fresh))
+            except DynamoError as error:
+                self._metrics.corrupt_records.value += isinstance(error, CorruptValue)
+                votes.append(refusal(error))
+        self._keep(fresh, Votes(votes), respond)
 
     def inspect(self, message: Inspect, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Inspected, from what is on disk."""
@@ -161,13 +168,6 @@ class Acceptors:
             fresh[stored] = accepted
             self._unlearned.add(stored, accept.ballot, accept.register)
         return Accepted(accept.ballot)
-
-    def _vote_if_able(self, accept: Accept, fresh: _States) -> Accepted | Rejected | Refused:
-        try:
-            return self._vote(accept, fresh)
-        except DynamoError as error:
-            self._metrics.corrupt_records.value += isinstance(error, CorruptValue)
-            return refusal(error)
 
     def _keep(self, fresh: _States, answer: Promised | Accepted | Votes, respond: Respond) -> None:
         """Answer once the states are on disk; those that were there before may still be on their way to it."""

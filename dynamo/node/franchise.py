@@ -22,6 +22,8 @@ class Franchise:
         self._preference = preference
         self._buckets = buckets
         self._voting = voting
+        self._seats: dict[int, frozenset[int]] = {}
+        """Partitions of which this node is a primary, by the number of replicas."""
 
     def check(self, bucket: str, key: bytes) -> tuple[int, bytes]:
         """The key's partition, and where its state lies, if this node may vote on it.
@@ -37,7 +39,14 @@ class Franchise:
         else:
             if known.mode is not Mode.LINEARIZABLE:
                 raise ModeConflict(f"bucket {bucket} is not linearizable; this node does not vote on its keys")
-            if self._node not in self._preference.primaries(partition, known.n):
+            seats = self._seats.get(known.n)
+            if partition not in (self._seats_of(known.n) if seats is None else seats):
                 raise WrongEpoch("this node is no replica of the key and does not vote on it", node=self._node)
-            self._voting.check(partition, known.n)
+            if partition in self._voting.lacking:
+                self._voting.check(partition, known.n)
         return partition, record_key(partition, bucket, key)
+
+    def _seats_of(self, n: int) -> frozenset[int]:
+        all_of_them, primaries = range(self._preference.ring.partitions), self._preference.primaries
+        seats = self._seats[n] = frozenset(each for each in all_of_them if self._node in primaries(each, n))
+        return seats

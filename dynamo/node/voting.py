@@ -53,9 +53,10 @@ class Voting:
         self._storage = storage
         self.copies = range(2, min(len(preference.ring.members), N_MAX) + 1)
         """Numbers of replicas that a bucket may have, beside 1: an only replica has nobody to learn from."""
-        self._left: dict[int, list[int]] = {}
+        self.lacking: dict[int, list[int]] = {}
+        """Partitions in which something is to be learned, and for which numbers of replicas nothing is any more."""
         self._rejoined: dict[int, list[int]] = {}
-        """What is to be taken from `_left` once the disk has it."""
+        """What is to be taken from `lacking` once the disk has it."""
         self._taken: dict[int, list[int]] = {}
         """The part of it that is on its way there."""
         self._is_kept = True
@@ -67,44 +68,44 @@ class Voting:
         if mark is not None:
             self._restore(mark)
         elif not any(self._storage.scan(space, b"", None, 1) for space in Keyspace):
-            self._left = self._everything()
+            self.lacking = self._everything()
             self._is_kept = False
         self.save()
-        if self._left:
-            log.info("this node votes on no linearizable key until it has asked", partitions=len(self._left))
+        if self.lacking:
+            log.info("this node votes on no linearizable key until it has asked", partitions=len(self.lacking))
 
     def _restore(self, mark: bytes) -> None:
         try:
             left = note.decode(mark, _decoder, "mark of where this node may vote")
         except CorruptValue as problem:
             log.warning("where this node may vote is damaged: nowhere, until it has asked", problem=problem.detail)
-            self._left = self._everything()
+            self.lacking = self._everything()
             self._is_kept = False
         else:
-            self._left = dict(left)
+            self.lacking = dict(left)
 
     def _everything(self) -> dict[int, list[int]]:
         return {partition: [] for partition in range(self._partitions)} if self.copies else {}
 
     def may_vote(self, partition: int, n: int) -> bool:
         """Whether this node may promise, accept and show anything of a bucket with `n` replicas."""
-        return n == 1 or partition not in self._left or n in self._left[partition]
+        return n == 1 or partition not in self.lacking or n in self.lacking[partition]
 
     def check(self, partition: int, n: int) -> None:
         """Raises NotReady where this node may not vote."""
-        if partition in self._left and not self.may_vote(partition, n):
+        if partition in self.lacking and not self.may_vote(partition, n):
             raise NotReady("this replica lost its disk and does not know yet what it may have promised or accepted")
 
     def check_all(self, partition: int) -> None:
         """Raises NotReady where this node may not vote for every number of replicas."""
-        if partition in self._left:
+        if partition in self.lacking:
             self.check(partition, 0)
 
     def left(self, n: int) -> list[int]:
         """Partitions of which this node is a primary for `n` replicas, and has something to learn, in order."""
         return [
             partition
-            for partition in self._left
+            for partition in self.lacking
             if self._is_left(partition, n)
             and n not in self._rejoined.get(partition, ())
             and n not in self._taken.get(partition, ())
@@ -116,10 +117,10 @@ class Voting:
     def waiting(self) -> int:
         """How many partitions are left of those that the buckets which this node knows need."""
         copies = self._buckets.copies()
-        return sum(any(self._is_left(partition, n) for n in copies) for partition in self._left)
+        return sum(any(self._is_left(partition, n) for n in copies) for partition in self.lacking)
 
     def __len__(self) -> int:
-        return len(self._left)
+        return len(self.lacking)
 
     def others(self, partition: int, n: int) -> tuple[str, ...]:
         """The other primaries."""
@@ -136,14 +137,15 @@ class Voting:
         self._is_saving = True
         taken, self._taken, self._rejoined = self._rejoined, self._rejoined, {}
         after = {
-            partition: sorted({}.fromkeys([*done, *taken.get(partition, ())])) for partition, done in self._left.items()
+            partition: sorted({}.fromkeys([*done, *taken.get(partition, ())]))
+            for partition, done in self.lacking.items()
         }
         left = {partition: done for partition, done in after.items() if not self._is_complete(partition, done)}
 
         def settled(error: DynamoError | None) -> None:
             self._is_saving, self._taken = False, {}
             if error is None:
-                self._left, self._is_kept = left, True
+                self.lacking, self._is_kept = left, True
                 if taken and not left:
                     log.info("this node votes everywhere")
             else:
