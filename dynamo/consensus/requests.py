@@ -37,6 +37,8 @@ def remembered(register: Register, entry: Done) -> tuple[tuple[Done, ...], int]:
     """The entries after this decision, and up to which version entries may be missing."""
     before, gone = _without_unnamed(register.done, entry.counter - UNNAMED_MS)
     done = (*before, entry)
+    if len(done) <= KEEP_MIN and not gone:
+        return done, register.dropped
     drop = max(0, len(done) - KEEP_MAX)
     oldest = entry.counter - WINDOW_MS
     while len(done) - drop > KEEP_MIN and done[drop + 1].counter < oldest:
@@ -47,8 +49,8 @@ def remembered(register: Register, entry: Done) -> tuple[tuple[Done, ...], int]:
 
 def _without_unnamed(done: tuple[Done, ...], oldest: int) -> tuple[tuple[Done, ...], tuple[Done, ...]]:
     """The entries, and apart from them those of unnamed requests from before `oldest`."""
-    if UNNAMED not in map(_fingerprint, done):
-        return done, ()
+    if not done or done[0].counter >= oldest or UNNAMED not in map(_fingerprint, done):
+        return done, ()  # the first one is the oldest
     kept: list[Done] = []
     gone: list[Done] = []
     for entry in done:

@@ -7,7 +7,7 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from dynamo.errors import DynamoError, Internal
@@ -97,9 +97,9 @@ class Run(Generic[Result]):
         """Carry out what the machine asked for."""
         for effect in effects:
             if type(effect) is Send:
-                self._send((effect.to,), effect.message, effect.deadline or self._deadline)
+                self._send(effect.to, effect.message, effect.deadline or self._deadline)
             elif type(effect) is SendAll:
-                self._send(effect.to, effect.message, self._deadline)
+                self._send_all(effect.to, effect.message)
             elif type(effect) is WakeAt:
                 if not (self._finished and self._machine.drained):
                     self._wakeup.append(self._driver.wakeups.at(effect.when, self._wake))
@@ -108,16 +108,19 @@ class Run(Generic[Result]):
         if self._finished and not self._is_over and self._machine.drained:
             self._release()
 
-    def _send(self, to: Sequence[str], message: Message, deadline: float) -> None:
-        driver = self._driver
-        if driver.accepts is not None and type(message) is Accept:
-            driver.accepts.add(to, message, deadline, self._trace, self)
-            return
-        for node in to:
-            if node == driver.node:
-                driver.local(message, self._on_local)
-            else:
-                driver.peers.send(node, message, deadline, self._trace, self)
+    def _send_all(self, to: list[str], message: Message) -> None:
+        accepts = self._driver.accepts
+        if accepts is not None and type(message) is Accept:
+            accepts.add(to, message, self._deadline, self._trace, self)
+        else:
+            for node in to:
+                self._send(node, message, self._deadline)
+
+    def _send(self, to: str, message: Message, deadline: float) -> None:
+        if to != self._driver.node:
+            self._driver.peers.send(to, message, deadline, self._trace, self)
+        else:
+            self._driver.local(message, self._on_local)
 
     def _on_local(self, message: Message) -> None:
         if isinstance(message, Refused):

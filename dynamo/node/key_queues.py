@@ -188,11 +188,9 @@ class KeyQueues:
     def _finish(self, waiting: _Waiting, result: Result) -> None:
         if waiting.wakeup is not None:
             waiting.wakeup.cancel()
-        if isinstance(result, ChangeOutcome):
-            result.coordinator = self._driver.node
-            if result.applied:
-                command = waiting.change.command
-                self._applied(command.bucket, command.key, result.version)
+        if isinstance(result, ChangeOutcome) and result.applied:
+            command = waiting.change.command
+            self._applied(command.bucket, command.key, result.version)
         self._metrics.paxos.changes[_word(result)].value += 1
         waiting.done(result)
 
@@ -205,7 +203,8 @@ class KeyQueues:
         series.rounds[kind].value += 1
         series.round_trips.observe(ended.trips)
         series.round_changes.observe(len(ended.results))
-        series.backoffs.value += max(0, ended.rounds - 1)
+        if ended.rounds > 1:
+            series.backoffs.value += ended.rounds - 1
         if led:
             series.leads["used" if undisturbed else "lost"].value += 1
 
