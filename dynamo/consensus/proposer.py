@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 from math import inf
 from typing import Protocol
 
@@ -70,6 +71,12 @@ class Round(msgspec.Struct, gc=False):
     """Replies that said that somebody else has gone further."""
     waited_s: float = 0.0
     """Back-off between ballots."""
+
+
+@lru_cache(maxsize=4096)
+def own_last(node: str, primaries: tuple[str, ...]) -> tuple[str, ...]:
+    """This node behind the others: what crosses the network leaves before the own disk is kept busy."""
+    return tuple(sorted(primaries, key=node.__eq__))
 
 
 class Phase(Enum):
@@ -133,8 +140,8 @@ class Proposer:
         pace: Pace,
     ) -> None:
         self._node = node
-        self._peers = sorted(primaries, key=node.__eq__)
-        """This node last: what crosses the network leaves before the own disk is kept busy."""
+        self._peers = own_last(node, primaries)
+        """Whom to ask, in this order."""
         self._needed = majority_of(len(primaries))
         self._bucket = bucket
         self._key = key
@@ -247,7 +254,7 @@ class Proposer:
         assert self._message is not None
         self._failed = {}
         self._due = now + RESEND_S
-        again = [peer for peer in self._peers if peer not in self._refused]
+        again = tuple(peer for peer in self._peers if peer not in self._refused)
         return [SendAll(again, self._message), *self._wake_at(self._due)]
 
     def _wake_at(self, when: float) -> Effects:

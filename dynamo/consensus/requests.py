@@ -12,6 +12,7 @@ UNNAMED_MS: else each register of a busy bucket would carry hundreds.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from operator import attrgetter
 
 from dynamo.layout.register import UNNAMED, Done, Register
@@ -24,6 +25,7 @@ WINDOW_MS = 600_000
 UNNAMED_MS = 10_000
 _request = attrgetter("request")
 _fingerprint = attrgetter("fingerprint")
+_counter = attrgetter("counter")
 
 
 def find(register: Register, request: bytes) -> Done | None:
@@ -49,14 +51,12 @@ def remembered(register: Register, entry: Done) -> tuple[tuple[Done, ...], int]:
 
 def _without_unnamed(done: tuple[Done, ...], oldest: int) -> tuple[tuple[Done, ...], tuple[Done, ...]]:
     """The entries, and apart from them those of unnamed requests from before `oldest`."""
-    if not done or done[0].counter >= oldest or UNNAMED not in map(_fingerprint, done):
-        return done, ()  # the first one is the oldest
-    kept: list[Done] = []
-    gone: list[Done] = []
-    for entry in done:
-        is_over = entry.fingerprint == UNNAMED and entry.version and entry.counter < oldest
-        (gone if is_over else kept).append(entry)
-    return tuple(kept), tuple(gone)
+    old = done[: bisect_left(done, oldest, key=_counter)]
+    if UNNAMED not in map(_fingerprint, old):
+        return done, ()
+    gone = tuple([entry for entry in old if entry.fingerprint == UNNAMED and entry.version])
+    kept = tuple([entry for entry in old if entry.fingerprint != UNNAMED or not entry.version])
+    return kept + done[len(old) :], gone
 
 
 def _missing_up_to(register: Register, dropped: tuple[Done, ...]) -> int:

@@ -99,24 +99,27 @@ class Acceptors:
         """Answer with Accepted once the register is on disk, with the promise of `next`; or with Rejected."""
         self._replica.refuse_when_deep()
         fresh: _States = {}
-        vote = self._vote(message, fresh)
-        if isinstance(vote, Rejected):
-            respond(vote)
+        rejected = self._vote(message, fresh)
+        if rejected is not None:
+            respond(rejected)
         else:
-            self._keep(fresh, vote, respond)
+            self._keep(fresh, Accepted(message.ballot), respond)
 
     def accept_many(self, message: AcceptMany, deadline: float, trace: str, respond: Respond) -> None:
         """The same for several keys: answer with Votes, once all that could be accepted is on disk."""
         self._replica.refuse_when_deep()
         fresh: _States = {}
-        votes: list[Accepted | Rejected | Refused] = []
-        for accept in message.accepts:
+        others: dict[int, Rejected | Refused] = {}
+        for place, accept in enumerate(message.accepts):
             try:
-                votes.append(self._vote(accept, fresh))
+                rejected = self._vote(accept, fresh)
             except DynamoError as error:
                 self._metrics.corrupt_records.value += isinstance(error, CorruptValue)
-                votes.append(refusal(error))
-        self._keep(fresh, Votes(votes), respond)
+                others[place] = refusal(error)
+            else:
+                if rejected is not None:
+                    others[place] = rejected
+        self._keep(fresh, Votes(len(message.accepts), 0, others), respond)
 
     def inspect(self, message: Inspect, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Inspected, from what is on disk."""
@@ -157,8 +160,8 @@ class Acceptors:
         data = self._storage.latest(Keyspace.BALLOTS, stored)
         return states.decode(data) if data else None
 
-    def _vote(self, accept: Accept, fresh: _States) -> Accepted | Rejected:
-        """What this node says to an Accept when the states are on disk to which this one is added."""
+    def _vote(self, accept: Accept, fresh: _States) -> Rejected | None:
+        """Accept, by adding to the states that are to be on disk before that is said, or say why not."""
         stored, floor = self._begin(accept.bucket, accept.key)
         state = fresh.get(stored) or self._state(stored)
         accepted = acceptor.accept(state, floor, accept.ballot, accept.register, accept.next)
@@ -167,7 +170,7 @@ class Acceptors:
         if accepted is not state:
             fresh[stored] = accepted
             self._unlearned.add(stored, accept.ballot, accept.register)
-        return Accepted(accept.ballot)
+        return None
 
     def _keep(self, fresh: _States, answer: Promised | Accepted | Votes, respond: Respond) -> None:
         """Answer once the states are on disk; those that were there before may still be on their way to it."""
@@ -177,10 +180,7 @@ class Acceptors:
                 respond(self._failed(error))
                 return
             # Of now: what is said from here on may not be in what a node was told that lost its disk meanwhile.
-            stores = self._ages.stores
-            for vote in answer.votes if isinstance(answer, Votes) else (answer,):
-                if not isinstance(vote, (Rejected, Refused)):
-                    vote.stores = stores
+            answer.stores = self._ages.stores
             respond(answer)
 
         changes = [(Keyspace.BALLOTS, stored, states.encode(state)) for stored, state in fresh.items()]

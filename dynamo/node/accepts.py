@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from dynamo.ports import Clock, Receiver
 from dynamo.protocol.codec import refused_error
 from dynamo.protocol.effects import PeerError, PeerFailure
 from dynamo.protocol.messages import Message, Refused, Votes
-from dynamo.protocol.paxos import Accept, AcceptMany
+from dynamo.protocol.paxos import Accept, Accepted, AcceptMany
 from dynamo.telemetry.logs import Log
 
 log = Log("node")
@@ -27,6 +28,7 @@ MANY_MAX = 64
 SendTo = Callable[[str, Message, float, str, Receiver], None]
 _Waiting = tuple[Accept, float, str, Receiver]
 """An Accept with its deadline, its trace and who waits for the vote."""
+_accept_of, _deadline_of = itemgetter(0), itemgetter(1)
 
 
 class Accepts:
@@ -72,35 +74,38 @@ class Accepts:
         if len(waiting) == 1:
             self._send(to, accept, deadline, trace, receiver)
             return
-        together = AcceptMany([each[0] for each in waiting])
         # Each round ends at its own deadline, whatever becomes of the message.
-        latest = max(each[1] for each in waiting)
-        self._send(to, together, latest, trace, _Ballots([each[3] for each in waiting]))
+        latest = max(map(_deadline_of, waiting))
+        self._send(to, AcceptMany([*map(_accept_of, waiting)]), latest, trace, _Ballots(waiting))
 
 
 class _Ballots:
     """Receiver of the votes, each of which it hands to who waits for it."""
 
-    __slots__ = ("_receivers",)
+    __slots__ = ("_waiting",)
 
-    def __init__(self, receivers: list[Receiver]) -> None:
-        self._receivers = receivers
+    def __init__(self, waiting: list[_Waiting]) -> None:
+        self._waiting = waiting
 
     def on_reply(self, peer: str, message: Message) -> None:
-        if not isinstance(message, Votes) or len(message.votes) != len(self._receivers):
+        if not isinstance(message, Votes) or message.count != len(self._waiting):
             self.on_failure(peer, PeerError(PeerFailure.LOST))
             return
-        for receiver, vote in zip(self._receivers, message.votes, strict=True):
+        stores, others = message.stores, message.others
+        for place, (accept, _, _, receiver) in enumerate(self._waiting):
+            vote = others.get(place) if others else None
             try:
-                if type(vote) is Refused:
+                if vote is None:
+                    receiver.on_reply(peer, Accepted(accept.ballot, stores))
+                elif type(vote) is Refused:
                     receiver.on_failure(peer, PeerError(PeerFailure.REFUSED, refused_error(vote)))
                 else:
                     receiver.on_reply(peer, vote)
             except Exception as bug:  # noqa: BLE001 - one round's bug must not cost the others their votes
-                log.bug("receiver failed", bug, peer=peer, kind=type(vote).__name__)
+                log.bug("receiver failed", bug, peer=peer, kind=type(vote or accept).__name__)
 
     def on_failure(self, peer: str, error: PeerError) -> None:
-        for receiver in self._receivers:
+        for _, _, _, receiver in self._waiting:
             try:
                 receiver.on_failure(peer, error)
             except Exception as bug:  # noqa: BLE001 - as above

@@ -108,7 +108,7 @@ class Run(Generic[Result]):
         if self._finished and not self._is_over and self._machine.drained:
             self._release()
 
-    def _send_all(self, to: list[str], message: Message) -> None:
+    def _send_all(self, to: tuple[str, ...], message: Message) -> None:
         accepts = self._driver.accepts
         if accepts is not None and type(message) is Accept:
             accepts.add(to, message, self._deadline, self._trace, self)

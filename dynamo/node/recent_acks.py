@@ -29,6 +29,10 @@ WRITES_TOLD_MAX = 128
 """Of one span; older ones are unknown."""
 
 
+_Name = Dot | tuple[int, int]
+"""A dot; of a version of a linearizable key, whose numbers are the key's own, its place instead of an actor."""
+
+
 class Entry(msgspec.Struct, gc=False):
     """One write. Not tracked by the garbage collector: tens of thousands of them stay for a minute."""
 
@@ -49,8 +53,8 @@ class RecentAcks:
         self._clock = clock
         self._entries_max = entries_max
         self._age_max_s = age_max_s
-        self._entries: dict[tuple[str, int], Entry] = {}
-        self._order: deque[tuple[str, int]] = deque()
+        self._entries: dict[_Name, Entry] = {}
+        self._order: deque[_Name] = deque()
         """Their dots, oldest first. (A dict's first key is slow to find once many before it were removed.)"""
 
     def __len__(self) -> int:
@@ -76,7 +80,7 @@ class RecentAcks:
         """A change of a linearizable key is acknowledged. Its record, for weaker reads, is written afterwards."""
         now = self._clock.monotonic()
         place = _place(bucket, key)
-        self._note((_chain(place), version), Entry(place, version - 1, now, now))
+        self._note((place, version), Entry(place, version - 1, now, now))
 
     def clear(self) -> None:
         """Forget all of it: what was not noted while this was switched off must not look as if it had not been."""
@@ -92,9 +96,8 @@ class RecentAcks:
     def _told(self, place: int, actor: str, after: int, upto: int, now: float) -> SpanAcks:
         """Follow the actor's writes of the key back from the newest."""
         found = SpanAcks([])
-        named = _chain(place) if actor == CHOSEN else actor
         while upto > after:
-            entry = self._entries.get((named, upto))
+            entry = self._entries.get((place, upto) if actor == CHOSEN else (actor, upto))
             if entry is None or entry.place != place or len(found.writes) == WRITES_TOLD_MAX:
                 found.unknown_upto = upto
                 break
@@ -103,7 +106,7 @@ class RecentAcks:
             upto = entry.previous
         return found
 
-    def _note(self, dot: Dot, entry: Entry) -> None:
+    def _note(self, dot: _Name, entry: Entry) -> None:
         if self._entries.setdefault(dot, entry) is not entry:
             return
         self._order.append(dot)
@@ -118,8 +121,3 @@ class RecentAcks:
 
 def _place(bucket: str, key: bytes) -> int:
     return xxh3_64_intdigest(bucket.encode() + b"\0" + key)
-
-
-def _chain(place: int) -> str:
-    """The actor under which versions of a linearizable key are noted: their numbers are the key's own."""
-    return f"{CHOSEN}{place}"

@@ -61,7 +61,7 @@ class Send(msgspec.Struct, gc=False):
 class SendAll(msgspec.Struct, gc=False):
     """The same message to several nodes, until the request's own deadline: as many Sends, in that order."""
 
-    to: list[str]
+    to: tuple[str, ...]
     message: Message
 
 

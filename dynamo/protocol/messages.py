@@ -322,9 +322,14 @@ class Acknowledged(msgspec.Struct, tag=46, array_like=True, gc=False):
 
 
 class Votes(msgspec.Struct, tag=48, array_like=True, gc=False):
-    """The answers to the Accepts of an AcceptMany, in their order; Refused where this node must not vote on the key."""
+    """The answers to the Accepts of an AcceptMany: each is on disk, and its `next` promised, but for `others`."""
 
-    votes: list[Accepted | Rejected | Refused]
+    count: int
+    """Of the Accepts that this answers."""
+    stores: int
+    """As in Promised."""
+    others: dict[int, Rejected | Refused] = {}
+    """By place in the question: something higher was promised, or this node must not vote on the key."""
 
 
 Message = (

@@ -101,7 +101,7 @@ def test_each_round_hears_of_its_vote(desk):
     """Whatever came of the others; one that has a bug costs nobody else his vote."""
     rounds = [desk.add("node2", A), desk.add("node2", B, receiver=Broken()), desk.add("node2", C), desk.add("node2", A)]
     desk.clock.turn(0)
-    votes = Votes([Accepted(LOW, 7), Accepted(LOW, 7), Rejected(LOW, HIGH), refusal(NotReady("not yet"))])
+    votes = Votes(4, 7, {2: Rejected(LOW, HIGH), 3: refusal(NotReady("not yet"))})
     desk.receivers[0].on_reply("node2", votes)
     assert [waiting.heard for waiting in rounds] == [
         [("node2", Accepted(LOW, 7))],
@@ -115,7 +115,7 @@ def test_each_round_hears_of_its_vote(desk):
     ("come", "said"),
     [
         (lambda ballots: ballots.on_failure("node2", PeerError(PeerFailure.TIMEOUT)), PeerFailure.TIMEOUT),
-        (lambda ballots: ballots.on_reply("node2", Votes([Accepted(LOW, 7)])), PeerFailure.LOST),
+        (lambda ballots: ballots.on_reply("node2", Votes(2, 7)), PeerFailure.LOST),
         (lambda ballots: ballots.on_reply("node2", Pong()), PeerFailure.LOST),
     ],
     ids=["failure", "too few", "no votes"],
@@ -151,9 +151,7 @@ def test_votes_are_of_each_key_and_on_disk():
     assert answers == []
     disk.release()
     world.agenda.run()
-    stores = world["node1"].store_ages.stores
-    yes = Accepted(LOW, stores)
-    assert answers == [Votes([yes, Rejected(LOW, HIGH), yes, yes])]
+    assert answers == [Votes(4, world["node1"].store_ages.stores, {1: Rejected(LOW, HIGH)})]
     assert disk.synced == synced + 1
     assert [world.state("node1", key).accepted for key in (b"a", b"b", b"c")] == [LOW, HIGH, LOW]
 
@@ -162,7 +160,7 @@ def test_two_accepts_of_one_key_in_one_message():
     """The second one meets the state that the first one leaves: it is not on disk yet, and must not be overwritten."""
     world = StrictWorld()
     answer = world.ask("node1", AcceptMany([accept(b"a", HIGH, b"new"), accept(b"a", LOW, b"old")]))
-    assert answer == Votes([Accepted(HIGH, world["node1"].store_ages.stores), Rejected(LOW, HIGH)])
+    assert answer == Votes(2, world["node1"].store_ages.stores, {1: Rejected(LOW, HIGH)})
     assert world.state("node1", b"a").value == register(b"new")
 
 
@@ -174,9 +172,9 @@ def test_a_key_on_which_it_must_not_vote_costs_the_others_nothing():
     disk[world.stored_key(b"b")] = b"\xff" + disk[world.stored_key(b"b")][1:]
     answer = world.ask("node1", AcceptMany([accept(b"a"), accept(b"b", HIGH)]))
     assert isinstance(answer, Votes)
-    assert isinstance(answer.votes[0], Accepted)
-    assert isinstance(answer.votes[1], Refused)
-    assert answer.votes[1].code == CorruptValue.code
+    assert (answer.count, list(answer.others)) == (2, [1])
+    assert isinstance(answer.others[1], Refused)
+    assert answer.others[1].code == CorruptValue.code
     assert world["node1"].metrics.corrupt_records.value == 1
 
 

@@ -78,11 +78,8 @@ LAST: list[tuple[Message, str]] = [
         "92 2f 91961ea56c6f636b73c4016b9309a76e6f6465317e6202c403726567930aa76e6f6465317e6202",
     ),
     (
-        Votes([Accepted(BALLOT, 7), Rejected(BALLOT, NEXT), Refused("not-ready", "d", b"{}")]),
-        (
-            "92 30 93931f9309a76e6f6465317e62020793209309a76e6f6465317e6202930aa76e6f6465317e6202"
-            "940da96e6f742d7265616479a164c4027b7d"
-        ),
+        Votes(3, 7, {1: Rejected(BALLOT, NEXT), 2: Refused("not-ready", "d", b"{}")}),
+        "94 30 03 07 82 01 93209309a76e6f6465317e6202930aa76e6f6465317e6202 02 940da96e6f742d7265616479a164c4027b7d",
     ),
 ]
 """And behind the last of those."""
