@@ -1,12 +1,13 @@
 """Changes of a key, and what they make of its register. Evaluated once, by the coordinator, to a value.
 
 Replicas agree on values, never on functions: a function that every replica ran anew, or that asked a local clock, would
-give several answers. What time it is says the ballot.
+give several answers. What time it is say the ballots, and what was decided before: `moment`, about milliseconds since
+1970, which never falls along the versions of a key.
 
 A change takes effect at most once. The register holds an entry for each of the last requests; one that is there gets
 its result. Entries leave in order (`requests.remembered`), and the register keeps up to which version they did. So a
 coordinator that has sent a change and finds no entry for it knows: it was not applied, unless entries of such versions
-have been dropped. Then nobody can know any more.
+have been dropped, and its own is so old that it may be among them. Then nobody can know any more.
 
 Research note, sections 1.3 (step 4) and 1.6.
 """
@@ -19,7 +20,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from dynamo.consensus.condition import holds
-from dynamo.consensus.requests import covers, find, remembered
+from dynamo.consensus.requests import covers, find, is_kept, remembered
 from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, OutcomeForgotten
 from dynamo.layout.register import ABSENT, UNNAMED, Done, Register, decode, encode, is_unwritten
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
@@ -35,7 +36,7 @@ Result = ChangeOutcome | DynamoError
 class Change:
     """One client's change while a coordinator works on it."""
 
-    __slots__ = ("command", "deadline", "doubtful", "fingerprint", "proposed")
+    __slots__ = ("command", "deadline", "doubtful", "fingerprint", "proposed", "since")
 
     def __init__(self, command: ChangeCommand, deadline: float = inf, *, doubtful: bool = False) -> None:
         self.command = command
@@ -47,10 +48,12 @@ class Change:
         """Lowest version at which an Accept with this change was sent; 0 if none was. From then on it may take effect
         without this coordinator, so its outcome is unknown until it is seen to be decided.
         """
+        self.since = 0
+        """An entry of it is of this moment or later; 0 if that is not known."""
         self.fingerprint = fingerprint(command) if command.named else UNNAMED
 
-    def sent(self, result: Result) -> None:
-        """An Accept is about to leave, with the register that was evaluated together with this result.
+    def sent(self, result: Result, moment: int) -> None:
+        """An Accept is about to leave, with the register that was evaluated together with this result, then.
 
         If it holds the change, also as one that was there before: from now on this coordinator may be the cause that
         it takes effect.
@@ -59,6 +62,10 @@ class Change:
             return
         if result.applied or (self.command.action is Action.RESOLVE and not result.repeated):
             version = max(1, result.version)
+            if result.repeated:
+                self.since = 0
+            elif not self.proposed:
+                self.since = moment
             self.proposed = min(self.proposed or version, version)
 
     def may_surface(self, result: Result) -> bool:
@@ -77,7 +84,12 @@ def fingerprint(command: ChangeCommand) -> int:
     return xxh3_64_intdigest(_encoder.encode(asked)) or 1
 
 
-def evaluate(register: Register, changes: list[Change], ballot: Ballot) -> tuple[Register, list[Result], bool]:
+def moment_of(register: Register, ballot: Ballot) -> int:
+    """When a change of this register is decided by a coordinator that has this ballot."""
+    return max(ballot[0], register.done[-1].counter if register.done else register.counter)
+
+
+def evaluate(register: Register, changes: list[Change], moment: int) -> tuple[Register, list[Result], bool]:
     """The register after all changes, one after the other, the result of each, and whether anything was changed.
 
     Results name no coordinator yet. They hold once the register is chosen; without a change, once the one before is.
@@ -85,7 +97,7 @@ def evaluate(register: Register, changes: list[Change], ballot: Ballot) -> tuple
     after = register
     results: list[Result] = []
     for change in changes:
-        after, result = _evaluate(after, change, ballot)
+        after, result = _evaluate(after, change, moment)
         results.append(result)
     return after, results, after is not register
 
@@ -124,25 +136,25 @@ def _is_deletion(register: Register) -> bool:
     return register.value is None and register.version > 0
 
 
-def _evaluate(register: Register, change: Change, ballot: Ballot) -> tuple[Register, Result]:
+def _evaluate(register: Register, change: Change, moment: int) -> tuple[Register, Result]:
     command = change.command
     if command.action is Action.READ:
         return register, seen(register)
     if command.action is Action.RESOLVE:
-        return _resolved(register, command.target, ballot)
+        return _resolved(register, command.target, moment)
     entry = find(register, command.request)
     if entry is not None:
         return register, _repeat(register, entry, change)
-    if change.proposed and register.dropped >= change.proposed:
+    if change.proposed and register.dropped >= change.proposed and not is_kept(register, change.since, moment):
         return register, _not_known("entries of that age were dropped")
-    if change.doubtful and not covers(register, ballot):
+    if change.doubtful and not covers(register, moment):
         return register, _not_known("another coordinator had it, and too many changes came since")
     if command.condition is not None and not holds(command.condition, register):
         return register, seen(register)
-    return _applied(register, change, ballot)
+    return _applied(register, change, moment)
 
 
-def _applied(register: Register, change: Change, ballot: Ballot) -> tuple[Register, Result]:
+def _applied(register: Register, change: Change, moment: int) -> tuple[Register, Result]:
     command = change.command
     version, deleted = register.version + 1, command.action is Action.DELETE
     value, content_type, meta = _content(register, command)
@@ -151,9 +163,9 @@ def _applied(register: Register, change: Change, ballot: Ballot) -> tuple[Regist
             "only a decimal integer can be added to, and the sum must fit 64 bits; nothing was changed",
             version=register.version,
         )
-    entry = Done(command.request, change.fingerprint, version, ballot[0], deleted)
+    entry = Done(command.request, change.fingerprint, version, moment, deleted)
     done, dropped = remembered(register, entry)
-    after = Register(version, value, content_type, meta, ballot[0], command.request, done, dropped)
+    after = Register(version, value, content_type, meta, moment, command.request, done, dropped)
     return after, ChangeOutcome(True, version, bare(after), "", deleted=deleted)
 
 
@@ -185,14 +197,14 @@ def _repeat(register: Register, entry: Done, change: Change) -> Result:
     return _done(register, entry)
 
 
-def _resolved(register: Register, target: bytes, ballot: Ballot) -> tuple[Register, Result]:
+def _resolved(register: Register, target: bytes, moment: int) -> tuple[Register, Result]:
     """The fate of another request: what it did, or that it never will do anything."""
     entry = find(register, target)
     if entry is not None:
         return register, _done(register, entry)
-    if not covers(register, ballot):
+    if not covers(register, moment):
         return register, _not_known("so many changes came since that it may have been one of them")
-    done, dropped = remembered(register, Done(target, 0, 0, ballot[0]))
+    done, dropped = remembered(register, Done(target, 0, 0, moment))
     after = msgspec.structs.replace(register, done=done, dropped=dropped)
     return after, seen(register)
 

@@ -25,7 +25,7 @@ from typing import Protocol
 
 import msgspec
 
-from dynamo.consensus.change import Change, Result, evaluate
+from dynamo.consensus.change import Change, Result, evaluate, moment_of
 from dynamo.consensus.lead import Lead
 from dynamo.consensus.newest import newest
 from dynamo.consensus.pace import Pace, back_off_s
@@ -236,7 +236,6 @@ class Proposer:
 
     def _accept(self, register: Register, data: bytes, now: float) -> Effects:
         self._register = register
-        self._next = ZERO if self._round.refusals else self._ballots.next(self._ballot)
         self._round.accepts += 1
         self._promises = Tally(self._needed)
         return self._ask(Phase.ACCEPT, Accept(self._bucket, self._key, self._ballot, data, self._next), now)
@@ -282,12 +281,15 @@ class Proposer:
 
     def _go_on_from(self, register: Register, data: bytes, *, settled: bool, now: float) -> Effects:
         """Evaluate on what is newest: its byte form, where there is one, and whether it is known to be chosen."""
-        after, results, changed = evaluate(register, self._changes, self._ballot)
+        # Taken before: the ballot of a lead is as old as the key's last change, and this one would seem to be.
+        self._next = ZERO if self._round.refusals else self._ballots.next(self._ballot)
+        moment = moment_of(register, max(self._ballot, self._next))
+        after, results, changed = evaluate(register, self._changes, moment)
         self._round.results = results
         if not changed and settled and not self._may_surface(results):
             return self._finish(results)
         for change, result in zip(self._changes, results, strict=True):
-            change.sent(result)
+            change.sent(result, moment)
         return self._accept(after, data if data and not changed else encode(after), now)
 
     def _may_surface(self, results: list[Result]) -> bool:

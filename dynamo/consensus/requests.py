@@ -1,9 +1,9 @@
 """Which requests a register remembers, so that a repeated one takes effect once.
 
-The newest are kept: WINDOW_MS long, and at least KEEP_MIN, but never more than KEEP_MAX. Time is that of ballots, so
-all coordinators drop the same entries. Of those that are too old the newest is kept as well: while it is there, nothing
-younger than the window is missing. A table that was cut for its length begins with a young entry instead, and then
-nobody may say of a request that it never came (`covers`).
+The newest are kept: WINDOW_MS long, and at least KEEP_MIN, but never more than KEEP_MAX. Moments are those of
+`change.py`, so all coordinators drop the same entries. Of those that are too old the newest is kept as well: while it
+is there, nothing younger than the window is missing. A table that was cut for its length begins with a young entry
+instead, and then nobody may say of a request that it never came (`covers`).
 
 An unnamed request nobody repeats, and no second node was asked for it. Only the coordinator that makes it looks for its
 entry, while it works on it, and sees by the version whether that may have been dropped. Such entries go after
@@ -16,7 +16,6 @@ from bisect import bisect_left
 from operator import attrgetter
 
 from dynamo.layout.register import UNNAMED, Done, Register
-from dynamo.versioning.ballot import Ballot
 
 KEEP_MAX = 256
 KEEP_MIN = 8
@@ -64,7 +63,12 @@ def _missing_up_to(register: Register, dropped: tuple[Done, ...]) -> int:
     return max(register.dropped, *(entry.version or register.version for entry in dropped))
 
 
-def covers(register: Register, ballot: Ballot) -> bool:
-    """Whether all that was decided in the window before this ballot is remembered."""
+def covers(register: Register, moment: int) -> bool:
+    """Whether all that was decided in the window before this moment is remembered."""
     done = register.done
-    return len(done) < KEEP_MAX or register.dropped == 0 or done[0].counter <= ballot[0] - WINDOW_MS
+    return len(done) < KEEP_MAX or register.dropped == 0 or done[0].counter <= moment - WINDOW_MS
+
+
+def is_kept(register: Register, since: int, moment: int) -> bool:
+    """Whether all that was decided from `since` to `moment` is there: that is young, and the table not full."""
+    return since >= moment - UNNAMED_MS and 0 < len(register.done) < KEEP_MAX

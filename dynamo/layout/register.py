@@ -28,7 +28,7 @@ class Done(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int
     """The version that it made; 0 for a request that was called off before it took effect (`resolve`)."""
     counter: int
-    """Of the ballot in which it was decided: about milliseconds since 1970."""
+    """The moment at which it was decided (`consensus/change.py`): about milliseconds since 1970."""
     deleted: bool = False
     """Whether that version is a deletion."""
 
@@ -42,7 +42,7 @@ class Face(msgspec.Struct, array_like=True, frozen=True, gc=False):
     content_type: str = ""
     meta: dict[str, str] = {}
     counter: int = 0
-    """Of the ballot that made this version: about milliseconds since 1970."""
+    """The moment at which this version was made: about milliseconds since 1970."""
     request: bytes = b""
     """Which request made this version."""
 

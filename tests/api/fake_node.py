@@ -285,8 +285,8 @@ class FakeNode:
         self.buckets.book.setdefault(bucket.name, bucket)
         at = (command.bucket, command.key)
         self._counter += 1
-        ballot = (now_ms() + self._counter, self.id, 1)
-        after, (result,), changed = evaluate(self.registers.get(at, ABSENT), [Change(command)], ballot)
+        moment = now_ms() + self._counter
+        after, (result,), changed = evaluate(self.registers.get(at, ABSENT), [Change(command)], moment)
         if isinstance(result, DynamoError):
             raise result
         if changed:

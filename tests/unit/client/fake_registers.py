@@ -91,7 +91,7 @@ class FakeRegisters:
     def change(self, command: ChangeCommand) -> ChangeOutcome | DynamoError:
         at = (command.bucket, command.key)
         self._counter += 1
-        after, (result,), _ = evaluate(self.kept.get(at, ABSENT), [Change(command)], (self._counter, "node1", 1))
+        after, (result,), _ = evaluate(self.kept.get(at, ABSENT), [Change(command)], self._counter)
         self.kept[at] = after
         return result
 

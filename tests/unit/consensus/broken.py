@@ -165,8 +165,8 @@ def stamped_with_a_clock() -> Broken:
     """Row 18: each evaluation takes its own time."""
     evaluate, ticks = change.evaluate, iter(range(1, 1_000_000))
 
-    def stamping(register, changes, ballot):
-        return evaluate(register, changes, (ballot[0] + next(ticks), *ballot[1:]))
+    def stamping(register, changes, moment):
+        return evaluate(register, changes, moment + next(ticks))
 
     return patch.object(change, "evaluate", stamping)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.consensus import change
-from dynamo.consensus.change import Change, bare, evaluate, fingerprint, read_outcome
+from dynamo.consensus.change import Change, bare, evaluate, fingerprint, moment_of, read_outcome
 from dynamo.consensus.requests import KEEP_MAX, UNNAMED_MS
 from dynamo.errors import (
     Applied,
@@ -15,7 +15,7 @@ from dynamo.errors import (
     OutcomeForgotten,
     WriteTimeout,
 )
-from dynamo.layout.register import ABSENT, UNNAMED, Register, decode, encode
+from dynamo.layout.register import ABSENT, UNNAMED, Done, Register, decode, encode, of_floor
 from dynamo.protocol.commands import Action, ChangeOutcome, Condition
 from tests.unit.consensus import broken
 from tests.unit.consensus.hand import command
@@ -29,7 +29,7 @@ def make(action: Action = Action.SET, request: bytes = R, **asked) -> Change:
 
 
 def one(register: Register, asked: Change, ballot=BALLOT) -> tuple[Register, ChangeOutcome | DynamoError]:
-    after, (result,), changed = evaluate(register, [asked], ballot)
+    after, (result,), changed = evaluate(register, [asked], ballot[0])
     assert changed == (after is not register)
     return after, result
 
@@ -40,7 +40,7 @@ def done(register: Register, asked: Change) -> tuple[Register, ChangeOutcome]:
     return after, result
 
 
-def test_a_set_makes_the_next_version_stamped_by_the_ballot():
+def test_a_set_makes_the_next_version_stamped_with_the_moment():
     """Value, type and metadata as asked; time and request as decided; an entry that a repeat will find."""
     asked = make(value=b"v", content_type="text/plain", meta={"m": "1"})
     after, result = done(ABSENT, asked)
@@ -55,7 +55,7 @@ def test_one_without_a_name_is_not_told_from_another_by_what_it_asks():
     """Its entry says so. Its coordinator, which tries again when the entry may be gone, does not make it twice."""
     asked = make(value=b"v", named=False)
     after, result = done(ABSENT, asked)
-    asked.sent(result)
+    asked.sent(result, BALLOT[0])
     assert [entry.fingerprint for entry in after.done] == [UNNAMED]
     assert one(after, asked)[1] == msgspec.structs.replace(result, repeated=True)
     later = (BALLOT[0] + UNNAMED_MS + 1, "b~1", 0)
@@ -140,7 +140,7 @@ def test_changes_are_folded_in_order_each_with_its_result():
             make(request=T, value=b"3", condition=cas),
             make(Action.READ, b"u" * 16),
         ],
-        BALLOT,
+        BALLOT[0],
     )
     assert changed
     assert [(result.applied, result.version) for result in results if isinstance(result, ChangeOutcome)] == [
@@ -174,7 +174,7 @@ def test_a_request_takes_effect_once_and_versions_count_the_changes(asked):
     ]
     register, applied = ABSENT, []
     for one_by_one in changes:
-        after, (result,), _ = evaluate(register, [one_by_one], BALLOT)
+        after, (result,), _ = evaluate(register, [one_by_one], BALLOT[0])
         if isinstance(result, ChangeOutcome) and result.applied and not result.repeated:
             applied.append(one_by_one.command.request)
             assert after.version == register.version + 1
@@ -182,7 +182,7 @@ def test_a_request_takes_effect_once_and_versions_count_the_changes(asked):
             assert (after.version, after.value) == (register.version, register.value)
         register = after
     assert len(applied) == len(set(applied)) == register.version
-    folded, results, _ = evaluate(ABSENT, changes, BALLOT)
+    folded, results, _ = evaluate(ABSENT, changes, BALLOT[0])
     assert folded == register
     assert len(results) == len(changes)
 
@@ -263,6 +263,43 @@ def test_a_change_that_was_sent_and_may_have_been_dropped_stays_unknown():
             assert after is register
 
 
+def test_a_change_of_just_now_was_not_dropped():
+    """Its entry would be young: what was dropped was older. Not so if the table is full, or
+    forgotten, or it was found there once.
+    """
+    moment = BALLOT[0]
+    long_ago = Register(30, b"v", done=(Done(S, 7, 30, moment - 2 * UNNAMED_MS),), dropped=20)
+    full = Register(30, b"v", done=tuple(Done(b"%016d" % n, 7, n, moment) for n in range(KEEP_MAX)), dropped=20)
+    ahead = Register(30, b"v", done=(Done(S, 7, 30, moment + UNNAMED_MS + 1),), dropped=20)
+    made = ChangeOutcome(True, 17, b"", "")
+    found = ChangeOutcome(True, 17, b"", "", repeated=True)
+    for register, sent, since, known in (
+        (long_ago, [made], moment, True),
+        (long_ago, [made, made], moment - UNNAMED_MS, True),
+        (long_ago, [made], moment - UNNAMED_MS - 1, False),
+        (long_ago, [found, made], moment, False),
+        (long_ago, [made, found], moment, False),
+        (full, [made], moment, False),
+        (ahead, [made], moment, False),
+        (of_floor(30), [made], moment, False),
+    ):
+        asked = make(value=b"w")
+        for result in sent:
+            asked.sent(result, since)
+        after, (result,), _ = evaluate(register, [asked], moment_of(register, BALLOT))
+        assert isinstance(result, ChangeOutcome if known else OutcomeForgotten)
+        assert after.version == (31 if known else 30)
+
+
+def test_moments_never_fall():
+    """A coordinator with a slow clock goes on from what was decided by one whose clock is ahead."""
+    assert moment_of(ABSENT, BALLOT) == BALLOT[0]
+    assert moment_of(Register(1, b"v", counter=BALLOT[0] + 5), BALLOT) == BALLOT[0] + 5
+    called_off = Register(1, b"v", counter=BALLOT[0] - 9, done=(Done(S, 0, 0, BALLOT[0] + 7),))
+    assert moment_of(called_off, BALLOT) == BALLOT[0] + 7
+    assert moment_of(Register(1, b"v", counter=BALLOT[0] - 9), BALLOT) == BALLOT[0]
+
+
 def test_a_change_that_somebody_else_had_before_needs_a_table_that_covers_the_window():
     """It may have been made there, and its entry dropped since: this coordinator does not know at which version."""
     register = ABSENT
@@ -280,10 +317,10 @@ def test_sent_keeps_the_lowest_version():
     asked = make(value=b"v")
     _, result = one(ABSENT, asked)
     _, later = one(Register(8, b"x"), asked)
-    asked.sent(later)
+    asked.sent(later, BALLOT[0])
     assert asked.proposed == 9
-    asked.sent(result)
-    asked.sent(later)
+    asked.sent(result, BALLOT[0])
+    asked.sent(later, BALLOT[0])
     assert asked.proposed == 1
 
 
@@ -297,7 +334,7 @@ def test_what_was_not_put_into_the_accept_was_not_sent():
         (make(value=b"v"), True),
         (make(Action.RESOLVE, S, target=T), True),
     ):
-        asked.sent(one(register, asked)[1])
+        asked.sent(one(register, asked)[1], BALLOT[0])
         assert (asked.proposed > 0) == is_in, asked.command
 
 
@@ -307,7 +344,7 @@ def test_a_sent_change_may_surface_until_it_is_seen_applied():
     _, refused = one(Register(4, b"x", request=S), asked)
     assert not asked.may_surface(refused)
     _, applied = one(ABSENT, asked)
-    asked.sent(applied)
+    asked.sent(applied, BALLOT[0])
     assert asked.may_surface(refused)
     assert asked.may_surface(IdempotencyMismatch("other"))
     assert not asked.may_surface(applied)
@@ -316,10 +353,10 @@ def test_a_sent_change_may_surface_until_it_is_seen_applied():
 def test_evaluation_depends_on_nothing_but_register_changes_and_ballot():
     """Evaluated again it gives the same bytes: no clock, no draw (row 18)."""
     register, changes = Register(2, b"3"), [make(Action.ADD, amount=2), make(request=S, value=b"x")]
-    twice = [encode(evaluate(register, changes, BALLOT)[0]) for _ in range(2)]
+    twice = [encode(evaluate(register, changes, BALLOT[0])[0]) for _ in range(2)]
     assert twice[0] == twice[1]
     with broken.stamped_with_a_clock():
-        twice = [encode(change.evaluate(register, changes, BALLOT)[0]) for _ in range(2)]
+        twice = [encode(change.evaluate(register, changes, BALLOT[0])[0]) for _ in range(2)]
     assert twice[0] != twice[1]
 
 

@@ -67,17 +67,16 @@ def test_never_more_than_the_maximum():
     register = grown([(1, True)] * (KEEP_MAX + 40))[-1]
     assert len(register.done) == KEEP_MAX
     assert register.dropped == 40
-    now = (register.counter + 1, "a", 0)
-    assert not covers(register, now)
-    assert covers(register, (register.counter + WINDOW_MS, "a", 0))
+    assert not covers(register, register.counter + 1)
+    assert covers(register, register.counter + WINDOW_MS)
 
 
 def test_entries_that_grew_old_leave_the_window_covered():
     """The newest of the old ones is kept as the proof that nothing younger is missing."""
     register = grown([(WINDOW_MS // 10, True)] * 100)[-1]
     assert register.dropped > 0
-    assert covers(register, (register.counter + 1, "a", 0))
-    assert covers(Register(), (5, "a", 0))
+    assert covers(register, register.counter + 1)
+    assert covers(Register(), 5)
 
 
 def test_a_dropped_request_that_was_called_off_makes_earlier_ones_unknown():
@@ -93,7 +92,7 @@ def test_unnamed_ones_leave_early_and_named_ones_stay():
     register = grown(steps, lambda number: number in (0, 3, 4))[-1]
     assert [int(entry.request) for entry in register.done] == [1, 2, 4, 5]
     assert register.dropped == 3
-    assert covers(register, (register.counter + 1, "a", 0))
+    assert covers(register, register.counter + 1)
     alone = grown([(UNNAMED_MS // 4, True)] * 100, lambda _: True)[-1]
     assert len(alone.done) == 5
     assert alone.dropped == 95

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from dynamo.config import LimitsSection
+from dynamo.consensus.requests import UNNAMED_MS
 from dynamo.errors import (
     Applied,
     BucketNotFound,
@@ -17,6 +18,7 @@ from dynamo.errors import (
     ValueTooLarge,
     WriteTimeout,
 )
+from dynamo.layout.register import decode
 from dynamo.node import key_queues, proposals
 from dynamo.protocol.bucket import BucketProperties
 from dynamo.protocol.commands import Action, ChangeOutcome, Condition, Consistency
@@ -69,6 +71,29 @@ def test_the_fewest_round_trips(world):
     paxos = world[first].metrics.paxos
     assert (paxos.rounds["full"].value, paxos.rounds["lead"].value) == (1, 1)
     assert (paxos.leads["used"].value, paxos.reads["fast"].value, paxos.changes["applied"].value) == (1, 1, 2)
+
+
+def test_a_change_under_an_old_lead_is_of_now(world):
+    """Its ballot was promised an hour ago. When it was made, and for how long it is remembered, count from now."""
+    first = world.order(KEY)[0]
+    world.set(first, KEY, b"a")
+    world.clock.wall += 3_600_000
+    world.trips()
+    world.set(first, KEY, b"b")
+    assert world.trips() == ["Accept", "LearnMany"]
+    assert 0 <= world.shown(first, KEY).counter - world.clock.wall < 100
+
+
+def test_an_old_lead_costs_a_round_and_nothing_else(world):
+    """Others have changed the key meanwhile, and their requests are forgotten by now: this one was not among them."""
+    first, second = world.order(KEY)[:2]
+    world.set(first, KEY, b"a")
+    for number in range(3):
+        world.clock.wall += UNNAMED_MS + 1
+        world.finish(world.here(second, world.make(KEY, value=b"%d" % number, named=False)))
+    assert decode(world.state(second, KEY).value).dropped >= 2
+    outcome = world.change(first, world.make(KEY, value=b"b", named=False))
+    assert (outcome.applied, outcome.version) == (True, 5)
 
 
 def test_a_condition_that_does_not_hold_shows_what_is_there(world):
