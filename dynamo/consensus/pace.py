@@ -30,4 +30,5 @@ def back_off_s(pace: Pace, attempt: int, draw: float) -> float:
     grown_s = pace.p95_s * GROWTH ** min(attempt, _GROWN_ENOUGH)
     upper_s = min(WAIT_MAX_S, max(WAIT_MIN_S, grown_s))
     lower_s = max(0.0, min(0.66 * pace.p50_s, upper_s - SPREAD_MIN_S))
-    return lower_s + draw * (upper_s - lower_s)
+    # Exact at both ends: `lower + draw * (upper - lower)` may be a rounding below the upper one.
+    return (1.0 - draw) * lower_s + draw * upper_s
