@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import msgspec
 
-from dynamo.layout.register import Register
 from dynamo.versioning.ballot import Ballot
 
 
@@ -23,7 +22,9 @@ class Lead(msgspec.Struct, frozen=True, gc=False):
     """Promises of a majority for `ballot`, before anybody asked for them."""
 
     ballot: Ballot
-    register: Register
-    """What the majority had accepted when it promised."""
+    register: bytes
+    """Byte form of what the majority had accepted when it promised: one block of memory, where tens of thousands wait
+    (decision 0025).
+    """
     stores: int
     """What the majority knew of the stores (`tally`). Its keeper drops the lead when it knows otherwise."""

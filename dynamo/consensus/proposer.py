@@ -31,7 +31,7 @@ from dynamo.consensus.newest import newest
 from dynamo.consensus.pace import Pace, back_off_s
 from dynamo.consensus.tally import Tally, majority_of
 from dynamo.errors import CorruptValue, DynamoError, QuorumUnavailable, ReadTimeout, WriteTimeout
-from dynamo.layout.register import ABSENT, Register, encode
+from dynamo.layout.register import Register, decode, encode
 from dynamo.protocol.commands import Action, ChangeOutcome
 from dynamo.protocol.effects import Effects, Finish, PeerError, PeerFailure, SendAll, WakeAt
 from dynamo.protocol.messages import Message
@@ -119,7 +119,6 @@ class Proposer:
         "_phase",
         "_promises",
         "_refused",
-        "_register",
         "_round",
         "_waits",
         "outcome",
@@ -157,8 +156,6 @@ class Proposer:
         """Highest ballot that a refusal named."""
         self._next = ZERO
         """What the Accept under way asks to be promised for the round after this one."""
-        self._register = ABSENT
-        """What it asks to be accepted."""
         self._message: Prepare | Accept | None = None
         self._promises: Tally[Promised]
         self._accepts: Tally[Accepted]
@@ -183,7 +180,7 @@ class Proposer:
         if lead is None:
             return self._prepare(now)
         self._begin_ballot(lead.ballot)
-        return self._go_on_from(lead.register, b"", settled=False, now=now)
+        return self._go_on_from(decode(lead.register), lead.register, settled=False, now=now)
 
     def on_reply(self, peer: str, message: Message, now: float) -> Effects:
         if isinstance(message, Accepted):
@@ -234,11 +231,10 @@ class Proposer:
         self._begin_ballot(self._ballots.next(self._highest))
         return self._ask(Phase.PREPARE, Prepare(self._bucket, self._key, self._ballot), now)
 
-    def _accept(self, register: Register, data: bytes, now: float) -> Effects:
-        self._register = register
+    def _accept(self, register: bytes, now: float) -> Effects:
         self._round.accepts += 1
         self._promises = Tally(self._needed)
-        return self._ask(Phase.ACCEPT, Accept(self._bucket, self._key, self._ballot, data, self._next), now)
+        return self._ask(Phase.ACCEPT, Accept(self._bucket, self._key, self._ballot, register, self._next), now)
 
     def _ask(self, phase: Phase, message: Prepare | Accept, now: float) -> Effects:
         self._phase = phase
@@ -290,7 +286,7 @@ class Proposer:
             return self._finish(results)
         for change, result in zip(self._changes, results, strict=True):
             change.sent(result, moment)
-        return self._accept(after, data if data and not changed else encode(after), now)
+        return self._accept(data if data and not changed else encode(after), now)
 
     def _may_surface(self, results: list[Result]) -> bool:
         return any(change.may_surface(result) for change, result in zip(self._changes, results, strict=True))
@@ -303,7 +299,8 @@ class Proposer:
             return []
         self._round.chosen = self._ballot
         if self._next != ZERO and not self._refused:
-            self._round.lead = Lead(self._next, self._register, message.stores)
+            assert isinstance(self._message, Accept)
+            self._round.lead = Lead(self._next, self._message.register, message.stores)
         return self._finish(self._round.results)
 
     # -- refusals and failures -------------------------------------------------------------------------------------

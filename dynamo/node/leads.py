@@ -14,15 +14,15 @@ COUNT_MAX = 16384
 BYTES_MAX = 16 * 2**20
 """Of all together, about."""
 _ENTRY_BYTES = 512
-_DONE_BYTES = 200
+"""What Python needs for one, beside the register."""
 
 
 class Leads:
     """One per node."""
 
     def __init__(self) -> None:
-        self._kept: dict[Place, tuple[Lead, int]] = {}
-        """Oldest first; each with its weight in bytes."""
+        self._kept: dict[Place, Lead] = {}
+        """Oldest first."""
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -30,23 +30,21 @@ class Leads:
 
     def take(self, place: Place, stores: int) -> Lead | None:
         """The lead for a key, if there is one and it was given by the stores that this node knows now."""
-        kept = self._kept.pop(place, None)
-        if kept is None:
+        lead = self._kept.pop(place, None)
+        if lead is None:
             return None
-        lead, weight = kept
-        self._bytes -= weight
+        self._bytes -= _weight(place, lead)
         return lead if lead.stores == stores else None
 
     def keep(self, place: Place, lead: Lead) -> None:
         """A round of this key has just left it. Those that are too many go, oldest first."""
         assert place not in self._kept, "one round at a time for a key, which took the lead that there was"
-        weight = _weight(place, lead)
-        self._kept[place] = (lead, weight)
-        self._bytes += weight
+        self._kept[place] = lead
+        self._bytes += _weight(place, lead)
         while len(self._kept) > COUNT_MAX or self._bytes > BYTES_MAX:
-            self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
+            oldest = next(iter(self._kept))
+            self._bytes -= _weight(oldest, self._kept.pop(oldest))
 
 
 def _weight(place: Place, lead: Lead) -> int:
-    register = lead.register
-    return _ENTRY_BYTES + len(place[0]) + len(register.value or b"") + _DONE_BYTES * len(register.done)
+    return _ENTRY_BYTES + len(place[0]) + len(lead.register)
