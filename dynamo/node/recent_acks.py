@@ -9,15 +9,17 @@ Bounded in number and in age: the oldest are forgotten, in the order in which th
 restart. What is forgotten is answered as unknown, never as not acknowledged.
 
 A version of a linearizable key is noted once it was chosen and acknowledged. The version before it is always one less.
+
+The writes are rows of numbers in one block of memory. As objects, which stay for a minute and then go one by one, they
+would leave holes all over the heap, and all that is made later would lie scattered in them (decision 0024).
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from math import inf
+from struct import Struct
 
-import msgspec
 from xxhash import xxh3_64_intdigest
 
 from dynamo.consensus.record import CHOSEN
@@ -28,22 +30,15 @@ from dynamo.versioning.clock import Dot
 WRITES_TOLD_MAX = 128
 """Of one span; older ones are unknown."""
 
-
-_Name = Dot | tuple[int, int]
-"""A dot; of a version of a linearizable key, whose numbers are the key's own, its place instead of an actor."""
-
-
-class Entry(msgspec.Struct, gc=False):
-    """One write. Not tracked by the garbage collector: tens of thousands of them stay for a minute."""
-
-    place: int
-    """Hash of bucket and key."""
-    previous: int
-    """Counter of the actor's write of this key before; 0 if there is none."""
-    begun_at: float
-    acknowledged_at: float = inf
-    copies: int = 0
-    """Replicas that had it on disk then."""
+_ROW = Struct("=qQQddB")
+"""Its name; the hash of bucket and key; the counter of the actor's write of this key before, 0 if there is none; when
+it was begun, and acknowledged (infinite: it was not); and how many replicas had it on disk then.
+"""
+_ACK = Struct("=dB")
+_ACK_AT = _ROW.size - _ACK.size
+"""Where the last two begin."""
+_BEGUN = Struct("=d")
+_BEGUN_AT = _ACK_AT - _BEGUN.size
 
 
 class RecentAcks:
@@ -53,12 +48,15 @@ class RecentAcks:
         self._clock = clock
         self._entries_max = entries_max
         self._age_max_s = age_max_s
-        self._entries: dict[_Name, Entry] = {}
-        self._order: deque[_Name] = deque()
-        """Their dots, oldest first. (A dict's first key is slow to find once many before it were removed.)"""
+        self._places: dict[int, int] = {}
+        """By name: where its row begins."""
+        self._rows = bytearray()
+        """A ring of them, as long as there ever were at a time."""
+        self._oldest = 0
+        """Where the oldest begins."""
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._places)
 
     def handlers(self) -> dict[type, Callable[..., None]]:
         """Who handles which message."""
@@ -66,58 +64,71 @@ class RecentAcks:
 
     def begun(self, bucket: str, key: bytes, dot: Dot, previous: int) -> None:
         """A write got its dot; the actor's dot before it on this key had the counter `previous`."""
-        now = self._clock.monotonic()
-        self._note(dot, Entry(_place(bucket, key), previous, now))
+        self._note(hash(dot), _hash_of(bucket, key), previous, self._clock.monotonic(), inf)
 
     def acknowledged(self, dot: Dot, copies: int) -> None:
         """A write reached its quorum. The first time counts: a repeat of the request is the same write."""
-        entry = self._entries.get(dot)
-        if entry is not None and entry.acknowledged_at == inf:
-            entry.acknowledged_at = self._clock.monotonic()
-            entry.copies = copies
+        place = self._places.get(hash(dot))
+        if place is not None and _ACK.unpack_from(self._rows, place + _ACK_AT)[0] == inf:
+            _ACK.pack_into(self._rows, place + _ACK_AT, self._clock.monotonic(), copies)
 
     def chosen(self, bucket: str, key: bytes, version: int) -> None:
         """A change of a linearizable key is acknowledged. Its record, for weaker reads, is written afterwards."""
         now = self._clock.monotonic()
-        place = _place(bucket, key)
-        self._note((place, version), Entry(place, version - 1, now, now))
+        of_key = _hash_of(bucket, key)
+        self._note(hash((of_key, version)), of_key, version - 1, now, now)
 
     def clear(self) -> None:
         """Forget all of it: what was not noted while this was switched off must not look as if it had not been."""
-        self._entries.clear()
-        self._order.clear()
+        self._places.clear()
+        self._rows.clear()
+        self._oldest = 0
 
     def tell(self, message: AskAcknowledged, deadline: float, trace: str, respond: Respond) -> None:
         """Answer with Acknowledged."""
-        now, place = self._clock.monotonic(), _place(message.bucket, message.key)
-        spans = [self._told(place, actor, after, upto, now) for actor, after, upto in message.spans]
+        now, of_key = self._clock.monotonic(), _hash_of(message.bucket, message.key)
+        spans = [self._told(of_key, actor, after, upto, now) for actor, after, upto in message.spans]
         respond(Acknowledged(now, spans))
 
-    def _told(self, place: int, actor: str, after: int, upto: int, now: float) -> SpanAcks:
+    def _told(self, of_key: int, actor: str, after: int, upto: int, now: float) -> SpanAcks:
         """Follow the actor's writes of the key back from the newest."""
         found = SpanAcks([])
+        # A version of a linearizable key has no actor, and its number is the key's own.
+        who = of_key if actor == CHOSEN else actor
         while upto > after:
-            entry = self._entries.get((place, upto) if actor == CHOSEN else (actor, upto))
-            if entry is None or entry.place != place or len(found.writes) == WRITES_TOLD_MAX:
+            place = self._places.get(hash((who, upto)))
+            row = None if place is None else _ROW.unpack_from(self._rows, place)
+            if row is None or row[1] != of_key or len(found.writes) == WRITES_TOLD_MAX:
                 found.unknown_upto = upto
                 break
-            age_s = -1.0 if entry.acknowledged_at == inf else now - entry.acknowledged_at
-            found.writes.append((upto, age_s, entry.copies))
-            upto = entry.previous
+            _, _, previous, _, acknowledged_at, copies = row
+            age_s = -1.0 if acknowledged_at == inf else now - acknowledged_at
+            found.writes.append((upto, age_s, copies))
+            upto = previous
         return found
 
-    def _note(self, dot: _Name, entry: Entry) -> None:
-        if self._entries.setdefault(dot, entry) is not entry:
+    def _note(self, name: int, of_key: int, previous: int, begun_at: float, acknowledged_at: float) -> None:
+        if name in self._places or not self._entries_max:
             return
-        self._order.append(dot)
-        oldest_at = entry.begun_at - self._age_max_s
-        while self._order and self._is_over(oldest_at):
-            del self._entries[self._order.popleft()]
+        while self._places and self._is_over(begun_at - self._age_max_s):
+            del self._places[_ROW.unpack_from(self._rows, self._oldest)[0]]
+            self._oldest = self._behind(self._oldest, 1)
+        place = self._behind(self._oldest, len(self._places))
+        if place == len(self._rows):
+            self._rows += bytes(_ROW.size)
+        _ROW.pack_into(self._rows, place, name, of_key, previous, begun_at, acknowledged_at, 0)
+        self._places[name] = place
 
     def _is_over(self, oldest_at: float) -> bool:
         """Whether the oldest entry has to go."""
-        return len(self._order) > self._entries_max or self._entries[self._order[0]].begun_at < oldest_at
+        if len(self._places) == self._entries_max:
+            return True
+        return bool(_BEGUN.unpack_from(self._rows, self._oldest + _BEGUN_AT)[0] < oldest_at)
+
+    def _behind(self, place: int, count: int) -> int:
+        """Where the row begins that comes so many rows later."""
+        return (place + count * _ROW.size) % (self._entries_max * _ROW.size)
 
 
-def _place(bucket: str, key: bytes) -> int:
+def _hash_of(bucket: str, key: bytes) -> int:
     return xxh3_64_intdigest(bucket.encode() + b"\0" + key)
