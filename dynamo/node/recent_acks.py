@@ -17,6 +17,7 @@ would leave holes all over the heap, and all that is made later would lie scatte
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import inf
 from struct import Struct
 
@@ -30,10 +31,12 @@ from dynamo.versioning.clock import Dot
 WRITES_TOLD_MAX = 128
 """Of one span; older ones are unknown."""
 
-_ROW = Struct("=qQQddB")
-"""Its name; the hash of bucket and key; the counter of the actor's write of this key before, 0 if there is none; when
-it was begun, and acknowledged (infinite: it was not); and how many replicas had it on disk then.
+_ROW = Struct("=QQQQddB")
+"""Whose write it is, and which: hash and counter of the actor, or of a linearizable key, whose numbers are its own. The
+hash of bucket and key; the counter of the actor's write of this key before, 0 if there is none; when it was begun, and
+acknowledged (infinite: it was not); and how many replicas had it on disk then.
 """
+_NAME = Struct("=QQ")
 _ACK = Struct("=dB")
 _ACK_AT = _ROW.size - _ACK.size
 """Where the last two begin."""
@@ -49,7 +52,7 @@ class RecentAcks:
         self._entries_max = entries_max
         self._age_max_s = age_max_s
         self._places: dict[int, int] = {}
-        """By name: where its row begins."""
+        """Where the row of a write begins, by its name."""
         self._rows = bytearray()
         """A ring of them, as long as there ever were at a time."""
         self._oldest = 0
@@ -64,11 +67,11 @@ class RecentAcks:
 
     def begun(self, bucket: str, key: bytes, dot: Dot, previous: int) -> None:
         """A write got its dot; the actor's dot before it on this key had the counter `previous`."""
-        self._note(hash(dot), _hash_of(bucket, key), previous, self._clock.monotonic(), inf)
+        self._note(_hash_of_actor(dot[0]), dot[1], _hash_of(bucket, key), previous, self._clock.monotonic(), inf)
 
     def acknowledged(self, dot: Dot, copies: int) -> None:
         """A write reached its quorum. The first time counts: a repeat of the request is the same write."""
-        place = self._places.get(hash(dot))
+        place = self._places.get(_name(_hash_of_actor(dot[0]), dot[1]))
         if place is not None and _ACK.unpack_from(self._rows, place + _ACK_AT)[0] == inf:
             _ACK.pack_into(self._rows, place + _ACK_AT, self._clock.monotonic(), copies)
 
@@ -76,7 +79,7 @@ class RecentAcks:
         """A change of a linearizable key is acknowledged. Its record, for weaker reads, is written afterwards."""
         now = self._clock.monotonic()
         of_key = _hash_of(bucket, key)
-        self._note(hash((of_key, version)), of_key, version - 1, now, now)
+        self._note(of_key, version, of_key, version - 1, now, now)
 
     def clear(self) -> None:
         """Forget all of it: what was not noted while this was switched off must not look as if it had not been."""
@@ -93,30 +96,38 @@ class RecentAcks:
     def _told(self, of_key: int, actor: str, after: int, upto: int, now: float) -> SpanAcks:
         """Follow the actor's writes of the key back from the newest."""
         found = SpanAcks([])
-        # A version of a linearizable key has no actor, and its number is the key's own.
-        who = of_key if actor == CHOSEN else actor
+        whose = of_key if actor == CHOSEN else _hash_of_actor(actor)
         while upto > after:
-            place = self._places.get(hash((who, upto)))
+            place = self._places.get(_name(whose, upto))
             row = None if place is None else _ROW.unpack_from(self._rows, place)
-            if row is None or row[1] != of_key or len(found.writes) == WRITES_TOLD_MAX:
+            if row is None or row[2] != of_key or len(found.writes) == WRITES_TOLD_MAX:
                 found.unknown_upto = upto
                 break
-            _, _, previous, _, acknowledged_at, copies = row
+            _, _, _, previous, _, acknowledged_at, copies = row
             age_s = -1.0 if acknowledged_at == inf else now - acknowledged_at
             found.writes.append((upto, age_s, copies))
             upto = previous
         return found
 
-    def _note(self, name: int, of_key: int, previous: int, begun_at: float, acknowledged_at: float) -> None:
+    def _note(
+        self,
+        whose: int,
+        number: int,
+        of_key: int,
+        previous: int,
+        begun_at: float,
+        acknowledged_at: float,
+    ) -> None:
+        name = _name(whose, number)
         if name in self._places or not self._entries_max:
             return
         while self._places and self._is_over(begun_at - self._age_max_s):
-            del self._places[_ROW.unpack_from(self._rows, self._oldest)[0]]
+            del self._places[_name(*_NAME.unpack_from(self._rows, self._oldest))]
             self._oldest = self._behind(self._oldest, 1)
         place = self._behind(self._oldest, len(self._places))
         if place == len(self._rows):
             self._rows += bytes(_ROW.size)
-        _ROW.pack_into(self._rows, place, name, of_key, previous, begun_at, acknowledged_at, 0)
+        _ROW.pack_into(self._rows, place, whose, number, of_key, previous, begun_at, acknowledged_at, 0)
         self._places[name] = place
 
     def _is_over(self, oldest_at: float) -> bool:
@@ -128,6 +139,15 @@ class RecentAcks:
     def _behind(self, place: int, count: int) -> int:
         """Where the row begins that comes so many rows later."""
         return (place + count * _ROW.size) % (self._entries_max * _ROW.size)
+
+
+def _name(whose: int, number: int) -> int:
+    return whose << 64 | number
+
+
+@lru_cache
+def _hash_of_actor(actor: str) -> int:
+    return xxh3_64_intdigest(actor.encode())
 
 
 def _hash_of(bucket: str, key: bytes) -> int:

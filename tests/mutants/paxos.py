@@ -64,12 +64,11 @@ def a_ballot_in_doubt_stays() -> Taken:
 
     def keeping(self: Proposer, results: Any) -> Effects:
         if self._phase is Phase.ACCEPT and self._round.chosen == ZERO and not self._refused:
-            self._round.lead = Lead(self._ballot, self._register, 1)
+            self._round.lead = Lead(self._ballot, self._message.register, 1)
         return finish(self, results)
 
     def taking(self: Leads, place: Place, _: int) -> Lead | None:
-        kept = self._kept.pop(place, None)
-        return None if kept is None else kept[0]
+        return self._kept.pop(place, None)
 
     @contextmanager
     def taken() -> Iterator[None]:

@@ -21,7 +21,7 @@ from dynamo.consensus.tally import Tally
 from dynamo.errors import CorruptValue, QuorumUnavailable
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import GROUND
-from dynamo.layout.register import ABSENT
+from dynamo.layout.register import ABSENT, decode
 from dynamo.protocol.effects import Effects
 from dynamo.protocol.paxos import Accepted, Promised
 from dynamo.versioning.ballot import ZERO
@@ -47,7 +47,7 @@ def ballot_reused_after_doubt() -> Broken:
 
     def keeping(self: Proposer, results) -> Effects:
         if self._phase is Phase.ACCEPT and self._round.chosen == ZERO and not self._refused:
-            self._round.lead = Lead(self._ballot, self._register, 0)
+            self._round.lead = Lead(self._ballot, self._message.register, 0)
         return finish(self, results)
 
     return patch.object(Proposer, "_finish", keeping)
@@ -76,7 +76,7 @@ def answered_from_the_lead() -> Broken:
         if self._lead is None:
             return start(self, now)
         self._begin_ballot(self._lead.ballot)
-        return self._go_on_from(self._lead.register, b"", settled=True, now=now)
+        return self._go_on_from(decode(self._lead.register), b"", settled=True, now=now)
 
     return patch.object(Proposer, "start", starting)
 

@@ -4,7 +4,7 @@ import pytest
 
 from dynamo.consensus.lead import Lead
 from dynamo.errors import Overloaded
-from dynamo.layout.register import Register
+from dynamo.layout.register import Register, encode
 from dynamo.node import key_queues, leads
 from dynamo.node.leads import Leads, Place
 from dynamo.node.round_pace import FIRST_P50_S, SAMPLES_MIN, RoundPace
@@ -19,7 +19,7 @@ def place(number: int) -> Place:
 
 
 def lead(size_bytes: int = 1, stores: int = 7) -> Lead:
-    return Lead((5, "n1~1", 1), Register(version=1, value=b"x" * size_bytes), stores)
+    return Lead((5, "n1~1", 1), encode(Register(version=1, value=b"x" * size_bytes)), stores)
 
 
 def test_a_lead_is_handed_out_once():
