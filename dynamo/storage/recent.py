@@ -1,9 +1,10 @@
 """What LMDB holds, as far as it took it over or was asked for it lately: dictionaries in front of it.
 
 Looking a key up in LMDB takes several times as long, and whoever changes a key looks up its record, its leaf and its
-votes first. Two generations: the younger begins with the memtable that LMDB took last, which costs nothing, and takes
-in what is read. When the next memtable comes, or it has grown large, the elder is dropped and it takes its place. So
-what was not wanted for a while goes, without any bookkeeping for each key.
+votes first. Two generations: the younger begins with a memtable that LMDB has taken, which costs nothing, and takes in
+what is read. When the next memtable comes, or it has grown large, the elder is dropped and it takes its place. So what
+was not wanted for a while goes, without any bookkeeping for each key. A memtable of few changes is taken in, as what is
+read is: else a store in which little is written would forget every few seconds what is read again and again.
 
 A newer value of a key is always in a younger generation, or in a memtable, which is looked at first.
 """
@@ -17,9 +18,11 @@ from dynamo.storage.group import Changes
 from dynamo.storage.memtable import Memtable
 
 COUNT_MAX = 64_000
-"""Keys that a generation takes in by being read."""
+"""Keys that a generation takes in beside those with which it began."""
 SIZE_BYTES_MAX = 16 * 2**20
 """Bytes of their values."""
+TAKEN_IN_MAX = 8000
+"""Changes of a memtable that is taken in: half a millisecond's work, in which the loop does nothing else."""
 VALUE_BYTES_MAX = 64 * 1024
 """Larger ones cost more to keep than to read."""
 
@@ -44,10 +47,7 @@ class Recent:
         size_bytes = 0 if value is None else len(value)
         if size_bytes <= VALUE_BYTES_MAX:
             pairs[key] = value
-            self._count += 1
-            self._size_bytes += size_bytes
-            if self._count >= COUNT_MAX or self._size_bytes >= SIZE_BYTES_MAX:
-                self._turn(_nothing())
+            self._grew(1, size_bytes)
         return value
 
     def shown(self, space: Keyspace, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -61,12 +61,24 @@ class Recent:
 
     def took(self, table: Memtable) -> None:
         """LMDB has taken this table over, which nobody will change any more."""
-        self._turn(table.changes)
+        if table.count > TAKEN_IN_MAX:
+            self._turn(table.changes)
+            return
+        for space, pairs in table.changes.items():
+            self._younger[space].update(pairs)
+        self._grew(table.count, table.size_bytes)
 
     def clear(self) -> None:
         """LMDB was changed in another way."""
         self._turn(_nothing())
         self._elder = _nothing()
+
+    def _grew(self, count: int, size_bytes: int) -> None:
+        """The younger generation has taken something in."""
+        self._count += count
+        self._size_bytes += size_bytes
+        if self._count >= COUNT_MAX or self._size_bytes >= SIZE_BYTES_MAX:
+            self._turn(_nothing())
 
     def _turn(self, younger: Changes) -> None:
         self._elder, self._younger = self._younger, younger

@@ -13,7 +13,7 @@ import pytest
 
 from dynamo.errors import DynamoError, StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
-from dynamo.storage import keeper, log_engine
+from dynamo.storage import keeper, log_engine, recent
 from dynamo.storage.applying import Mark, Outrun
 from dynamo.storage.checkpoint import Job, Missing, changes_of
 from dynamo.storage.frame import BLOCK
@@ -112,7 +112,8 @@ def test_readers_see_all_that_is_durable_wherever_it_is(rig, hold, monkeypatch):
 
 
 def test_what_was_taken_over_last_is_read_from_memory(rig, monkeypatch):
-    """Not from LMDB, whose binding takes the interpreter; until others were twice. What is newer hides it."""
+    """Not from LMDB, whose binding takes the interpreter; until others were twice, large ones. Newer hides it."""
+    monkeypatch.setattr(recent, "TAKEN_IN_MAX", 0)
     put(rig, (RECORDS, b"a", b"1"), (RECORDS, b"b", b"1"), (RECORDS, b"c", b"1"), (RECORDS, b"d", None))
     rig.storage.settle()
     asked = []

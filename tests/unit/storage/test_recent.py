@@ -41,12 +41,16 @@ class Lmdb:
         return table
 
 
-@given(st.lists(st.one_of(st.sampled_from(KEYS), st.dictionaries(st.sampled_from(KEYS), VALUES)), max_size=40))
-def test_it_says_what_lmdb_says(steps):
+@given(
+    st.lists(st.one_of(st.sampled_from(KEYS), st.dictionaries(st.sampled_from(KEYS), VALUES)), max_size=40),
+    st.integers(1, 9),
+    st.integers(0, 4),
+)
+def test_it_says_what_lmdb_says(steps, count_max, taken_in_max):
     """Whatever is read and taken over, in any order, and however soon a generation is full."""
     lmdb = Lmdb(a=b"0", b=b"0")
     cache = Recent(lmdb.get)
-    with patch.object(recent, "COUNT_MAX", 2):
+    with patch.object(recent, "COUNT_MAX", count_max), patch.object(recent, "TAKEN_IN_MAX", taken_in_max):
         for step in steps:
             if isinstance(step, bytes):
                 assert cache.read(RECORDS, step) == lmdb.held.get(step)
@@ -55,8 +59,9 @@ def test_it_says_what_lmdb_says(steps):
     assert [cache.read(RECORDS, key) for key in KEYS] == [lmdb.held.get(key) for key in KEYS]
 
 
-def test_what_was_read_or_taken_lately_is_not_asked_for_again():
+def test_what_was_read_or_taken_lately_is_not_asked_for_again(monkeypatch):
     """Also that a key is not there. It stays while it is wanted, and goes after two generations without."""
+    monkeypatch.setattr(recent, "TAKEN_IN_MAX", -1)
     lmdb = Lmdb(a=b"0")
     cache = Recent(lmdb.get)
     for _ in range(2):
@@ -70,6 +75,17 @@ def test_what_was_read_or_taken_lately_is_not_asked_for_again():
     cache.took(lmdb.take({}))
     assert cache.read(RECORDS, b"a") == b"0"
     assert lmdb.asked == [b"a", b"z", b"a"]
+
+
+def test_few_changes_drive_out_nothing():
+    """A store of which much is read, and in which little is written, remembers what is read."""
+    lmdb = Lmdb(a=b"0")
+    cache = Recent(lmdb.get)
+    for number in range(100):
+        assert cache.read(RECORDS, b"a") == b"0"
+        cache.took(lmdb.take({b"b": b"%d" % number}))
+        assert cache.read(RECORDS, b"b") == b"%d" % number
+    assert lmdb.asked == [b"a"]
 
 
 def test_another_keyspace_is_another_place():
@@ -94,6 +110,10 @@ def test_what_is_read_stays_within_bounds(monkeypatch):
     assert lmdb.asked[1000:] == [b"middle", b"large", b"large", b"a"]
     cache.read(RECORDS, b"b")
     assert cache._size_bytes <= 100
+    cache.clear()
+    for number in range(1000):
+        cache.took(lmdb.take({b"%d" % number: bytes(20)}))
+        assert len(cache._younger[RECORDS]) + len(cache._elder[RECORDS]) <= 10
 
 
 def test_after_another_change_everything_is_asked_for():
@@ -106,8 +126,9 @@ def test_after_another_change_everything_is_asked_for():
     assert [cache.read(RECORDS, key) for key in (b"a", b"b")] == [b"9", None]
 
 
-def test_what_lmdb_shows_otherwise_is_forgotten():
+def test_what_lmdb_shows_otherwise_is_forgotten(monkeypatch):
     """In both generations: nothing else changes LMDB but a table that was taken over, so its file is damaged."""
+    monkeypatch.setattr(recent, "TAKEN_IN_MAX", 1)
     lmdb = Lmdb(a=b"0")
     cache = Recent(lmdb.get)
     cache.took(lmdb.take({b"a": b"1", b"b": b"1"}))
