@@ -47,7 +47,10 @@ class Recent:
         size_bytes = 0 if value is None else len(value)
         if size_bytes <= VALUE_BYTES_MAX:
             pairs[key] = value
-            self._grew(1, size_bytes)
+            self._count += 1
+            self._size_bytes += size_bytes
+            if self._count >= COUNT_MAX or self._size_bytes >= SIZE_BYTES_MAX:
+                self._turn(_nothing())
         return value
 
     def shown(self, space: Keyspace, pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -61,24 +64,18 @@ class Recent:
 
     def took(self, table: Memtable) -> None:
         """LMDB has taken this table over, which nobody will change any more."""
-        if table.count > TAKEN_IN_MAX:
+        count, size_bytes = self._count + table.count, self._size_bytes + table.size_bytes
+        if table.count > TAKEN_IN_MAX or count > COUNT_MAX or size_bytes > SIZE_BYTES_MAX:
             self._turn(table.changes)
             return
         for space, pairs in table.changes.items():
             self._younger[space].update(pairs)
-        self._grew(table.count, table.size_bytes)
+        self._count, self._size_bytes = count, size_bytes
 
     def clear(self) -> None:
         """LMDB was changed in another way."""
         self._turn(_nothing())
         self._elder = _nothing()
-
-    def _grew(self, count: int, size_bytes: int) -> None:
-        """The younger generation has taken something in."""
-        self._count += count
-        self._size_bytes += size_bytes
-        if self._count >= COUNT_MAX or self._size_bytes >= SIZE_BYTES_MAX:
-            self._turn(_nothing())
 
     def _turn(self, younger: Changes) -> None:
         self._elder, self._younger = self._younger, younger
