@@ -19,6 +19,7 @@ from dynamo.storage.checkpoint import Answer, Job, answer_of, changes_of, receiv
 from dynamo.storage.environment import engine
 from dynamo.storage.segment import Folder
 from dynamo.storage.set_aside import suspect
+from dynamo.storage.standing_back import stand_back
 
 
 class Checkpointer:
@@ -71,6 +72,7 @@ def main(store: Path, map_bytes: int) -> None:
     # A terminal and a service manager tell the whole group to end. The node decides when this process may.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    stand_back()
     checkpointer = opened(store, map_bytes)
     # Unbuffered: what could not be sent must not be tried again at the end.
     answers = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 - as long as the process

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from dynamo.errors import DynamoError, StorageFull, StorageRefused
 from dynamo.storage.group import Changes, Group
+from dynamo.storage.standing_back import stand_back
 
 IDLE_SYNC_S = 0.05
 """In lazy mode: how long the last group may wait for another one to carry it to the disk."""
@@ -71,6 +72,7 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        stand_back()
         while (group := self._next()) is not None:
             failure = self._failure_of(group)
             self._report(group, failure)
