@@ -26,15 +26,15 @@ from typing import TypeVar
 from dynamo.errors import DynamoError, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, StorageSizes
-from dynamo.storage.group import GROUP_WEIGHT_MAX, Done, Group
+from dynamo.storage.group import BUSY_CHANGES, GROUP_WEIGHT_MAX, Done, Group
 from dynamo.storage.writer import Sink, Writer
 
 T = TypeVar("T")
 
-BUSY_CHANGES = 32
-"""After a group of so many changes the next one waits for more to join it."""
 GATHER_S = 0.0003
-"""So long. The writer's thread takes the interpreter from the loop several times for each group."""
+"""How long a group waits for more to join it, after a large one. The writer's thread takes the interpreter from the loop
+several times for each.
+"""
 RIDE_S = 0.005
 """How long a group that need not be durable waits for a batch that must be."""
 
