@@ -32,8 +32,8 @@ from dynamo.storage.writer import Sink, Writer
 T = TypeVar("T")
 
 GATHER_S = 0.0003
-"""How long a group waits for more to join it, after a large one. The writer's thread takes the interpreter from the loop
-several times for each.
+"""How long a group waits for more to join it, after a large one: for each the writer's thread takes the interpreter from
+the loop several times.
 """
 RIDE_S = 0.005
 """How long a group that need not be durable waits for a batch that must be."""
