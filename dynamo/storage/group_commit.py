@@ -32,9 +32,7 @@ from dynamo.storage.writer import Sink, Writer
 T = TypeVar("T")
 
 GATHER_S = 0.0003
-"""How long a group waits for more to join it, after a large one: for each the writer's thread takes the interpreter from
-the loop several times.
-"""
+"""How long a group waits for more to join it, after a large one: each costs the loop the interpreter several times."""
 RIDE_S = 0.005
 """How long a group that need not be durable waits for a batch that must be."""
 
