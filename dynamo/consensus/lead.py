@@ -24,7 +24,7 @@ class Lead(msgspec.Struct, frozen=True, gc=False):
     ballot: Ballot
     register: bytes
     """Byte form of what the majority had accepted when it promised: one block of memory, where tens of thousands wait
-    (decision 0025).
+    (decision 0024).
     """
     stores: int
     """What the majority knew of the stores (`tally`). Its keeper drops the lead when it knows otherwise."""
