@@ -22,7 +22,16 @@ from xxhash import xxh3_64_intdigest
 from dynamo.consensus.condition import holds
 from dynamo.consensus.requests import covers, find, is_kept, remembered
 from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, OutcomeForgotten
-from dynamo.layout.register import ABSENT, UNNAMED, Done, Register, decode, encode, is_unwritten
+from dynamo.layout.register import (
+    ABSENT,
+    UNNAMED,
+    Done,
+    Register,
+    decode,
+    encode,
+    is_unwritten,
+    last_counter,
+)
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome
 from dynamo.versioning.ballot import Ballot
 
@@ -86,7 +95,8 @@ def fingerprint(command: ChangeCommand) -> int:
 
 def moment_of(register: Register, ballot: Ballot) -> int:
     """When a change of this register is decided by a coordinator that has this ballot."""
-    return max(ballot[0], register.done[-1].counter if register.done else register.counter)
+    done = register.done
+    return max(ballot[0], last_counter(done) if done else register.counter)
 
 
 def evaluate(register: Register, changes: list[Change], moment: int) -> tuple[Register, list[Result], bool]:

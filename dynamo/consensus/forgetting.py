@@ -46,7 +46,7 @@ from dynamo.versioning.ballot import ZERO, Ballot
 
 def last_decided(register: Register) -> int:
     """When something was last decided on the key: counter of its ballot, about milliseconds since 1970."""
-    return max([register.counter, *(entry.counter for entry in register.done)])
+    return max([register.counter, *(entry.counter for entry in register.entries)])
 
 
 def is_forgettable(register: Register, now: int, age_ms: int) -> bool:

@@ -13,49 +13,61 @@ UNNAMED_MS: else each register of a busy bucket would carry hundreds.
 from __future__ import annotations
 
 from bisect import bisect_left
-from operator import attrgetter
+from functools import partial
 
-from dynamo.layout.register import UNNAMED, Done, Register
+from dynamo.layout.register import ENTRY_BYTES, UNNAMED, Done, Register, counter_at, last_counter, packed, unpacked
 
 KEEP_MAX = 256
 KEEP_MIN = 8
 WINDOW_MS = 600_000
 """As long is a repeat recognised, and a request can be called off, unless more than KEEP_MAX changes come."""
 UNNAMED_MS = 10_000
-_request = attrgetter("request")
-_fingerprint = attrgetter("fingerprint")
-_counter = attrgetter("counter")
+_KEEP_MIN_BYTES = KEEP_MIN * ENTRY_BYTES
+_KEEP_MAX_BYTES = KEEP_MAX * ENTRY_BYTES
 
 
 def find(register: Register, request: bytes) -> Done | None:
-    """The entry of a request. Most are not there, which is said without a step of the interpreter for each entry."""
-    if request not in map(_request, register.done):
-        return None
-    return next(entry for entry in register.done if entry.request == request)
+    """The entry of a request."""
+    place = register.done.find(request)
+    while place > 0 and place % ENTRY_BYTES:  # The same bytes by chance, across parts of entries.
+        place = register.done.find(request, place + 1)
+    return None if place < 0 else unpacked(register.done[place : place + ENTRY_BYTES])[0]
 
 
-def remembered(register: Register, entry: Done) -> tuple[tuple[Done, ...], int]:
-    """The entries after this decision, and up to which version entries may be missing."""
+def remembered(register: Register, entry: Done) -> tuple[bytes, int]:
+    """The entries after this decision, packed, and up to which version entries may be missing."""
     before, gone = _without_unnamed(register.done, entry.counter - UNNAMED_MS)
-    done = (*before, entry)
-    if len(done) <= KEEP_MIN and not gone:
+    done = before + packed(entry)
+    if len(done) <= _KEEP_MIN_BYTES and not gone:
         return done, register.dropped
-    drop = max(0, len(done) - KEEP_MAX)
+    drop = max(0, len(done) - _KEEP_MAX_BYTES)
     oldest = entry.counter - WINDOW_MS
-    while len(done) - drop > KEEP_MIN and done[drop + 1].counter < oldest:
-        drop += 1
-    gone += done[:drop]
+    while len(done) - drop > _KEEP_MIN_BYTES and counter_at(done, drop + ENTRY_BYTES) < oldest:
+        drop += ENTRY_BYTES
+    gone += unpacked(done[:drop])
     return (done[drop:], _missing_up_to(register, gone)) if gone else (done, register.dropped)
 
 
-def _without_unnamed(done: tuple[Done, ...], oldest: int) -> tuple[tuple[Done, ...], tuple[Done, ...]]:
-    """The entries, and apart from them those of unnamed requests from before `oldest`."""
-    old = done[: bisect_left(done, oldest, key=_counter)]
-    if UNNAMED not in map(_fingerprint, old):
+def _without_unnamed(done: bytes, oldest: int) -> tuple[bytes, tuple[Done, ...]]:
+    """The entries, and apart from them those of unnamed requests from before `oldest`.
+
+    What was so old at the decision before has been gone through then: in hundreds of entries only a few are looked at.
+    """
+    if not done or counter_at(done, 0) >= oldest:
         return done, ()
-    gone = tuple([entry for entry in old if entry.fingerprint == UNNAMED and entry.version])
-    kept = tuple([entry for entry in old if entry.fingerprint != UNNAMED or not entry.version])
-    return kept + done[len(old) :], gone
+    end = _place_of(done, oldest)
+    begin = min(end, _place_of(done, last_counter(done) - UNNAMED_MS))
+    entries = unpacked(done[begin:end])
+    gone = tuple([entry for entry in entries if entry.fingerprint == UNNAMED and entry.version])
+    if not gone:
+        return done, ()
+    kept = [entry for entry in entries if entry.fingerprint != UNNAMED or not entry.version]
+    return done[:begin] + packed(*kept) + done[end:], gone
+
+
+def _place_of(done: bytes, counter: int) -> int:
+    """Where the first entry of this moment or later begins."""
+    return bisect_left(range(0, len(done), ENTRY_BYTES), counter, key=partial(counter_at, done)) * ENTRY_BYTES
 
 
 def _missing_up_to(register: Register, dropped: tuple[Done, ...]) -> int:
@@ -66,9 +78,9 @@ def _missing_up_to(register: Register, dropped: tuple[Done, ...]) -> int:
 def covers(register: Register, moment: int) -> bool:
     """Whether all that was decided in the window before this moment is remembered."""
     done = register.done
-    return len(done) < KEEP_MAX or register.dropped == 0 or done[0].counter <= moment - WINDOW_MS
+    return len(done) < _KEEP_MAX_BYTES or register.dropped == 0 or counter_at(done, 0) <= moment - WINDOW_MS
 
 
 def is_kept(register: Register, since: int, moment: int) -> bool:
     """Whether all that was decided from `since` to `moment` is there: that is young, and the table not full."""
-    return since >= moment - UNNAMED_MS and 0 < len(register.done) < KEEP_MAX
+    return since >= moment - UNNAMED_MS and 0 < len(register.done) < _KEEP_MAX_BYTES

@@ -8,6 +8,10 @@ agreed on, so that every coordinator judges a repeat alike.
 
 from __future__ import annotations
 
+from itertools import starmap
+from struct import Struct
+from typing import NamedTuple
+
 import msgspec
 
 from dynamo.layout.sealed import seal, unseal
@@ -16,7 +20,7 @@ FORMAT = 1
 UNNAMED = 0
 
 
-class Done(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class Done(NamedTuple):
     """A request that was decided."""
 
     request: bytes
@@ -50,13 +54,43 @@ class Face(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Register(Face, array_like=True, frozen=True, gc=False):
     """The state of one key. The state of a key that was never written is `ABSENT`."""
 
-    done: tuple[Done, ...] = ()
-    """Decided requests, oldest first."""
+    done: bytes = b""
+    """Decided requests, oldest first, packed: they are carried along by each change, and few are ever looked at."""
     dropped: int = 0
     """Entries of changes up to this version may be missing from `done`."""
 
+    @property
+    def entries(self) -> tuple[Done, ...]:
+        """`done`, unpacked."""
+        return unpacked(self.done)
+
 
 ABSENT = Register()
+_ENTRY = Struct(">16sQQQ?")
+ENTRY_BYTES = _ENTRY.size
+"""Of a packed entry; its name comes first."""
+_COUNTER = Struct(">32xQ")
+
+
+def packed(*entries: Done) -> bytes:
+    """Entries as a register holds them."""
+    return b"".join(starmap(_ENTRY.pack, entries))
+
+
+def unpacked(done: bytes) -> tuple[Done, ...]:
+    """The entries of some that are packed."""
+    return tuple(map(Done._make, _ENTRY.iter_unpack(done)))
+
+
+def counter_at(done: bytes, place: int) -> int:
+    """`counter` of the packed entry that begins at this byte."""
+    counter: int = _COUNTER.unpack_from(done, place)[0]
+    return counter
+
+
+def last_counter(done: bytes) -> int:
+    """`counter` of the newest of some packed entries."""
+    return counter_at(done, len(done) - ENTRY_BYTES)
 
 
 def of_floor(version: int) -> Register:

@@ -15,7 +15,7 @@ from dynamo.errors import (
     OutcomeForgotten,
     WriteTimeout,
 )
-from dynamo.layout.register import ABSENT, UNNAMED, Done, Register, decode, encode, of_floor
+from dynamo.layout.register import ABSENT, UNNAMED, Done, Register, decode, encode, of_floor, packed
 from dynamo.protocol.commands import Action, ChangeOutcome, Condition
 from tests.unit.consensus import broken
 from tests.unit.consensus.hand import command
@@ -46,9 +46,9 @@ def test_a_set_makes_the_next_version_stamped_with_the_moment():
     after, result = done(ABSENT, asked)
     assert (after.version, after.value, after.content_type, after.meta) == (1, b"v", "text/plain", {"m": "1"})
     assert (after.counter, after.request) == (BALLOT[0], R)
-    assert [(entry.request, entry.version, entry.counter) for entry in after.done] == [(R, 1, BALLOT[0])]
+    assert [(entry.request, entry.version, entry.counter) for entry in after.entries] == [(R, 1, BALLOT[0])]
     assert (result.applied, result.version, result.repeated, result.deleted) == (True, 1, False, False)
-    assert decode(result.register) == msgspec.structs.replace(after, done=())
+    assert decode(result.register) == msgspec.structs.replace(after, done=b"")
 
 
 def test_one_without_a_name_is_not_told_from_another_by_what_it_asks():
@@ -56,11 +56,11 @@ def test_one_without_a_name_is_not_told_from_another_by_what_it_asks():
     asked = make(value=b"v", named=False)
     after, result = done(ABSENT, asked)
     asked.sent(result, BALLOT[0])
-    assert [entry.fingerprint for entry in after.done] == [UNNAMED]
+    assert [entry.fingerprint for entry in after.entries] == [UNNAMED]
     assert one(after, asked)[1] == msgspec.structs.replace(result, repeated=True)
     later = (BALLOT[0] + UNNAMED_MS + 1, "b~1", 0)
     register, _ = one(after, make(request=S), later)
-    assert [entry.request for entry in register.done] == [S]
+    assert [entry.request for entry in register.entries] == [S]
     assert isinstance(one(register, asked, later)[1], OutcomeForgotten)
     assert make(value=b"v").fingerprint != UNNAMED
 
@@ -84,7 +84,7 @@ def test_a_failed_condition_and_a_read_show_what_they_saw():
         assert after is register
         assert (result.applied, result.version) == (False, 1)
         assert decode(result.register).value == b"v"
-        assert decode(result.register).done == ()
+        assert decode(result.register).done == b""
     after, result = done(ABSENT, make(Action.READ))
     assert (result.version, decode(result.register), result.deleted) == (0, ABSENT, False)
 
@@ -268,9 +268,9 @@ def test_a_change_of_just_now_was_not_dropped():
     forgotten, or it was found there once.
     """
     moment = BALLOT[0]
-    long_ago = Register(30, b"v", done=(Done(S, 7, 30, moment - 2 * UNNAMED_MS),), dropped=20)
-    full = Register(30, b"v", done=tuple(Done(b"%016d" % n, 7, n, moment) for n in range(KEEP_MAX)), dropped=20)
-    ahead = Register(30, b"v", done=(Done(S, 7, 30, moment + UNNAMED_MS + 1),), dropped=20)
+    long_ago = Register(30, b"v", done=packed(Done(S, 7, 30, moment - 2 * UNNAMED_MS)), dropped=20)
+    full = Register(30, b"v", done=packed(*[Done(b"%016d" % n, 7, n, moment) for n in range(KEEP_MAX)]), dropped=20)
+    ahead = Register(30, b"v", done=packed(Done(S, 7, 30, moment + UNNAMED_MS + 1)), dropped=20)
     made = ChangeOutcome(True, 17, b"", "")
     found = ChangeOutcome(True, 17, b"", "", repeated=True)
     for register, sent, since, known in (
@@ -295,7 +295,7 @@ def test_moments_never_fall():
     """A coordinator with a slow clock goes on from what was decided by one whose clock is ahead."""
     assert moment_of(ABSENT, BALLOT) == BALLOT[0]
     assert moment_of(Register(1, b"v", counter=BALLOT[0] + 5), BALLOT) == BALLOT[0] + 5
-    called_off = Register(1, b"v", counter=BALLOT[0] - 9, done=(Done(S, 0, 0, BALLOT[0] + 7),))
+    called_off = Register(1, b"v", counter=BALLOT[0] - 9, done=packed(Done(S, 0, 0, BALLOT[0] + 7)))
     assert moment_of(called_off, BALLOT) == BALLOT[0] + 7
     assert moment_of(Register(1, b"v", counter=BALLOT[0] - 9), BALLOT) == BALLOT[0]
 

@@ -9,7 +9,7 @@ import pytest
 from dynamo.consensus.forgetting import Attempt, Forgetting, floor_after, is_forgettable, last_decided
 from dynamo.layout.ballot import AcceptorState
 from dynamo.layout.floor import GROUND, Floor
-from dynamo.layout.register import ABSENT, Done, Register, encode, is_unwritten, of_floor
+from dynamo.layout.register import ABSENT, Done, Register, encode, is_unwritten, of_floor, packed
 from dynamo.protocol.effects import PeerFailure
 from dynamo.protocol.messages import Message
 from dynamo.protocol.paxos import Accept, ForgetKey, Forgotten, Inspect, Prepare, Promised, Rejected
@@ -19,9 +19,9 @@ from tests.unit.consensus.hand import DEADLINE, NODES, Replicas, Story
 
 AGE_MS = 1000
 OLD, LATER, BALLOT = (10, "p", 1), (20, "p", 1), (5000, "f", 1)
-VALUE = Register(1, b"v", counter=10, request=b"1" * 16, done=(Done(b"1" * 16, 1, 1, 10),))
-DELETION = Register(2, None, counter=20, request=b"2" * 16, done=(Done(b"2" * 16, 1, 2, 20, True),))
-CALLED_OFF = (Done(b"2" * 16, 1, 2, 20, True), Done(b"9" * 16, 0, 0, 4500))
+VALUE = Register(1, b"v", counter=10, request=b"1" * 16, done=packed(Done(b"1" * 16, 1, 1, 10)))
+DELETION = Register(2, None, counter=20, request=b"2" * 16, done=packed(Done(b"2" * 16, 1, 2, 20, True)))
+CALLED_OFF = packed(Done(b"2" * 16, 1, 2, 20, True), Done(b"9" * 16, 0, 0, 4500))
 
 
 def having(register: Register, ballot=LATER) -> AcceptorState:
@@ -205,7 +205,7 @@ def test_a_replica_forgets_exactly_what_was_agreed_to(state, floor):
 
 def test_age_counts_from_the_last_decision():
     """Of a change or of a request that was called off."""
-    called_off = Register(2, None, counter=20, done=(Done(b"9" * 16, 0, 0, 90), Done(b"8" * 16, 0, 0, 70)))
+    called_off = Register(2, None, counter=20, done=packed(Done(b"9" * 16, 0, 0, 90), Done(b"8" * 16, 0, 0, 70)))
     assert last_decided(called_off) == 90
     assert is_forgettable(called_off, 1090, 1000)
     assert not is_forgettable(called_off, 1089, 1000)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo.consensus.requests import KEEP_MAX, KEEP_MIN, UNNAMED_MS, WINDOW_MS, covers, find, remembered
-from dynamo.layout.register import UNNAMED, Done, Register
+from dynamo.layout.register import UNNAMED, Done, Register, packed
 
 
 def name(number: int) -> bytes:
@@ -39,13 +39,13 @@ def test_the_newest_are_kept_and_the_window(steps):
     """In order; never fewer than the minimum; all of the window; of what is older at most one beyond the minimum."""
     history = grown(steps)
     for number, register in enumerate(history):
-        kept = [int(entry.request) for entry in register.done]
+        kept = [int(entry.request) for entry in register.entries]
         assert kept == list(range(number - len(kept), number)), "the oldest leave first"
         assert len(kept) >= min(number, KEEP_MIN)
         if kept:
-            limit = register.done[-1].counter - WINDOW_MS
-            assert sum(entry.counter < limit for entry in register.done[:-KEEP_MIN]) <= 1
-            missing = {entry.request: entry.counter for past in history[:number] for entry in past.done}
+            limit = register.entries[-1].counter - WINDOW_MS
+            assert sum(entry.counter < limit for entry in register.entries[:-KEEP_MIN]) <= 1
+            missing = {entry.request: entry.counter for past in history[:number] for entry in past.entries}
             assert all(find(register, one) or counter < limit for one, counter in missing.items())
 
 
@@ -53,19 +53,22 @@ def test_the_newest_are_kept_and_the_window(steps):
 def test_nothing_is_missing_above_the_dropped_version(steps, unnamed):
     """A request that was decided above `dropped` is there: whoever does not find it knows that it was not applied."""
     history = grown(steps, unnamed.__contains__)
-    decided = {entry.request: entry for register in history for entry in register.done}
+    decided = {entry.request: entry for register in history for entry in register.entries}
     for register in history:
         for request, entry in decided.items():
             if register.dropped < entry.version <= register.version:
                 assert find(register, request) == entry
     for before, after in itertools.pairwise(history):
         assert after.dropped >= before.dropped
+    for register in history[1:]:
+        limit = register.entries[-1].counter - UNNAMED_MS
+        assert all(entry.counter >= limit for entry in register.entries if entry.version and not entry.fingerprint)
 
 
 def test_never_more_than_the_maximum():
     """Also of a key that is changed a thousand times a second. Then it says that it does not cover the window."""
     register = grown([(1, True)] * (KEEP_MAX + 40))[-1]
-    assert len(register.done) == KEEP_MAX
+    assert len(register.entries) == KEEP_MAX
     assert register.dropped == 40
     assert not covers(register, register.counter + 1)
     assert covers(register, register.counter + WINDOW_MS)
@@ -90,17 +93,22 @@ def test_unnamed_ones_leave_early_and_named_ones_stay():
     """Also those called off, which have no fingerprint either. The newest entries may all be unnamed."""
     steps = [(1, True), (1, True), (1, False), (1, True), (UNNAMED_MS + 1, True), (1, True)]
     register = grown(steps, lambda number: number in (0, 3, 4))[-1]
-    assert [int(entry.request) for entry in register.done] == [1, 2, 4, 5]
+    assert [int(entry.request) for entry in register.entries] == [1, 2, 4, 5]
     assert register.dropped == 3
     assert covers(register, register.counter + 1)
     alone = grown([(UNNAMED_MS // 4, True)] * 100, lambda _: True)[-1]
-    assert len(alone.done) == 5
+    assert len(alone.entries) == 5
     assert alone.dropped == 95
 
 
 def test_find_takes_the_entry_of_the_request():
+    """And not the same bytes by chance elsewhere."""
     register = grown([(1, True)] * 3)[-1]
     found = find(register, name(1))
     assert found is not None
     assert found.version == 2
     assert find(register, name(7)) is None
+    across = register.done[8:24]
+    assert find(register, across) is None
+    named_so = Register(4, done=register.done + packed(Done(across, 1, 4, 9)))
+    assert find(named_so, across) == Done(across, 1, 4, 9)

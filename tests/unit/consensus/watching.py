@@ -60,8 +60,8 @@ class Chain:
 def verdict(chain: Chain, operations: list[Operation]) -> list[str]:
     """Everything that is wrong with a finished run, in words."""
     wrong = [*chain.wrong, *_chain(chain)]
-    entries = {entry.request: entry for entry in chain.newest().done}
-    makers = {entry.version: entry.request for entry in chain.newest().done if entry.version}
+    entries = {entry.request: entry for entry in chain.newest().entries}
+    makers = {entry.version: entry.request for entry in chain.newest().entries if entry.version}
     shown = {register.version: register for _, register in sorted(chain.chosen.items())}
     for op in operations:
         entry = entries.get(op.command.request)
@@ -78,13 +78,13 @@ def _chain(chain: Chain) -> list[str]:
     wrong: list[str] = []
     before = Register()
     for ballot, register in sorted(chain.chosen.items()):
-        versions = [entry.version for entry in register.done if entry.version]
-        requests = [entry.request for entry in register.done]
+        versions = [entry.version for entry in register.entries if entry.version]
+        requests = [entry.request for entry in register.entries]
         if versions != list(range(1, register.version + 1)):
             wrong.append(f"versions of {ballot} do not grow by one: {versions}")
         if len(requests) != len(set(requests)):
             wrong.append(f"{ballot} has applied a request twice")
-        if register.done[: len(before.done)] != before.done:
+        if not register.done.startswith(before.done):
             wrong.append(f"{ballot} does not go on from what was chosen before")
         if register.version == before.version and register.value != before.value:
             wrong.append(f"{ballot} changed the value of a version")

@@ -1,11 +1,12 @@
 import pytest
 
 from dynamo.errors import CorruptValue
-from dynamo.layout.register import ABSENT, Done, Face, Register, decode, encode, face
+from dynamo.layout.register import ABSENT, Done, Face, Register, decode, encode, face, packed
 
-GOLDEN = Register(3, b"v", "text/plain", {"a": "b"}, 17, b"r" * 16, (Done(b"q" * 16, 5, 2, 16, True),), 1)
+GOLDEN = Register(3, b"v", "text/plain", {"a": "b"}, 17, b"r" * 16, packed(Done(b"q" * 16, 5, 2, 16, True)), 1)
 GOLDEN_BYTES = bytes.fromhex(
-    "0138df933f2d45ba7a9803c40176aa746578742f706c61696e81a161a16211c410727272727272727272727272727272729195c41071717171717171717171717171717171050210c301"
+    "01add20bc469949e8c9803c40176aa746578742f706c61696e81a161a16211c41072727272727272727272727272727272"
+    "c429717171717171717171717171717171710000000000000005000000000000000200000000000000100101"
 )
 
 

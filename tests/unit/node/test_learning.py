@@ -27,7 +27,7 @@ def world() -> StrictWorld:
 
 def encoded(value: bytes | None, version: int = 1) -> bytes:
     """A register that some request made, with the entry of that request."""
-    done = (Done(b"r" * 16, 1, version, 10),)
+    done = register.packed(Done(b"r" * 16, 1, version, 10))
     return register.encode(Register(version=version, value=value, counter=10, request=b"r" * 16, done=done))
 
 
