@@ -15,7 +15,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from functools import partial
 
-from dynamo.layout.register import ENTRY_BYTES, UNNAMED, Done, Register, counter_at, last_counter, packed, unpacked
+from dynamo.layout.register import (
+    ENTRY_BYTES,
+    NAME_BYTES,
+    UNNAMED,
+    Done,
+    Register,
+    counter_at,
+    last_counter,
+    packed,
+    unpacked,
+)
 
 KEEP_MAX = 256
 KEEP_MIN = 8
@@ -28,6 +38,7 @@ _KEEP_MAX_BYTES = KEEP_MAX * ENTRY_BYTES
 
 def find(register: Register, request: bytes) -> Done | None:
     """The entry of a request."""
+    assert len(request) == NAME_BYTES, "a part of a name would be found in the entry of another request"
     place = register.done.find(request)
     while place > 0 and place % ENTRY_BYTES:  # The same bytes by chance, across parts of entries.
         place = register.done.find(request, place + 1)

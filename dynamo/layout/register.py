@@ -69,6 +69,8 @@ ABSENT = Register()
 _ENTRY = Struct(">16sQQQ?")
 ENTRY_BYTES = _ENTRY.size
 """Of a packed entry; its name comes first."""
+NAME_BYTES = 16
+"""Of the name. One of another length would be cut, or filled up, and be another one."""
 _COUNTER = Struct(">32xQ")
 
 

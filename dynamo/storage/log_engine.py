@@ -13,7 +13,7 @@ Bounds. A group waits, at the head of the queue, while the active memtable is fu
 queue grows, and whoever looks at `queued_bytes` refuses work (`node/replica.py`), and behind that bound the store does.
 
 Memory: two memtables and two generations of what is recent, so at most 96 MiB of values that were written, 32 MiB of
-values that were read, and some 100 MiB for what Python needs to hold them; less where values are small, or writes few.
+others beside them, and some 100 MiB for what Python needs to hold them; less where values are small, or writes few.
 The child holds a copy of each page of LMDB that changes, some 256 MiB at most, where every change is on another one.
 
 Room in LMDB's map. What was acknowledged must fit into it. What lies in the memtables may come to a third of what is
