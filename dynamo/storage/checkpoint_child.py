@@ -17,7 +17,6 @@ from dynamo.storage import judging
 from dynamo.storage.applying import MARK_TREE, apply, open_trees
 from dynamo.storage.checkpoint import Answer, Job, answer_of, changes_of, receive, send
 from dynamo.storage.environment import engine
-from dynamo.storage.giving_way import Manners
 from dynamo.storage.segment import Folder
 from dynamo.storage.set_aside import suspect
 
@@ -72,7 +71,6 @@ def main(store: Path, map_bytes: int) -> None:
     # A terminal and a service manager tell the whole group to end. The node decides when this process may.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    Manners().give_way(True)
     checkpointer = opened(store, map_bytes)
     # Unbuffered: what could not be sent must not be tried again at the end.
     answers = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 - as long as the process

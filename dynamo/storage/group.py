@@ -15,8 +15,6 @@ from dynamo.ports import Change
 
 GROUP_WEIGHT_MAX = 32 * 2**20
 """Bytes, about, that one transaction may write before another one is begun. A batch is never split."""
-BUSY_CHANGES = 32
-"""A store with so many changes in a group is busy."""
 CHANGE_WEIGHT = 4096
 """A change dirties a page, whatever its size."""
 

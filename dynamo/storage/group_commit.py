@@ -1,7 +1,7 @@
 """Group commit, the loop's side: what the two engines of a store have in common.
 
 The loop collects batches in a group; while one group is in the writer's hands the next one fills. So under load many
-batches share one wait for the disk, and an idle store commits each at once. A busy one leaves a moment between two
+batches share one wait for the disk, and an idle store commits each at once. A busy one leaves a millisecond between two
 groups: who waits then waits longer for a processor, and has more of it if there are fewer groups. Groups that are not
 durable yet are the overlay that `latest` looks through, newest first; it needs no bookkeeping of its own.
 
@@ -26,13 +26,15 @@ from typing import TypeVar
 from dynamo.errors import DynamoError, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ports import Change, StorageSizes
-from dynamo.storage.group import BUSY_CHANGES, GROUP_WEIGHT_MAX, Done, Group
+from dynamo.storage.group import GROUP_WEIGHT_MAX, Done, Group
 from dynamo.storage.writer import Sink, Writer
 
 T = TypeVar("T")
 
-GATHER_S = 0.0003
-"""How long a group waits for more to join it, after a large one: each costs the loop the interpreter several times."""
+BUSY_CHANGES = 32
+"""After a group of so many changes the next one waits for more to join it."""
+GATHER_S = 0.001
+"""So long. The writer's thread takes the interpreter from the loop several times for each group."""
 RIDE_S = 0.005
 """How long a group that need not be durable waits for a batch that must be."""
 

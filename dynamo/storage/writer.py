@@ -19,8 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from dynamo.errors import DynamoError, StorageFull, StorageRefused
-from dynamo.storage.giving_way import Manners
-from dynamo.storage.group import BUSY_CHANGES, Changes, Group
+from dynamo.storage.group import Changes, Group
 
 IDLE_SYNC_S = 0.05
 """In lazy mode: how long the last group may wait for another one to carry it to the disk."""
@@ -72,9 +71,7 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        manners = Manners()
         while (group := self._next()) is not None:
-            manners.give_way(group.count >= BUSY_CHANGES)
             failure = self._failure_of(group)
             self._report(group, failure)
             # Or it, and all that waited for it, would be taken apart here, when the next one is due.

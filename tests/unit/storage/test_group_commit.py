@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dynamo.storage.group import BUSY_CHANGES
+from dynamo.storage.group_commit import BUSY_CHANGES
 from tests.contract.log_rig import LogRig
 from tests.contract.storage_rig import RECORDS, Outcome, numbered, step, wait, write
 
