@@ -131,7 +131,9 @@ def linearizable(folder: Path, settings: Settings, loop: asyncio.Runner, progres
         if version:
             theirs = stack.enter_context(EtcdCluster(folder, NODES))
             fill(EtcdPut(keys), theirs.endpoints, settings, loop)
-            contenders += [Contender(theirs, EtcdPut(keys)), Contender(theirs, EtcdRange(keys, serializable=False))]
+            # Each next to what it is compared with: what drifts within a round drifts for both.
+            contenders.insert(contenders.index(Contender(ours, put)), Contender(theirs, EtcdPut(keys)))
+            contenders.insert(contenders.index(Contender(ours, get)), Contender(theirs, EtcdRange(keys, serializable=False)))
         counted: dict[str, Counts] = {each.name: Counts() for each in mine}
 
         @contextmanager
