@@ -1,7 +1,9 @@
 # Each target sets up what it needs in .venv, from the locks, and redoes it when a lock changes.
 # Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
 #
-#   PYTHON=/path/to/python   the interpreter to build .venv with
+#   PYTHON=/path/to/python   the interpreter to build .venv with. Else the system's own comes first: distributions build
+#                            it with profiles of what runs, version managers do not by themselves, and nodes under it
+#                            take an eighth less of the processor (docs/decisions/0026)
 #   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, CAPACITY_ARGS, PROFILE_ARGS, GROWTH_ARGS, SOAK_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
 #   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 
@@ -118,7 +120,7 @@ MADE_HERE := $(shell [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] && $(
 
 $(VENV)/.made: $(if $(MADE_HERE),,FORCE)
 	@python=''; old=''; \
-	for candidate in $(PYTHON) python3.11 python3 python3.12 python3.13; do \
+	for candidate in $(PYTHON) /usr/bin/python3.11 python3.11 python3 python3.12 python3.13; do \
 	  "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	  "$$candidate" -c 'import venv, ensurepip' 2>/dev/null || { old="$$candidate"; continue; }; \
 	  python="$$candidate"; break; \

@@ -115,6 +115,7 @@ class Import:
         """All lines; lines that are bad for themselves become entries of the state. Raises DynamoError."""
         await self._amend()
         lines: asyncio.Queue[tuple[int, int, bytes] | None] = asyncio.Queue(maxsize=2 * concurrency)
+        problem: errors.DynamoError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(concurrency):
@@ -124,7 +125,9 @@ class Import:
                 for _ in range(concurrency):
                     await lines.put(None)
         except* errors.DynamoError as problems:
-            raise _first(problems) from None
+            problem = _first(problems)
+        if problem is not None:
+            raise problem  # not above: what `except*` raises comes wrapped into a group before Python 3.11.4
 
     async def _lines(self) -> AsyncIterator[tuple[int, int, bytes]]:
         """Number, offset and bytes of each line that is not settled."""

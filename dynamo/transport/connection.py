@@ -228,7 +228,8 @@ class Connection(asyncio.Protocol, ABC):
         self._flush()
         self.reason = self.reason or "closed by this node"
         self.ending = True
-        self._transport.close()
+        if not self._transport.is_closing():  # asyncio's TLS cannot be aborted any more once it was closed twice
+            self._transport.close()
         await asyncio.wait([self.closed], timeout=self._timings.close_s)
         self.end("closing took too long")
 

@@ -39,7 +39,7 @@ class Delay:
 
 
 class _End(asyncio.Protocol):
-    """One of the two sockets of a connection; `other` is where its bytes go."""
+    """One of the two sockets of a connection; `other` is where its bytes go, and while there is none they are held."""
 
     def __init__(self, delay: Delay | None) -> None:
         self._delay = delay
@@ -54,11 +54,11 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         delay_s = 0.0 if self._delay is None else self._delay.seconds
-        if not delay_s and not self._held:
+        if not delay_s and not self._held and self.other is not None:
             self._pass_on(data)
             return
         due = self._loop.time() + delay_s
-        if not self._held:
+        if not self._held and self.other is not None:
             self._loop.call_at(due, self._due)
         self._held.append((due, data))
         self._held_bytes += len(data)
@@ -87,7 +87,11 @@ class _End(asyncio.Protocol):
 
 
 class _Front(_End):
-    """The end that was connected to: it connects on, and what came before that is done waits."""
+    """The end that was connected to: it connects on, and what came before that is done waits.
+
+    It waits here and not in the socket: asyncio reads from a transport that `connection_made` paused before Python
+    3.11.4.
+    """
 
     def __init__(self, delay: Delay, target_port: int) -> None:
         super().__init__(delay)
@@ -97,8 +101,6 @@ class _Front(_End):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.transport is not None
-        self.transport.pause_reading()
         self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -111,10 +113,9 @@ class _Front(_End):
                 self.transport.close()
             return
         self.other = back
+        self._due()
         if self.transport is None:
             self.connection_lost(None)
-        else:
-            self.transport.resume_reading()
 
 
 async def serve(port: int, target_port: int, delay: Delay) -> asyncio.Server:

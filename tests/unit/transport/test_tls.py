@@ -10,6 +10,7 @@ import pytest
 from dynamo.config import TlsSection
 from dynamo.config_load import load
 from dynamo.errors import ConfigError
+from dynamo.protocol.codec import MAGIC, Hello, encode_greeting
 from dynamo.protocol.messages import Fetch, Fetched, Store
 from dynamo.transport.tls import client_context, server_context
 from tests.certificates import OPENSSL, Authority
@@ -65,6 +66,21 @@ async def test_a_member_cannot_speak_for_another(cluster, sections, events):
     await until(lambda: listener.statistics().handshakes_refused > 0)
     assert not peers.is_up("node1")
     assert any("claimed=node2 reason=the certificate does not carry the name 'node2'" in line for line in events())
+
+
+async def test_a_refused_member_that_does_not_hang_up_holds_up_no_stop(cluster, sections):
+    """Its connection is closing already, and is given up after a while like any other."""
+    timings = msgspec.structs.replace(QUICK, handshake_s=20.0, close_s=0.05)
+    listener = await cluster.listener(Inbox(echo), tls=server_context(sections["node1"]), timings=timings)
+    peer = await cluster.raw(listener.port, ssl=client_context(sections["node2"]), server_hostname="node1")
+    peer.stop_reading()
+    peer.write(encode_greeting(Hello(MAGIC, 1, 1, "other", "node2", "0000000a", 1)))
+    await until(lambda: listener.statistics().handshakes_refused == 1)
+    (connection,) = listener._connections
+    held = connection._transport.get_extra_info("socket")
+    await listener.stop()
+    await until(lambda: held.fileno() < 0)
+    peer.abort()
 
 
 async def test_a_listener_under_another_name_is_left(cluster, sections):

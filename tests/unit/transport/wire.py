@@ -221,8 +221,8 @@ class Cluster:
         self._stops.append(peers.stop)
         return peers
 
-    async def raw(self, port: int) -> RawPeer:
-        peer = RawPeer(*await asyncio.open_connection(HOST, port))
+    async def raw(self, port: int, **tls: object) -> RawPeer:
+        peer = RawPeer(*await asyncio.open_connection(HOST, port, **tls))  # type: ignore[arg-type]
         self._stops.append(peer.close)
         return peer
 

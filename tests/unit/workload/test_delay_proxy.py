@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,11 +26,13 @@ async def echoing(delay: Delay) -> AsyncIterator[tuple[asyncio.StreamReader, asy
         proxy = await serve(0, target[1], delay)
         async with proxy:
             reader, writer = await asyncio.open_connection(*proxy.sockets[0].getsockname())
-            yield reader, writer
-            writer.close()
-            await writer.wait_closed()
-            async with asyncio.timeout(5):
-                await ended.wait()
+            try:
+                yield reader, writer
+            finally:
+                writer.close()
+                await writer.wait_closed()
+                async with asyncio.timeout(5):
+                    await ended.wait()
 
 
 async def exchanged(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> float:
@@ -80,6 +83,21 @@ async def test_more_than_it_holds_comes_through_whole():
             while got < size:
                 got += len(await reader.read(2**20))
         assert got == size
+
+
+async def test_who_says_something_and_leaves_at_once_is_heard():
+    """The proxy has not connected on by then."""
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set_result(await reader.read())
+        writer.close()
+
+    heard = asyncio.get_running_loop().create_future()
+    async with serving_streams(hear) as target, await serve(0, target[1], Delay(0.0)) as proxy:
+        with socket.create_connection(proxy.sockets[0].getsockname()) as client:
+            client.sendall(b"good-bye")
+        async with asyncio.timeout(5):
+            assert await heard == b"good-bye"
 
 
 async def test_a_target_that_is_not_there_ends_the_connection():
