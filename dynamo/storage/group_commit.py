@@ -192,7 +192,11 @@ class GroupCommit(ABC):
         if admitted:
             self._in_flight = True
             self._groups[0].closed = True
-            self._writer.commit(self._groups[0])
+            self._write_out(self._groups[0])
+
+    def _write_out(self, group: Group) -> None:
+        """Have a group written, and reported once."""
+        self._writer.commit(group)
 
     def _report(self, group: Group | None, failure: DynamoError | None) -> None:
         """Called by the writer's thread."""
