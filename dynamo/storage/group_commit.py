@@ -34,13 +34,14 @@ T = TypeVar("T")
 BUSY_CHANGES = 32
 """After a group of so many changes the next one waits for more to join it."""
 GATHER_S = 0.001
-"""So long. The writer's thread takes the interpreter from the loop several times for each group."""
+"""So long. Each group is a write, a sync, and a turn of the loop to hear of it."""
 RIDE_S = 0.005
 """How long a group that need not be durable waits for a batch that must be."""
 
 
 class GroupCommit(ABC):
-    """Most of `ports.Storage`, used from the thread of `loop` only. `sink` makes groups durable, in another thread.
+    """Most of `ports.Storage`, used from the thread of `loop` only. `sink` makes groups durable, in another thread
+    unless an engine knows a better way (`_write_out`).
 
     `on_fatal` is called on the loop at most once, when the disk can no longer be trusted (see `writer.py`). Every later
     write fails with StorageRefused. The process should then end without answering anyone, since a start decides anew
