@@ -34,13 +34,14 @@ T = TypeVar("T")
 BUSY_CHANGES = 32
 """After a group of so many changes the next one waits for more to join it."""
 GATHER_S = 0.001
-"""So long. The writer's thread takes the interpreter from the loop several times for each group."""
+"""So long. Each group is a write, a sync, and a turn of the loop to hear of it."""
 RIDE_S = 0.005
 """How long a group that need not be durable waits for a batch that must be."""
 
 
 class GroupCommit(ABC):
-    """Most of `ports.Storage`, used from the thread of `loop` only. `sink` makes groups durable, in another thread.
+    """Most of `ports.Storage`, used from the thread of `loop` only. `sink` makes groups durable, in another thread
+    unless an engine knows a better way (`_write_out`).
 
     `on_fatal` is called on the loop at most once, when the disk can no longer be trusted (see `writer.py`). Every later
     write fails with StorageRefused. The process should then end without answering anyone, since a start decides anew
@@ -192,7 +193,11 @@ class GroupCommit(ABC):
         if admitted:
             self._in_flight = True
             self._groups[0].closed = True
-            self._writer.commit(self._groups[0])
+            self._write_out(self._groups[0])
+
+    def _write_out(self, group: Group) -> None:
+        """Have a group written, and reported once."""
+        self._writer.commit(group)
 
     def _report(self, group: Group | None, failure: DynamoError | None) -> None:
         """Called by the writer's thread."""

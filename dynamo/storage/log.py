@@ -1,7 +1,7 @@
 """The end of the log that is written to: each group one frame, each frame one write (`writer.Sink`).
 
-In sync mode the segment is open with O_DSYNC, so the write itself waits until the frame is on disk. In lazy mode it
-returns with the frame in the page cache, and `sync` waits.
+In sync mode `commit` waits until the frame is on disk. `begin` leaves that to whoever called it (`loop_writer.py`), and
+so does `commit` in lazy mode, to `sync`.
 
 The next segment is made ahead by another thread (`keeper.py`). When a frame does not fit into what is prepared of the
 segment, the log goes on in the next one; when that is not there yet, the segment grows: slower, but nobody waits. So a
@@ -55,8 +55,9 @@ class Closed(NamedTuple):
 class Log:
     """Begins with the empty segment `name` of the log `log`, behind the group `applied`.
 
-    `commit`, `sync` and what they call belong to the writer's thread. The loop reads `sequence`, `place` and `closed`
-    while no group is in the writer's hands, gives files back to `spares`, and closes the log when the thread has ended.
+    `commit`, `sync` and what they call belong to the writer's thread. While it has no group, the loop may `begin` one,
+    and reads `sequence`, `place` and `closed`; it gives files back to `spares` at any time, and closes the log when the
+    thread has ended.
     """
 
     def __init__(self, folder: Folder, log: int, name: str, applied: int, *, lazy: bool) -> None:
@@ -70,6 +71,8 @@ class Log:
         self.want_spare: Callable[[], None] = lambda: None
         """Called, in the writer's thread, when the next segment should be made."""
         self.written_bytes = 0
+        self._size = 0
+        """Of the frame that is written and does not count yet."""
         self._synced = applied
         self._wanted = False
         self._use(name, 1, self._open(name))
@@ -89,20 +92,17 @@ class Log:
     def commit(self, changes: Changes) -> None:
         """Append a group. Raises OSError; then nothing of it is in the log, once `excused` has said so."""
         data = self._framed(changes)
-        if self._offset + len(data) + BLOCK > self._prepared:
+        if not self._fits(data):
             if self.spares:
                 self._switch()
                 data = self._framed(changes)
             elif not self._wanted:
                 self._wanted = True
                 self.want_spare()
-        write_all(self._handle, memoryview(data), self._offset)
-        size = len(data)
-        self._offset += size
-        self.written_bytes += size
-        self.sequence += 1
+        self._write(data)
         if not self.lazy:
-            self._synced = self.sequence
+            os.fdatasync(self._handle)
+        self.ended()
 
     def sync(self) -> None:
         """Make all groups durable. Raises OSError."""
@@ -130,6 +130,22 @@ class Log:
             "node"
         )
 
+    def _fits(self, data: bytearray) -> bool:
+        """Into what is prepared of the segment, with a seal behind it."""
+        return self._offset + len(data) + BLOCK <= self._prepared
+
+    def _write(self, data: bytearray) -> None:
+        self._size = len(data)
+        write_all(self._handle, memoryview(data), self._offset)
+
+    def ended(self) -> None:
+        """What was written last is as durable as it is meant to be: the next frame comes behind it."""
+        self._offset += self._size
+        self.written_bytes += self._size
+        self.sequence += 1
+        if not self.lazy:
+            self._synced = self.sequence
+
     def _spoil(self) -> None:
         """Make sure that no frame begins behind the last group. Raises OSError."""
         if os.fstat(self._handle).st_size > self._offset:
@@ -144,9 +160,8 @@ class Log:
         try:
             write_all(handle, memoryview(header_block(Header(self.id, number))), 0)
             write_all(self._handle, memoryview(self._framed(None)), self._offset)
-            if self.lazy:
-                os.fdatasync(handle)
-                os.fdatasync(self._handle)
+            os.fdatasync(handle)
+            os.fdatasync(self._handle)
         except BaseException:
             os.close(handle)
             self.spares.appendleft(name)
@@ -164,12 +179,11 @@ class Log:
         self._offset = BLOCK
         self._prepared = os.fstat(handle).st_size
         self._wanted = False
-        # The kernel tells of a failed sync once to each open file; asked through one that is not written through.
+        # The kernel tells of a failed sync once to each open file; asked through one that is not synced otherwise.
         self._probe = os.open(self.folder.file(name), os.O_RDONLY | os.O_CLOEXEC)
 
     def _open(self, name: str) -> int:
-        flags = os.O_RDWR | os.O_CLOEXEC | (0 if self.lazy else os.O_DSYNC)
-        return os.open(self.folder.file(name), flags)
+        return os.open(self.folder.file(name), os.O_RDWR | os.O_CLOEXEC)
 
     def lost_writes(self) -> bool:
         """Whether a sync of the segment failed, asked once after a write that did."""
@@ -184,6 +198,14 @@ class Log:
         os.close(self._probe)
 
     # --- the loop
+
+    def begin(self, changes: Changes) -> int | None:
+        """Write a group if it takes one write, and say which file is to be synced before `ended`. Raises OSError."""
+        data = self._framed(changes)
+        if not self._fits(data):
+            return None
+        self._write(data)
+        return self._handle
 
     def recycle(self, applied: int) -> list[str]:
         """Have files used again of which LMDB has everything; the names of those that are to be removed instead."""

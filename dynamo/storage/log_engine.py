@@ -45,6 +45,7 @@ from dynamo.storage.group_commit import GroupCommit
 from dynamo.storage.keeper import Keeper, Outcome
 from dynamo.storage.log import Log
 from dynamo.storage.log_sink import LogSink
+from dynamo.storage.loop_writer import LoopWriter
 from dynamo.storage.memtable import Memtable
 from dynamo.storage.recent import Recent
 from dynamo.telemetry import logs
@@ -66,7 +67,11 @@ QUEUED_BYTES_MAX = 256 * 2**20
 
 
 class LogStorage(GroupCommit):
-    """`ports.Storage`; see GroupCommit for the arguments. LMDB has everything that came before the log."""
+    """`ports.Storage`; see GroupCommit for the arguments. LMDB has everything that came before the log.
+
+    `kernel_syncs`: where the system can, the loop writes to the log and the kernel syncs it (`loop_writer.py`); in sync
+    mode only.
+    """
 
     def __init__(
         self,
@@ -75,6 +80,8 @@ class LogStorage(GroupCommit):
         loop: asyncio.AbstractEventLoop,
         on_fatal: Callable[[DynamoError], None],
         on_commit: Callable[[float, int], None] | None = None,
+        *,
+        kernel_syncs: bool = False,
     ) -> None:
         self._environment = environment
         self._log = log
@@ -96,6 +103,12 @@ class LogStorage(GroupCommit):
         self._overdue = False
         self._sink = LogSink(log, environment)
         super().__init__(self._sink, loop, on_fatal, on_commit, environment.reserve_bytes // 4)
+        self._loop_writer: LoopWriter | None = None
+        if kernel_syncs:
+            try:
+                self._loop_writer = LoopWriter(self._sink, loop, self._reported)
+            except OSError as problem:
+                journal.info("a thread waits for the disk", problem=str(problem))
 
     # --- reading
 
@@ -136,6 +149,10 @@ class LogStorage(GroupCommit):
             self._loop.call_soon(done, StorageFull("too much waits for the disk of this node: try again later"))
         else:
             super().write(changes, durable, done)
+
+    def _write_out(self, group: Group) -> None:
+        if self._loop_writer is None or not self._loop_writer.takes(group):
+            super()._write_out(group)
 
     def _admit(self, group: Group) -> bool:
         if self._full is not None:
@@ -304,6 +321,8 @@ class LogStorage(GroupCommit):
         except DynamoError as failure:
             journal.warning("the log stays for the next start", problem=failure.detail)
         self._job = None
+        if self._loop_writer is not None:
+            self._loop_writer.close()
         self._keeper.stop()
         self._log.close()
         if not self._mark.log:

@@ -26,6 +26,14 @@ class LogSink:
         else:
             self._log.commit(changes)
 
+    def begin(self, changes: Changes) -> int | None:
+        """See SplitSink."""
+        return None if self.direct else self._log.begin(changes)
+
+    def ended(self) -> None:
+        """See SplitSink."""
+        self._log.ended()
+
     def sync(self) -> None:
         """See Sink."""
         self._log.sync()

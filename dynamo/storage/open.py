@@ -46,7 +46,7 @@ def open_store(
     storage = (
         LmdbStorage(environment, loop, on_fatal, on_commit)
         if log is None
-        else LogStorage(environment, log, loop, on_fatal, on_commit)
+        else LogStorage(environment, log, loop, on_fatal, on_commit, kernel_syncs=not log.lazy)
     )
     opened.settles = storage.settle
     return storage, opened.identity

@@ -12,7 +12,7 @@ from dynamo.simulation.world import Life, World
 from dynamo.storage import keeper, log, log_engine
 from dynamo.storage.frame import BLOCK
 from tests.contract.lmdb_rig import LmdbRig
-from tests.contract.log_rig import LogRig
+from tests.contract.log_rig import KernelRig, LogRig
 from tests.contract.storage_contract import StorageContract
 from tests.contract.storage_rig import StorageRig
 
@@ -78,6 +78,12 @@ class TestLogStorage(Provided, StorageContract):
         return lambda: LogRig(tmp_path_factory.mktemp("store"))
 
 
+class TestLogStorageSyncedByTheKernel(Provided, StorageContract):
+    @pytest.fixture
+    def new_rig(self, tmp_path_factory) -> Callable[[], LogRig]:
+        return lambda: KernelRig(tmp_path_factory.mktemp("store"))
+
+
 class TestLogStorageInAsyncMode(Provided, StorageContract):
     @pytest.fixture
     def new_rig(self, tmp_path_factory) -> Callable[[], LogRig]:
@@ -98,7 +104,7 @@ class TestLogStorageThatIsTakenOverAllTheTime(Provided, StorageContract):
 
     @pytest.fixture
     def new_rig(self, tmp_path_factory) -> Callable[[], LogRig]:
-        return lambda: LogRig(tmp_path_factory.mktemp("store"))
+        return lambda: KernelRig(tmp_path_factory.mktemp("store"))
 
 
 class TestSimulatedStorage(Provided, StorageContract):

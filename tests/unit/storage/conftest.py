@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.contract.lmdb_rig import LmdbRig
-from tests.contract.log_rig import LogRig
+from tests.contract.log_rig import KernelRig, LogRig
 
 
-@pytest.fixture(params=[LmdbRig, LogRig], ids=["lmdb", "log"])
+@pytest.fixture(params=[LmdbRig, LogRig, KernelRig], ids=["lmdb", "log", "kernel"])
 def new_rig(request, tmp_path) -> Iterator[Callable[..., LmdbRig]]:
     """Opens stores on the same data; the last one is closed in any case."""
     rigs: list[LmdbRig] = []

@@ -19,15 +19,15 @@ from dynamo.storage.checkpoint import Job, Missing, changes_of
 from dynamo.storage.frame import BLOCK
 from dynamo.storage.group import no_changes
 from dynamo.storage.keeper import Keeper
-from tests.contract.log_rig import LogRig
+from tests.contract.log_rig import KernelRig, LogRig
 from tests.contract.storage_rig import PATIENCE_S, numbered, put, step, wait, write
 
 RECORDS, DIGESTS, META = Keyspace.RECORDS, Keyspace.DIGESTS, Keyspace.META
 
 
-@pytest.fixture
-def rig(tmp_path) -> Iterator[LogRig]:
-    rig = LogRig(tmp_path / "data")
+@pytest.fixture(params=[LogRig, KernelRig], ids=["thread", "kernel"])
+def rig(request, tmp_path) -> Iterator[LogRig]:
+    rig = request.param(tmp_path / "data")
     yield rig
     rig.close()
 

@@ -54,20 +54,31 @@ def test_groups_are_appended(log):
 
 
 def test_a_group_is_one_write(log, monkeypatch):
-    """And in sync mode nothing else: the write itself waits for the disk."""
+    """And in sync mode one wait for the disk."""
     calls: list[str] = []
     for name in ("pwrite", "fsync", "fdatasync"):
         real = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *args, name=name, real=real: calls.append(name) or real(*args))
     log.commit(change(0))
-    assert calls == ["pwrite"]
-    assert bool(os.O_DSYNC & fcntl_flags(log)) is not log.lazy
+    assert calls == ["pwrite"] if log.lazy else ["pwrite", "fdatasync"]
 
 
-def fcntl_flags(log: Log) -> int:
-    import fcntl
+def test_what_is_begun_counts_when_it_has_ended(log):
+    """Until then the next frame would take its place."""
+    spare(log, 8)
+    log.commit(change(0))
+    assert log.begin(change(1)) == log._handle
+    assert (log.sequence, log.place) == (11, Place(2, 2 * BLOCK))
+    log.begin(change(2))
+    log.ended()
+    assert (log.sequence, log.place, keys(log)) == (12, Place(2, 3 * BLOCK), [b"000", b"002"])
 
-    return fcntl.fcntl(log._handle, fcntl.F_GETFL)
+
+def test_what_does_not_fit_is_not_begun(log):
+    """To go on in the next segment takes more than one write."""
+    spare(log, 4)
+    assert log.begin(change(0)) is None
+    assert (log.place, len(log.spares), keys(log)) == (Place(1, BLOCK), 1, [])
 
 
 def test_the_log_goes_on_in_the_next_segment(log):
