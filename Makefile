@@ -2,8 +2,7 @@
 # Needed on the machine: Python 3.11 or newer with its venv module, make, a C compiler.
 #
 #   PYTHON=/path/to/python   the interpreter to build .venv with. Else the system's own comes first: distributions build
-#                            it with profiles of what runs, version managers do not by themselves, and nodes under it
-#                            take an eighth less of the processor (docs/decisions/0026)
+#                            it with profiles of what runs, version managers do not by themselves (docs/decisions/0026)
 #   UP_ARGS, PYTEST_ARGS, SIMULATE_ARGS, DETECTOR_ARGS, BENCH_ARGS, CAPACITY_ARGS, PROFILE_ARGS, GROWTH_ARGS, SOAK_ARGS, CHAOS_ARGS, OBSERVE_ARGS   passed on to the command
 #   MUTANTS="hints read-repair"   only these rows of tests/mutants/catalogue.py
 

@@ -130,10 +130,11 @@ def linearizable(folder: Path, settings: Settings, loop: asyncio.Runner, progres
         contenders = [Contender(ours, each) for each in mine]
         if version:
             theirs = stack.enter_context(EtcdCluster(folder, NODES))
-            fill(EtcdPut(keys), theirs.endpoints, settings, loop)
+            etcd_put, etcd_range = EtcdPut(keys), EtcdRange(keys, serializable=False)
+            fill(etcd_put, theirs.endpoints, settings, loop)
             # Each next to what it is compared with: what drifts within a round drifts for both.
-            contenders.insert(contenders.index(Contender(ours, put)), Contender(theirs, EtcdPut(keys)))
-            contenders.insert(contenders.index(Contender(ours, get)), Contender(theirs, EtcdRange(keys, serializable=False)))
+            contenders.insert(contenders.index(Contender(ours, put)), Contender(theirs, etcd_put))
+            contenders.insert(contenders.index(Contender(ours, get)), Contender(theirs, etcd_range))
         counted: dict[str, Counts] = {each.name: Counts() for each in mine}
 
         @contextmanager

@@ -1,9 +1,9 @@
 """Three whole nodes in this process, as `dynamo serve` makes them, on wires instead of sockets.
 
-What is left out: the kernel, the writer's thread (its work is done where it is asked for), the daemons once all nodes
-are ready, and the process that takes the log into LMDB (its time does not come). Clocks are the loop's, and chance is
-drawn from one seed. All this is set up in the whole process and not taken back, so it is done in a process that does
-nothing else: `python -m tests.counts`.
+What is left out: the kernel, and what it does for a group (each sync ends at the loop's next turn), the writer's thread
+(its work is done where it is asked for), the daemons once all nodes are ready, and the process that takes the log into
+LMDB (its time does not come). Clocks are the loop's, and chance is drawn from one seed. All this is set up in the whole
+process and not taken back, so it is done in a process that does nothing else: `python -m tests.counts`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Nodes:
     async def start(self) -> None:
         from dynamo import server
         from dynamo.node.node import Node
-        from dynamo.storage import group_commit, log_engine
+        from dynamo.storage import group_commit, log_engine, loop_writer
 
         whole = Node.handle
 
@@ -57,6 +57,7 @@ class Nodes:
         Node.handle = handle  # type: ignore[method-assign,assignment]
         server.SystemRandomness = SeededRandomness  # type: ignore[misc,assignment]
         group_commit.Writer = writer_in_turn()  # type: ignore[misc]
+        loop_writer.KernelSync = SyncInTurn  # type: ignore[misc,assignment]
         server.Supervisor = self._supervisor()  # type: ignore[misc]
         log_engine.CHECKPOINT_S = _NEVER_S
         logging.getLogger().addHandler(logging.NullHandler())
@@ -115,6 +116,19 @@ class SeededRandomness:
     def __init__(self) -> None:
         chance = random.Random(SEED)
         self.random, self.token_bytes = chance.random, chance.randbytes
+
+
+class SyncInTurn:
+    """`KernelSync` without the kernel."""
+
+    def __init__(self, loop: WiredLoop, ended: Callable[[Exception | None], None]) -> None:
+        self._loop, self._ended = loop, ended
+
+    def begin(self, handle: int) -> None:
+        self._loop.call_soon(self._ended, None)
+
+    def close(self) -> None:
+        pass
 
 
 def writer_in_turn() -> type:

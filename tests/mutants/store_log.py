@@ -8,8 +8,10 @@ from unittest.mock import patch
 
 from dynamo.storage import checkpoint, environment, frame, log, segment
 from dynamo.storage.group import Changes
+from dynamo.storage.kernel_sync import KernelSync
 from dynamo.storage.log import Log
 from dynamo.storage.log_engine import LogStorage
+from dynamo.storage.loop_writer import LoopWriter
 from tests.mutants.mutant import Mutant, Taken
 
 UNIT = "tests/unit/storage/"
@@ -48,7 +50,28 @@ def no_look_at_the_mark() -> Taken:
     return patch.object(environment, "apply", apply)
 
 
+def no_kernel_sync() -> Taken:
+    return patch.object(KernelSync, "begin", lambda self, _: self._loop.call_soon(self._ended, None))
+
+
+def failed_syncs_pass() -> Taken:
+    real = LoopWriter._ended
+    return patch.object(LoopWriter, "_ended", lambda self, _: real(self, None))
+
+
 LOG: tuple[Mutant, ...] = (
+    Mutant(
+        "kernel-sync",
+        "the kernel is not asked to sync what the loop wrote",
+        no_kernel_sync,
+        (f"{UNIT}test_loop_writer.py::test_each_group_is_synced_in_its_file",),
+    ),
+    Mutant(
+        "kernel-failure",
+        "a sync of the kernel that failed is taken for done",
+        failed_syncs_pass,
+        (f"{UNIT}test_loop_writer.py::test_a_failed_sync_ends_all_writing",),
+    ),
     Mutant(
         "log-seal",
         "a segment is left without a seal",

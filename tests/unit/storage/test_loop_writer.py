@@ -134,6 +134,17 @@ def test_a_store_of_a_node_waits_in_no_thread(rig):
     assert rig.storage.commits == commits + 6
 
 
+def test_each_group_is_synced_in_its_file(rig):
+    """Before its waiters hear of it."""
+    synced: list[int] = []
+    sync = rig.storage._loop_writer._sync
+    fdsync = sync._fdsync
+    sync._fdsync = lambda handle: synced.append(handle) or fdsync(handle)
+    for number in range(3):
+        put(rig, *numbered(10))
+        assert synced == [rig.log._handle] * (number + 1)
+
+
 async def test_nodes_have_it(tmp_path):
     """In sync mode, on a system that has it; an async store waits for nothing."""
     for durability in ("sync", "async"):

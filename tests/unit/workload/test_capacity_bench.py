@@ -34,7 +34,7 @@ def test_a_run_measures_predicts_and_checks(tmp_path):
         seconds=0.5, check_seconds=0.5, sizes=(3, 4), connections=(3, 24), keys=300, settle_s=1.0, idle_s=0.5
     )
     with asyncio.Runner(loop_factory=new_event_loop) as loop:
-        found = run(tmp_path, timing, 0.1, loop, said.append)
+        found = run(tmp_path, timing, loop, said.append)
     assert [(each.nodes, each.kind) for each in found.checked] == [(n, kind.name) for n in (3, 4) for kind in KINDS]
     assert all(each.measured_rate > 0 < each.predicted_rate for each in found.checked)
     for points in found.points.values():
