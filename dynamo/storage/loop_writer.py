@@ -4,8 +4,9 @@ The thread is woken some six times for each group, most of them in vain: the loo
 microseconds only. A write by the loop goes to the page cache, some ten microseconds for twenty changes; only the sync
 waits for the disk, and for that nobody in this process waits.
 
-What takes more than one write (the next segment, a group that goes past the log) and what fails is left to the thread,
-which knows what an error means. The one exception is a sync that failed: see `writer.py`, it is never repeated.
+What takes longer, or more than one write (large values, the next segment, a group that goes past the log), and what
+fails is left to the thread, which knows what an error means. The one exception is a sync that failed: see `writer.py`,
+it is never repeated.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from typing import Protocol
 from dynamo.errors import DynamoError, StorageRefused
 from dynamo.storage.group import Changes, Group
 from dynamo.storage.kernel_sync import KernelSync
+
+SIZE_BYTES_MAX = 512 * 2**10
+"""Of the values of a group. To copy more would keep the loop from others for longer than a request takes."""
 
 
 class SplitSink(Protocol):
@@ -57,7 +61,7 @@ class LoopWriter:
     def takes(self, group: Group) -> bool:
         """Begin to write a group. False: the thread must; it does so as if nothing had been tried."""
         assert group.closed
-        if not group.changes:
+        if not group.changes or group.size_bytes > SIZE_BYTES_MAX:
             return False
         self._began = time.perf_counter()
         try:

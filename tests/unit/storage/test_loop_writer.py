@@ -13,7 +13,7 @@ from dynamo.errors import DynamoError, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import kernel_sync, log_engine
 from dynamo.storage.group import Changes, Group
-from dynamo.storage.loop_writer import LoopWriter
+from dynamo.storage.loop_writer import SIZE_BYTES_MAX, LoopWriter
 from tests.contract.log_rig import KernelRig
 from tests.contract.storage_rig import PATIENCE_S, numbered, put, step, wait, write
 from tests.unit.storage.test_open import config_of, opened
@@ -100,6 +100,17 @@ def test_the_rest_is_left_to_the_thread(stage, can):
 def test_a_group_without_changes_needs_no_disk(stage):
     """The thread answers it in its turn."""
     assert not stage.writer.takes(group_of())
+
+
+def test_large_values_do_not_keep_the_loop(stage):
+    """The thread copies them without the interpreter."""
+    most = Group(2**24)
+    most.add([(RECORDS, b"k", b"v" * SIZE_BYTES_MAX)], True, lambda _: None)
+    more = Group(2**24)
+    more.add([(RECORDS, b"k", b"v" * (SIZE_BYTES_MAX + 1))], True, lambda _: None)
+    most.closed = more.closed = True
+    assert not stage.writer.takes(more)
+    assert stage.writer.takes(most)
 
 
 def test_a_sync_that_the_kernel_does_not_take_is_left_to_the_thread(stage):
