@@ -75,6 +75,13 @@ def wait(rig: StorageRig, *outcomes: Outcome) -> None:
     late.cancel()
 
 
+def run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until what is awaited stops it, or patience is over."""
+    late = loop.call_later(PATIENCE_S, loop.stop)
+    loop.run_forever()
+    late.cancel()
+
+
 def step(rig: StorageRig) -> None:
     """Let the loop run what is due now."""
     rig.loop.call_soon(rig.loop.stop)

@@ -11,7 +11,7 @@ import pytest
 from caio import linux_aio
 
 from dynamo.storage.kernel_sync import KernelSync
-from tests.contract.storage_rig import PATIENCE_S
+from tests.contract.storage_rig import PATIENCE_S, run_until_stopped
 
 
 class Heard:
@@ -24,12 +24,6 @@ class Heard:
     def ended(self, problem: Exception | None) -> None:
         self.ends.append(problem)
         self.loop.stop()
-
-    def wait(self) -> None:
-        """Return when one more has ended, or patience has."""
-        timer = self.loop.call_later(PATIENCE_S, self.loop.stop)
-        self.loop.run_forever()
-        timer.cancel()
 
 
 @pytest.fixture
@@ -52,7 +46,7 @@ def test_syncs_are_told_one_after_the_other(heard, sync, tmp_path):
         with (tmp_path / str(number)).open("wb", buffering=0) as file:
             file.write(b"x" * 4096)
             sync.begin(file.fileno())
-            heard.wait()
+            run_until_stopped(heard.loop)
             assert heard.ends == [None] * (number + 1)
 
 
@@ -61,7 +55,7 @@ def test_a_file_that_is_closed_meanwhile_is_synced_all_the_same(heard, sync, tmp
     with (tmp_path / "file").open("wb", buffering=0) as file:
         file.write(b"x" * 4096)
         sync.begin(file.fileno())
-    heard.wait()
+    run_until_stopped(heard.loop)
     assert heard.ends == [None]
 
 
@@ -84,7 +78,7 @@ def test_what_cannot_be_synced_is_refused(heard, sync, tmp_path):
         sync.begin(writing)
     with (tmp_path / "file").open("wb") as file:
         sync.begin(file.fileno())
-        heard.wait()
+        run_until_stopped(heard.loop)
     assert heard.ends == [None]
 
 
@@ -121,7 +115,7 @@ def test_a_failed_sync_is_told(heard, monkeypatch):
     monkeypatch.setattr(linux_aio, "Operation", FailedSync)
     sync = KernelSync(heard.loop, heard.ended)
     sync.begin(0)
-    heard.wait()
+    run_until_stopped(heard.loop)
     sync.close()
     os.close(sync._context.fileno)
     (problem,) = heard.ends

@@ -15,7 +15,7 @@ from dynamo.storage import kernel_sync, log_engine
 from dynamo.storage.group import Changes, Group
 from dynamo.storage.loop_writer import SIZE_BYTES_MAX, LoopWriter
 from tests.contract.log_rig import KernelRig
-from tests.contract.storage_rig import PATIENCE_S, numbered, put, step, wait, write
+from tests.contract.storage_rig import PATIENCE_S, numbered, put, run_until_stopped, step, wait, write
 from tests.unit.storage.test_open import config_of, opened
 
 RECORDS = Keyspace.RECORDS
@@ -54,11 +54,6 @@ class Stage:
         self.reports.append((group, failure))
         self.loop.stop()
 
-    def wait(self) -> None:
-        timer = self.loop.call_later(PATIENCE_S, self.loop.stop)
-        self.loop.run_forever()
-        timer.cancel()
-
 
 @pytest.fixture
 def stage(tmp_path) -> Iterator[Stage]:
@@ -81,7 +76,7 @@ def test_a_group_counts_before_it_is_reported(stage):
     group = group_of(b"k")
     assert stage.writer.takes(group)
     assert (stage.sink.counted, stage.reports) == (0, [])
-    stage.wait()
+    run_until_stopped(stage.loop)
     assert (stage.sink.counted, stage.reports) == (1, [(group, None)])
     assert 0 < group.commit_s < PATIENCE_S
 
@@ -93,7 +88,7 @@ def test_the_rest_is_left_to_the_thread(stage, can):
     assert not stage.writer.takes(group_of(b"k"))
     stage.sink.can = True
     assert stage.writer.takes(group_of(b"l"))
-    stage.wait()
+    run_until_stopped(stage.loop)
     assert len(stage.reports) == 1
 
 
