@@ -45,8 +45,15 @@ def listening(store: Store) -> Iterator[int]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        server.close()
+        loop.run_until_complete(_end(server, store))
+        loop.close()
+
+
+async def _end(server: asyncio.Server, store: Store) -> None:
+    server.close()
+    # A connection that is just being taken is not yet among the open ones.
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+    while store.open:
         for each in store.open:
             each.abort()
-        loop.run_until_complete(server.wait_closed())
-        loop.close()
+        await asyncio.sleep(0)

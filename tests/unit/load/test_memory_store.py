@@ -1,4 +1,7 @@
+import gc
 import http.client
+import socket
+import time
 
 from dynamo.load.memory_store import Store
 from tests.unit.load.stage import listening
@@ -32,3 +35,13 @@ def test_it_lies_as_it_is_told_to():
     store.put(b"/a", b"two")
     assert [store.get(b"/a")[-3:] for _ in range(2)] == [b"twn", b"one"]
     assert (store.reads, store.stale) == (4, 1)
+
+
+def test_it_leaves_no_connection_behind():
+    """Not even one that comes or goes while it ends: unclosed, it would be held against a later test."""
+    for turn in range(200):
+        with listening(Store()) as port, socket.create_connection(("127.0.0.1", port)):
+            until = time.perf_counter() + turn * 2e-6
+            while time.perf_counter() < until:
+                pass
+    gc.collect()  # an unclosed transport warns here, and a warning fails the test
