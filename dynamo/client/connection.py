@@ -17,6 +17,7 @@ from yarl import URL
 from dynamo.client.answer import Answer
 from dynamo.client.results import ConnectionLost, NodeUnreachable
 from dynamo.client.wire import Call
+from dynamo.errors import InvalidParameter
 from dynamo.protocol import http_fields as fields
 
 CONNECT_TIMEOUT_S = 1.0
@@ -44,8 +45,10 @@ class Connections:
     async def exchange(self, endpoint: str, call: Call, timeout_s: float) -> Answer:
         """Send to `host:port` and read the whole answer, within `timeout_s`.
 
-        Raises NodeUnreachable (nothing was sent) or ConnectionLost (unknown).
+        Raises NodeUnreachable (nothing was sent), ConnectionLost (unknown), or InvalidParameter after `close`.
         """
+        if self._session.closed:
+            raise InvalidParameter("the client is closed")
         server_s = max(timeout_s - SERVER_MARGIN_S, timeout_s * 0.8)
         url = URL(f"http://{endpoint}{call.target(server_s)}", encoded=True)
         # Waiting for a free connection ends a little earlier than all else, so that it shows as nothing sent.

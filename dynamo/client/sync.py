@@ -63,6 +63,9 @@ class Client:
         self._client = AsyncClient(
             endpoints, timeout_s=timeout_s, token_aware=token_aware, connections_max=connections_max, resolve=resolve
         )
+        self._is_open = True
+        self._entry = threading.Lock()
+        """Held while work is given to the loop, so that none comes after what ends it."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dynamo-client", daemon=True)
         self._thread.start()
@@ -76,20 +79,30 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections and end the thread. May be called twice."""
-        if self._loop.is_closed():
-            return
-        self.run(self._client.close())
+        """Close all connections and end the thread. May be called twice. Calls of other threads fail; none hangs."""
+        with self._entry:
+            if not self._is_open:
+                return
+            self._is_open = False
+            ending = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        ending.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    async def _end(self) -> None:
+        await self._client.close()
+        if under_way := asyncio.all_tasks() - {asyncio.current_task()}:
+            # They find the client closed; a loop that stopped before would leave their threads waiting for ever.
+            await asyncio.wait(under_way)
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine of the client's loop. An interrupt of this thread cancels it."""
-        if self._loop.is_closed():
-            work.close()
-            raise InvalidParameter("the client is closed")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._entry:
+            if not self._is_open:
+                work.close()
+                raise InvalidParameter("the client is closed")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:

@@ -8,10 +8,10 @@ import pytest
 
 from dynamo.client.client import AsyncClient
 from dynamo.client.resolve import last_write_wins
-from dynamo.client.results import Conflict, Missing, Operation, Siblings, Value, Written
+from dynamo.client.results import Conflict, Missing, Operation, OutcomeUnknown, Siblings, Value, Written
 from dynamo.client.session import Session
 from dynamo.client.sync import Client, SyncSession
-from dynamo.errors import BucketNotFound, InvalidParameter
+from dynamo.errors import Applied, BucketNotFound, DynamoError, InvalidParameter
 from tests.unit.client.fake_cluster import FakeCluster, in_thread
 from tests.unit.client.patience import WIDE_S
 
@@ -160,6 +160,32 @@ def test_closing_ends_the_thread(served):
     assert "dynamo-client" not in {t.name for t in threading.enumerate()}
     with pytest.raises(InvalidParameter, match="closed"):
         client.get("b", "k")
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_closing_ends_the_calls_of_other_threads(writes):
+    """Whoever waits for a node that says nothing is told; of a write that was sent nobody knows what became."""
+    met: list[DynamoError] = []
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        client = Client([f"127.0.0.1:{mute.getsockname()[1]}"], timeout_s=WIDE_S, token_aware=False)
+
+        def call() -> None:
+            try:
+                client.put("b", "k", b"x") if writes else client.get("b", "k")
+            except DynamoError as error:
+                met.append(error)
+
+        caller = threading.Thread(target=call, daemon=True)
+        caller.start()
+        connection, _ = mute.accept()
+        with connection:
+            assert connection.recv(4)
+            client.close()
+            caller.join(10)
+    assert not caller.is_alive()
+    assert isinstance(met[0], OutcomeUnknown if writes else InvalidParameter)
+    assert met[0].applied is (Applied.UNKNOWN if writes else Applied.NO)
+    assert "closed" in met[0].detail
 
 
 def test_a_fake_cluster_leaves_no_connection_behind():
