@@ -47,20 +47,19 @@ class KernelSync:
 
     def _look(self) -> None:
         """The eventfd has become readable."""
+        failure = None
         try:
             self._context.poll()
+            if not self._context.process_events(1):
+                return
+            assert self._operation is not None, "nothing ends that was not begun"
+            self._operation.get_value()
         except BlockingIOError:
             return  # It is not, after all; it will be when a sync has ended.
-        if not self._context.process_events(1):
-            return
-        operation, self._operation = self._operation, None
-        assert operation is not None, "nothing ends that was not begun"
-        try:
-            operation.get_value()
-        except SystemError as problem:
-            self._ended(problem)
-        else:
-            self._ended(None)
+        except Exception as problem:  # noqa: BLE001 - the eventfd was read: nobody would look for this sync again
+            failure = problem
+        self._operation = None
+        self._ended(failure)
 
     def close(self) -> None:
         """Hear of nothing any more."""

@@ -11,8 +11,8 @@ disk without room is told by the write that does not fit on it.
     2. the seal in this one, synced               (from here on the next one must exist)
     3. the first frame in the next one
 
-A frame that could not be written whole is spoilt before its group is called failed: it must not come to life at the
-next start.
+A frame that could not be written whole is spoilt, on disk, before its group is called failed: it must not come to life
+at the next start.
 """
 
 from __future__ import annotations
@@ -50,6 +50,19 @@ class Closed(NamedTuple):
     last: int
     """Number of the last group that it, or an earlier one, holds."""
     end: int
+
+
+class _Files(NamedTuple):
+    """The segment in hand, opened twice: the kernel tells of a failed sync once to each open file."""
+
+    handle: int
+    """Written and synced through."""
+    probe: int
+    """Asked through (`lost_writes`)."""
+
+    def close(self) -> None:
+        os.close(self.handle)
+        os.close(self.probe)
 
 
 class Log:
@@ -93,31 +106,33 @@ class Log:
         """Append a group. Raises OSError; then nothing of it is in the log, once `excused` has said so."""
         data = self._framed(changes)
         if not self._fits(data):
-            if self.spares:
-                self._switch()
+            if self._switch():
                 data = self._framed(changes)
             elif not self._wanted:
                 self._wanted = True
                 self.want_spare()
         self._write(data)
         if not self.lazy:
-            os.fdatasync(self._handle)
+            os.fdatasync(self._files.handle)
         self.ended()
 
     def sync(self) -> None:
         """Make all groups durable. Raises OSError."""
-        os.fdatasync(self._handle)
+        os.fdatasync(self._files.handle)
         self._synced = self.sequence
 
     def excused(self, problem: Exception) -> StorageFull | None:
         """No room, or a disk that has become read-only, if no sync failed with it, and the frame can be spoilt."""
         number = problem.errno if isinstance(problem, OSError) else None
-        if (number not in NO_ROOM and number != errno.EROFS) or self.lost_writes():
+        if number not in NO_ROOM and number != errno.EROFS:
             return None
         try:
             if number != errno.EROFS:
                 self._spoil()
         except OSError:
+            return None
+        # Asked last, since to ask is a sync: before, it would take to the disk what is to be spoilt.
+        if self.lost_writes():
             return None
         if number == errno.EROFS:
             return StorageFull(f"the disk of {self.folder.path} has become read-only: made writable, it takes more")
@@ -136,7 +151,7 @@ class Log:
 
     def _write(self, data: bytearray) -> None:
         self._size = len(data)
-        write_all(self._handle, memoryview(data), self._offset)
+        write_all(self._files.handle, memoryview(data), self._offset)
 
     def ended(self) -> None:
         """What was written last is as durable as it is meant to be: the next frame comes behind it."""
@@ -148,54 +163,68 @@ class Log:
 
     def _spoil(self) -> None:
         """Make sure that no frame begins behind the last group. Raises OSError."""
-        if os.fstat(self._handle).st_size > self._offset:
-            write_all(self._handle, memoryview(bytes(HEAD_BYTES)), self._offset)
+        if os.fstat(self._files.handle).st_size > self._offset:
+            write_all(self._files.handle, memoryview(bytes(HEAD_BYTES)), self._offset)
 
     def _framed(self, changes: Changes | None) -> bytearray:
         return frame.encoded(changes, epoch=self._epoch, sequence=self.sequence + 1, synced=self._synced)
 
-    def _switch(self) -> None:
-        name, number = self.spares.popleft(), self._number + 1
-        handle = self._open(name)
+    def _switch(self) -> bool:
+        """Go on in the next segment, if there is one. Raises OSError."""
         try:
-            write_all(handle, memoryview(header_block(Header(self.id, number))), 0)
-            write_all(self._handle, memoryview(self._framed(None)), self._offset)
-            os.fdatasync(handle)
-            os.fdatasync(self._handle)
+            name = self.spares.popleft()
+        except IndexError:  # Also if the keeper took it just now.
+            return False
+        number = self._number + 1
+        try:
+            files = self._open(name)
+        except OSError:
+            self.spares.appendleft(name)
+            return False  # The files of this process are all in use: as if it were not there.
+        try:
+            self._head(files.handle, number)
+            write_all(self._files.handle, memoryview(self._framed(None)), self._offset)
+            os.fdatasync(self._files.handle)
         except BaseException:
-            os.close(handle)
+            files.close()
             self.spares.appendleft(name)
             raise
-        self._close_segment()
+        self._files.close()
         self.closed.append(Closed(self._number, self._name, self.sequence, self._offset))
-        self._use(name, number, handle)
+        self._use(name, number, files)
         if not self.spares:
             self._wanted = True
             self.want_spare()
+        return True
 
-    def _use(self, name: str, number: int, handle: int) -> None:
-        self._name, self._number, self._handle = name, number, handle
+    def _head(self, handle: int, number: int) -> None:
+        """Have a segment begin, before anything on disk speaks of it."""
+        write_all(handle, memoryview(header_block(Header(self.id, number))), 0)
+        os.fdatasync(handle)
+
+    def _use(self, name: str, number: int, files: _Files) -> None:
+        self._name, self._number, self._files = name, number, files
         self._epoch = epoch(self.id, number)
         self._offset = BLOCK
-        self._prepared = os.fstat(handle).st_size
+        self._prepared = os.fstat(files.handle).st_size
         self._wanted = False
-        # The kernel tells of a failed sync once to each open file; asked through one that is not synced otherwise.
-        self._probe = os.open(self.folder.file(name), os.O_RDONLY | os.O_CLOEXEC)
 
-    def _open(self, name: str) -> int:
-        return os.open(self.folder.file(name), os.O_RDWR | os.O_CLOEXEC)
+    def _open(self, name: str) -> _Files:
+        path = self.folder.file(name)
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return _Files(handle, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            os.close(handle)
+            raise
 
     def lost_writes(self) -> bool:
         """Whether a sync of the segment failed, asked once after a write that did."""
         try:
-            os.fdatasync(self._probe)
+            os.fdatasync(self._files.probe)
         except OSError:
             return True
         return False
-
-    def _close_segment(self) -> None:
-        os.close(self._handle)
-        os.close(self._probe)
 
     # --- the loop
 
@@ -205,7 +234,7 @@ class Log:
         if not self._fits(data):
             return None
         self._write(data)
-        return self._handle
+        return self._files.handle
 
     def recycle(self, applied: int) -> list[str]:
         """Have files used again of which LMDB has everything; the names of those that are to be removed instead."""
@@ -226,4 +255,4 @@ class Log:
 
     def close(self) -> None:
         """Give up the files. The writer's thread has ended."""
-        self._close_segment()
+        self._files.close()

@@ -69,8 +69,8 @@ class LoopWriter:
             if handle is None:
                 return False
             self._sync.begin(handle)
-        except OSError:
-            return False  # The thread meets it, too, if it stays, and tells what it means.
+        except Exception:  # noqa: BLE001 - the thread meets it, too, if it stays, and tells what it means
+            return False
         self._group = group
         return True
 

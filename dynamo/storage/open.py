@@ -85,7 +85,7 @@ class _Opening:
                 replays=bool(past.frames),
                 logs=section.engine == "log" or bool(past.mark.log),
             )
-            mark = recovery.replay(self.environment, past)
+            mark = recovery.replay(self.environment, folder, past)
             self.log: Log | None = None
             if section.engine == "log":
                 self.log = recovery.begin(self.environment, folder, mark, lazy=lazy)

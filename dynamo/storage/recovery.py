@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dynamo.errors import StorageFull, StorageRefused
 from dynamo.storage import header
-from dynamo.storage.applying import Mark, together
+from dynamo.storage.applying import Mark, Outrun, together
 from dynamo.storage.directory import NO_ROOM
 from dynamo.storage.environment import Environment
 from dynamo.storage.frame import BLOCK, Frame
@@ -47,12 +47,16 @@ def look(environment: Environment, folder: Folder) -> Past:
     return Past(mark, found.frames)
 
 
-def replay(environment: Environment, past: Past) -> Mark:
+def replay(environment: Environment, folder: Folder, past: Past) -> Mark:
     """Have LMDB hold everything; the mark then. Raises StorageFull, StorageRefused."""
     if not past.frames:
         return past.mark
     after = Mark(past.mark.log, past.frames[-1].sequence)
-    _advance(environment, past.frames, past.mark, after)
+    try:
+        _advance(environment, past.frames, past.mark, after)
+    except Outrun:
+        # A checkpoint process that has outlived its node came first, with a part of it.
+        return replay(environment, folder, look(environment, folder))
     environment.refresh()
     environment.measure()
     return after
@@ -82,8 +86,11 @@ def forget(environment: Environment, folder: Folder, mark: Mark) -> None:
 
 
 def _advance(environment: Environment, frames: Sequence[Frame], before: Mark, after: Mark) -> None:
+    """Raises Outrun, StorageFull, StorageRefused."""
     try:
         environment.advance(together(frames) if frames else no_changes(), before, after)
+    except Outrun:
+        raise
     except Exception as problem:
         raise environment.excused(problem) or environment.given_up(problem) from problem
 

@@ -6,8 +6,9 @@ frame is written only when the one before is on disk (sync mode), or says up to 
 - frames from the applied number on, without a gap, are replayed, whatever else lies around;
 - the first number that is missing ends the log, if no frame behind it knew it to be on disk. A frame that was being
   written when the power went, or the process, was acknowledged to nobody;
-- otherwise a frame that was on disk is there no more: damage. So it is if a segment was sealed, and the one in which
-  the log goes on has gone, or if the log that LMDB speaks of has not left a single segment.
+- otherwise a frame that was on disk is there no more: damage. A seal knows what was on disk before it, too, and that
+  the log goes on in the next segment: it is damage if that one has gone, unless LMDB has its first group (and need
+  not have kept it). So it is if the log that LMDB speaks of has not left a single segment.
 """
 
 from __future__ import annotations
@@ -49,10 +50,12 @@ def plan(segments: Iterable[Found], applied: int) -> Plan:
     while (following := frames.get(applied + len(replayed) + 1)) is not None:
         replayed.append(following)
     end = applied + len(replayed)
-    knew = [frame.sequence for frame in frames.values() if frame.sequence > end and frame.synced > end]
+    seals = {segment.number: frame for segment in ordered for frame in segment.frames if frame.kind == SEAL}
+    knew = [each.sequence for each in (*frames.values(), *seals.values()) if each.sequence > end and each.synced > end]
     if knew:
         return Plan(replayed, f"group {end + 1} of its log is damaged or missing, and group {min(knew)} came after it")
-    last = ordered[-1]
-    if any(frame.kind == SEAL for frame in last.frames):
-        return Plan(replayed, f"the segment after {last.name} of its log is missing")
+    names = {segment.number: segment.name for segment in ordered}
+    for number, seal in seals.items():
+        if number + 1 not in names and (seal.sequence > applied or number == ordered[-1].number):
+            return Plan(replayed, f"the segment after {names[number]} of its log is missing")
     return Plan(replayed, None)

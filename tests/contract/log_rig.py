@@ -22,7 +22,7 @@ class LogRig(LmdbRig):
         self.environment = Environment(DataDirectory(self.path), self.map_bytes, lazy=False)
         folder = Folder(self.environment.directory.store)
         try:
-            mark = recovery.replay(self.environment, recovery.look(self.environment, folder))
+            mark = recovery.replay(self.environment, folder, recovery.look(self.environment, folder))
             self.log = recovery.begin(self.environment, folder, mark, lazy=self.lazy)
         except BaseException:
             self.environment.close()

@@ -22,6 +22,23 @@ def no_seal() -> Taken:
     return patch.object(Log, "_framed", lambda self, what: bytearray() if what is None else real(self, what))
 
 
+def no_header_before_the_seal() -> Taken:
+    def head(log: Log, handle: int, number: int) -> None:
+        segment.write_all(handle, memoryview(segment.header_block(segment.Header(log.id, number))), 0)
+
+    return patch.object(Log, "_head", head)
+
+
+def spoilt_too_late() -> Taken:
+    real = Log._spoil
+
+    def spoil(log: Log) -> None:
+        log.lost_writes()
+        real(log)
+
+    return patch.multiple(Log, _spoil=spoil, lost_writes=lambda _: False)
+
+
 @contextmanager
 def one_epoch() -> Iterator[None]:
     with ExitStack() as stack:
@@ -95,6 +112,18 @@ LOG: tuple[Mutant, ...] = (
         "what did not fit into the log is left there",
         lambda: patch.object(Log, "_spoil", lambda _: None),
         (f"{UNIT}test_log.py::test_what_did_not_fit_is_not_there_later[sync-28-6000]",),
+    ),
+    Mutant(
+        "log-head",
+        "a segment is sealed before the header of the next one is on disk",
+        no_header_before_the_seal,
+        (f"{UNIT}test_power_cut.py::test_a_cut_at_any_moment[sync]",),
+    ),
+    Mutant(
+        "log-spoil-synced",
+        "what did not fit into the log is spoilt in memory only",
+        spoilt_too_late,
+        (f"{UNIT}test_power_cut.py::test_a_cut_at_any_moment[sync]",),
     ),
     Mutant(
         "log-mark",

@@ -85,6 +85,9 @@ def test_what_cannot_be_synced_is_refused(heard, sync, tmp_path):
 class BrokenDisk:
     """Takes every sync, and each of them fails."""
 
+    lost: Exception | None = None
+    """What keeps its end from being heard of."""
+
     def __init__(self, most: int) -> None:
         self.fileno = os.eventfd(0)
 
@@ -95,6 +98,8 @@ class BrokenDisk:
         os.eventfd_read(self.fileno)
 
     def process_events(self, most: int) -> int:
+        if self.lost is not None:
+            raise self.lost
         return 1
 
 
@@ -109,8 +114,10 @@ class FailedSync:
         raise SystemError("Input/output error")
 
 
-def test_a_failed_sync_is_told(heard, monkeypatch):
-    """With what the kernel says."""
+@pytest.mark.parametrize("lost", [None, MemoryError("Input/output error")])
+def test_a_failed_sync_is_told(heard, monkeypatch, lost):
+    """With what the kernel says; so is one whose end cannot be fetched, as no other event will tell of it."""
+    monkeypatch.setattr(BrokenDisk, "lost", lost)
     monkeypatch.setattr(linux_aio, "Context", BrokenDisk)
     monkeypatch.setattr(linux_aio, "Operation", FailedSync)
     sync = KernelSync(heard.loop, heard.ended)

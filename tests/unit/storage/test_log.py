@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +45,10 @@ def spare(log: Log, blocks: int) -> None:
     log.spares.append(log.folder.make(b"", blocks * BLOCK))
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_groups_are_appended(log):
     """Numbered from where LMDB is; each takes whole blocks."""
     log.commit(change(0))
@@ -67,7 +73,7 @@ def test_what_is_begun_counts_when_it_has_ended(log):
     """Until then the next frame would take its place."""
     spare(log, 8)
     log.commit(change(0))
-    assert log.begin(change(1)) == log._handle
+    assert log.begin(change(1)) == log._files.handle
     assert (log.sequence, log.place) == (11, Place(2, 2 * BLOCK))
     log.begin(change(2))
     log.ended()
@@ -206,7 +212,7 @@ def test_no_room_is_not_excused_if_a_sync_failed_with_it(log, monkeypatch):
         log.commit(change(1))
 
     def fdatasync(handle: int) -> None:
-        assert handle == log._probe
+        assert handle == log._files.probe
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fdatasync", fdatasync)
@@ -224,6 +230,27 @@ def test_a_switch_that_fails_is_made_again(log, monkeypatch):
     log.commit(change(1))
     assert log.place == Place(2, 2 * BLOCK)
     assert keys(log) == [b"001"]
+
+
+@pytest.mark.parametrize("opens", [0, 1])
+def test_a_segment_that_cannot_be_opened_is_not_there(log, monkeypatch, opens):
+    """As when all files of the process are in use: the one in hand grows, and nothing stays open."""
+    spare(log, 4)
+    real, calls = os.open, itertools.count()
+
+    def full(*args: object) -> int:
+        if next(calls) >= opens:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(*args)
+
+    before = open_files()
+    monkeypatch.setattr(os, "open", full)
+    log.commit(change(0))
+    monkeypatch.setattr(os, "open", real)
+    assert (log.place.number, open_files()) == (1, before)
+    log.commit(change(1))
+    assert log.place == Place(2, 2 * BLOCK)
+    assert keys(log) == [b"000", b"001"]
 
 
 def test_frames_say_what_was_on_disk_before_them(log):

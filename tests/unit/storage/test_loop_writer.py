@@ -26,11 +26,11 @@ class FileSink:
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("wb")
-        self.can: bool | OSError = True
+        self.can: bool | Exception = True
         self.counted = 0
 
     def begin(self, changes: Changes) -> int | None:
-        if isinstance(self.can, OSError):
+        if isinstance(self.can, Exception):
             raise self.can
         return self.file.fileno() if self.can else None
 
@@ -81,7 +81,7 @@ def test_a_group_counts_before_it_is_reported(stage):
     assert 0 < group.commit_s < PATIENCE_S
 
 
-@pytest.mark.parametrize("can", [False, OSError(errno.ENOSPC, "no room")])
+@pytest.mark.parametrize("can", [False, OSError(errno.ENOSPC, "no room"), MemoryError()])
 def test_the_rest_is_left_to_the_thread(stage, can):
     """What takes more than one write, and what fails. The group after it is taken again."""
     stage.sink.can = can
@@ -148,7 +148,7 @@ def test_each_group_is_synced_in_its_file(rig):
     sync._fdsync = lambda handle: synced.append(handle) or fdsync(handle)
     for number in range(3):
         put(rig, *numbered(10))
-        assert synced == [rig.log._handle] * (number + 1)
+        assert synced == [rig.log._files.handle] * (number + 1)
 
 
 async def test_nodes_have_it(tmp_path):

@@ -11,6 +11,7 @@ from dynamo.errors import StorageFull, StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import at_rest, keeper, log_engine, recovery
 from dynamo.storage import log as log_module
+from dynamo.storage.applying import Mark, together
 from dynamo.storage.directory import DataDirectory
 from dynamo.storage.environment import Environment
 from dynamo.storage.frame import BLOCK
@@ -99,6 +100,21 @@ def test_a_start_that_is_killed_is_made_again(killed, monkeypatch):
     assert replayed(killed) == records()
 
 
+def test_a_checkpoint_process_that_outlives_its_node_is_no_harm(killed, monkeypatch):
+    """It takes over a part of the log when the start has looked at all of it, and before that is taken over."""
+    real = recovery.look
+
+    def look(environment: Environment, folder: Folder) -> recovery.Past:
+        past = real(environment, folder)
+        monkeypatch.undo()
+        part = past.frames[:5]
+        environment.advance(together(part), past.mark, Mark(past.mark.log, part[-1].sequence))
+        return past
+
+    monkeypatch.setattr(recovery, "look", look)
+    assert replayed(killed) == records()
+
+
 def test_a_torn_tail_ends_the_log(killed):
     """At every block of the last frame and of all that lies behind it; the groups before it are there."""
     last = segments(killed)[-1]
@@ -162,7 +178,7 @@ def test_the_engine_without_a_log_takes_it_over(killed):
     """And the other way round: nothing is lost by a change of the setting."""
     environment = Environment(DataDirectory(killed), 2**28, lazy=True)
     folder = Folder(killed / "store")
-    recovery.forget(environment, folder, recovery.replay(environment, recovery.look(environment, folder)))
+    recovery.forget(environment, folder, recovery.replay(environment, folder, recovery.look(environment, folder)))
     assert environment.scan(RECORDS, b"", None, 1000) == records()
     assert (environment.mark.log, folder.names()) == (0, [])
     environment.close()

@@ -68,6 +68,19 @@ def test_a_missing_segment_is_missed():
     assert "is missing" in (plan([], 1).damage or "")
 
 
+def test_a_seal_knows_what_was_on_disk_before_it():
+    """Also while nothing lies behind it yet. In async mode it may not know of the last groups."""
+    seal = frame(4, kind=SEAL)
+    assert "group 3" in (plan([found(1, *groups(1, 2), seal), found(2)], 1).damage or "")
+    assert numbers(plan([found(1, *groups(1, 2), frame(4, synced=1, kind=SEAL)), found(2)], 1)) == [2]
+
+
+def test_a_missing_segment_before_an_empty_one_is_missed():
+    """Unless LMDB has what it began with."""
+    assert "the segment after 1.log" in (plan([sealed(1, 1, 3), found(3)], 3).damage or "")
+    assert numbers(plan([sealed(1, 1, 3), found(3)], 4)) == []
+
+
 def test_a_segment_that_is_there_twice_is_there_once():
     """A copy says the same. One that says something else is no copy."""
     assert numbers(plan([found(1, *groups(1, 3)), found(1, *groups(1, 3))], 0)) == [1, 2, 3]
