@@ -34,7 +34,9 @@ class ClusterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     name: str = "dynamo"
     epoch: int = 1
-    """Number of the topology below; grows with every change of it."""
+    """Number of the topology below. Makes no change of it possible: a store with data refuses another placement under
+    any number. Nodes of different numbers refuse each other's requests.
+    """
     partitions: int = 256
     """Chosen when the cluster is made; a power of two."""
     members: tuple[MemberSection, ...] = (MemberSection(id="node1"),)

@@ -16,9 +16,10 @@ the clocks of the keys written later.
     there     clean, same transaction         goes on after its last counter
     there     clean, with a log behind it     takes a new incarnation: something was written after that stop
 
-A file of another cluster, node, engine or format is refused. So is another assignment of partitions under the same
-epoch, or an older epoch: the data would be looked for where they are not. The file is marked unclean, on disk, before
-the first dot.
+A file of another cluster, node, engine or format is refused, and so is an older epoch. Another assignment of partitions
+is refused under the same epoch, and under a later one unless the store is empty: nothing moves the data, so they would
+be looked for where they are not, and a replica that never saw a linearizable key would vote on it. The file is marked
+unclean, on disk, before the first dot.
 
 A copy of the whole directory cannot be told from here, since its file is a copy, too. So the file numbers the starts of
 the store, which has a name of its own, and the other nodes remember the highest number that they were shown
@@ -132,11 +133,29 @@ def _contradictions(known: IdentityRecord, expected: Expected) -> Iterator[str]:
             f"has run with epoch {known.epoch} of the topology, and the configuration has the older {expected.epoch}: "
             "take over the [cluster] section of the other nodes"
         )
-    if known.epoch == expected.epoch and known.placement != expected.placement:
-        yield (
-            f"has run with other members, zones, hosts or partitions under epoch {known.epoch}: changing the members "
-            "of a running cluster is not supported yet; take back the change of the [cluster] section"
-        )
+    if known.epoch == expected.epoch and moves(known, expected):
+        yield _other_placement(known)
+
+
+def moves(known: IdentityRecord | None, expected: Expected) -> bool:
+    """Whether the configuration keeps partitions on other nodes than the store was written under."""
+    return known is not None and known.placement != expected.placement
+
+
+def refuse_moving(known: IdentityRecord | None, expected: Expected, directory: DataDirectory) -> None:
+    """For a store with data: no epoch makes up for data that nobody has moved. Raises StorageRefused."""
+    if known is not None and moves(known, expected):
+        raise StorageRefused(f"the data directory {directory.path} {_other_placement(known)}")
+
+
+def _other_placement(known: IdentityRecord) -> str:
+    return (
+        f"has run with other members, zones, host labels, weights or partitions (epoch {known.epoch}): the members of "
+        "a cluster with data cannot be changed yet, whatever the epoch, as nothing would move the data. Take back the "
+        "change of the [cluster] section. To have other members, write every bucket out of the cluster as it was with "
+        "`dynamo kv export`, and into a new one, which begins with empty data directories, with `dynamo kv import`; if "
+        "nothing is to be kept, move the data directories of all its nodes away"
+    )
 
 
 def _reason_for_new(known: IdentityRecord, store_version: int, store_is_empty: bool, replays: bool) -> str | None:  # noqa: FBT001 - facts
@@ -232,6 +251,8 @@ def settle(
             f"the data directory {directory.path} has data but no {FILE}: put back the file from the same copy as the "
             f"store, or move the directory away and {_START_EMPTY}"
         )
+    if not store_is_empty:
+        refuse_moving(known, expected, directory)
     if known is not None and known.clean and not store_is_empty and opened_version < known.store_version:
         raise StorageRefused(
             f"the store in {directory.path} is older than its last stop ({opened_version} transactions, there were "

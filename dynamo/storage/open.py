@@ -18,6 +18,7 @@ from dynamo.storage.directory import DataDirectory
 from dynamo.storage.engine import LmdbStorage
 from dynamo.storage.environment import ENGINE, Environment
 from dynamo.storage.group_commit import GroupCommit
+from dynamo.storage.header import Damaged
 from dynamo.storage.log import Log
 from dynamo.storage.log_engine import LogStorage
 from dynamo.storage.recovery import Past
@@ -69,11 +70,17 @@ class _Opening:
             identity.check(known, expected, directory)
         section = config.storage
         folder, lazy = Folder(directory.store), section.durability == "async"
-        self.environment, past = set_aside.opened(
-            directory,
-            section.on_damage,
-            lambda: _looked_at(directory, folder, section.map_size_bytes, lazy=lazy and section.engine != "log"),
-        )
+        moves = identity.moves(known, expected)
+        try:
+            self.environment, past = set_aside.opened(
+                directory,
+                set_aside.REFUSE if moves else section.on_damage,
+                lambda: _looked_at(directory, folder, section.map_size_bytes, lazy=lazy and section.engine != "log"),
+            )
+        except Damaged:
+            # What is damaged has held data: setting it aside would make an empty store of it, which may move.
+            identity.refuse_moving(known, expected, directory)
+            raise
         try:
             self.identity = identity.settle(
                 directory,

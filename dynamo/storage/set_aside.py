@@ -22,6 +22,7 @@ from dynamo.telemetry.logs import Log
 
 log = Log("storage")
 
+REFUSE = "refuse"
 SET_ASIDE = "set-aside"
 SUSPECT = "suspect"
 Opened = TypeVar("Opened")

@@ -145,7 +145,7 @@ def test_data_without_an_identity_are_refused(owner):
         ({"node": "node2"}, "belongs to node 'node1', not 'node2'.*node.id"),
         ({"engine": "lmdb-1.0"}, "written by engine 'lmdb-0.9'.*'lmdb-1.0'"),
         ({"epoch": 2}, r"has run with epoch 3 .* older 2.*\[cluster\] section"),
-        ({"placement": "ff"}, "changing the members of a running cluster is not supported yet"),
+        ({"placement": "ff"}, "other members.*cannot be changed yet.*Take back the change.*kv export.*kv import"),
     ],
 )
 def test_a_directory_of_someone_else_is_refused(owner, change, said):
@@ -159,14 +159,42 @@ def test_a_directory_of_someone_else_is_refused(owner, change, said):
 
 
 def test_a_later_epoch_is_taken_over(owner):
-    """With whatever members; from then on the former one is refused."""
+    """With the members that were there; from then on the former one is refused."""
     incarnation = ran_and_stopped(owner)
-    later = msgspec.structs.replace(EXPECTED, epoch=4, placement="ff")
-    again = start(owner, later)
+    again = start(owner, msgspec.structs.replace(EXPECTED, epoch=4))
     assert again.incarnation == incarnation
-    assert (on_disk(owner)["epoch"], on_disk(owner)["placement"]) == (4, "ff")
+    assert (on_disk(owner)["epoch"], on_disk(owner)["placement"]) == (4, EXPECTED.placement)
     with pytest.raises(StorageRefused, match="epoch 4"):
         start(owner)
+
+
+@pytest.mark.parametrize("version", [6, 7, 8])
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("epoch", [2, 3, 4, 1000])
+def test_data_stay_with_their_members(owner, epoch, clean, version):
+    """Whatever the epoch, after whatever stop: nobody has moved them. The file is untouched."""
+    first = start(owner, store_is_empty=True)
+    if clean:
+        first.close(41)
+    before = on_disk(owner)
+    with pytest.raises(StorageRefused, match=r"Take back the change|take over the \[cluster\] section"):
+        start(owner, msgspec.structs.replace(EXPECTED, epoch=epoch, placement="ff"), store_version=version)
+    assert on_disk(owner) == before
+    assert start(owner).counter == 41 * clean
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_an_empty_store_takes_other_members_under_a_later_epoch_only(owner, clean):
+    """One that was wiped, or never had data: there is nothing to move. It is a new store under a new incarnation."""
+    first = start(owner, store_is_empty=True)
+    if clean:
+        first.close(41)
+    for epoch in (2, 3):
+        with pytest.raises(StorageRefused, match=r"\[cluster\] section"):
+            start(owner, msgspec.structs.replace(EXPECTED, epoch=epoch, placement="ff"), store_is_empty=True)
+    again = start(owner, msgspec.structs.replace(EXPECTED, epoch=4, placement="ff"), store_is_empty=True)
+    assert (again.incarnation != first.incarnation, again.store != first.store, again.counter) == (True, True, 0)
+    assert (on_disk(owner)["epoch"], on_disk(owner)["placement"]) == (4, "ff")
 
 
 @pytest.mark.parametrize(

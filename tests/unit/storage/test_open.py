@@ -13,7 +13,9 @@ from dynamo.config import ClusterSection, Config, NodeSection, StorageSection
 from dynamo.errors import StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.ring.ring import Member, Ring, first_ring
+from dynamo.storage.directory import DataDirectory
 from dynamo.storage.engine import LmdbStorage
+from dynamo.storage.environment import Environment
 from dynamo.storage.identity import NodeIdentity
 from dynamo.storage.open import open_store
 
@@ -211,21 +213,58 @@ async def test_a_store_without_identity_is_refused(tmp_path):
     await storage.close()
 
 
-async def test_other_members_under_the_same_epoch_are_refused(tmp_path):
-    """Not supported yet, and said so; nothing is changed by the attempt."""
-    config = config_of(tmp_path)
+@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize("engine", ["log", "lmdb"])
+async def test_other_members_are_refused_where_there_are_data(tmp_path, engine, epoch):
+    """Under a later epoch as under the same; nothing is changed by the attempt. A later epoch alone is fine."""
+    config = config_of(tmp_path, engine=engine)
     storage, identity = opened(config)
     await put(storage, b"k")
     identity.close(1)
     await storage.close()
-    with pytest.raises(StorageRefused, match="changing the members of a running cluster is not supported yet"):
-        opened(config, ring_of(nodes=4))
+    for _ in range(2):
+        with pytest.raises(StorageRefused, match="members of a cluster with data cannot be changed yet"):
+            opened(config, ring_of(nodes=4, epoch=epoch))
+    storage, identity = opened(config, ring_of(epoch=2))
+    assert (storage.read(RECORDS, b"k"), identity.counter) == (b"v", 1)
+    await storage.close()
+
+
+async def test_other_members_are_refused_where_the_data_are_still_in_the_log(tmp_path):
+    """LMDB has nothing yet after a kill; the store has."""
+    config = config_of(tmp_path)
     storage, identity = opened(config)
-    assert identity.counter == 1
+    await put(storage, b"k")
+    killed(tmp_path / "data")
     identity.close(1)
     await storage.close()
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "killed").rename(tmp_path / "data")
+    environment = Environment(DataDirectory(tmp_path / "data"), 2**26, lazy=False)
+    assert environment.empty
+    environment.close()
+    with pytest.raises(StorageRefused, match="members of a cluster with data cannot be changed yet"):
+        opened(config, ring_of(nodes=4, epoch=2))
+    storage, _ = opened(config)
+    assert storage.read(RECORDS, b"k") == b"v"
+    await storage.close()
+
+
+@pytest.mark.parametrize("wiped", [True, False])
+async def test_a_store_without_data_takes_other_members_under_a_later_epoch(tmp_path, wiped):
+    """It was wiped, or nothing was ever written."""
+    config = config_of(tmp_path)
+    storage, identity = opened(config)
+    if wiped:
+        await put(storage, b"k")
+    identity.close(1)
+    await storage.close()
+    if wiped:
+        shutil.rmtree(tmp_path / "data" / "store")
+    with pytest.raises(StorageRefused, match="Take back the change"):
+        opened(config, ring_of(nodes=4))
     storage, identity = opened(config, ring_of(nodes=4, epoch=2))
-    assert identity.counter == 1
+    assert (storage.read(RECORDS, b"k"), identity.counter, identity.starts) == (None, 0, 1)
     await storage.close()
 
 

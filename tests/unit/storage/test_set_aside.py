@@ -11,7 +11,7 @@ from dynamo.config import Config, StorageSection
 from dynamo.errors import StorageRefused
 from dynamo.layout.keyspaces import Keyspace
 from dynamo.storage import set_aside
-from tests.unit.storage.test_open import config_of, opened, put
+from tests.unit.storage.test_open import config_of, opened, put, ring_of
 
 
 def setting_aside(config: Config) -> Config:
@@ -70,6 +70,22 @@ async def test_a_store_is_set_aside_with_its_log(tmp_path):
     assert {file.read_bytes() for file in (moved / "log").iterdir()} == {b"\xff" * 9000}
     identity.close(1)
     await storage.close()
+
+
+async def test_a_damaged_store_stays_where_other_members_are_configured(tmp_path):
+    """Set aside, it would leave an empty one, which may take other members; with its own it is set aside as ever."""
+    config = setting_aside(config_of(tmp_path))
+    await filled(config)
+    file = tmp_path / "data" / "store" / "data.mdb"
+    file.write_bytes(b"rubbish" * 1000)
+    for _ in range(2):
+        with pytest.raises(StorageRefused, match="members of a cluster with data cannot be changed yet"):
+            opened(config, ring_of(nodes=4, epoch=2))
+    assert list((tmp_path / "data").glob("store.damaged-*")) == []
+    storage, identity = opened(config, ring_of(epoch=2))
+    identity.close(1)
+    await storage.close()
+    assert len(list((tmp_path / "data").glob("store.damaged-*"))) == 1
 
 
 async def test_a_sound_store_is_not_set_aside(tmp_path):
