@@ -7,12 +7,18 @@ from typing import NamedTuple
 
 import click
 
+from dynamo.cli.output import FAILED
+
 
 class Verb(NamedTuple):
-    """Where a verb lives, `module:name`, and the line that stands for it in the help."""
+    """A row of a table of verbs."""
 
     place: str
+    """Where it lives, `module:name`."""
     summary: str
+    """The line that stands for it in the help."""
+    failed: int = FAILED
+    """The exit code of a failure, where 1 is the verb's own word for something definite."""
 
 
 class LazyGroup(click.Group):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from dynamo.cli.lazy import LazyGroup, Verb
-from dynamo.cli.output import FAILED, INTERRUPTED, OK, USAGE, exit_code, report
+from dynamo.cli.output import FAILED, INTERRUPTED, OK, OUTCOME_UNKNOWN, USAGE, exit_code, report
 from dynamo.errors import DynamoError
 from dynamo.version import VERSION
 
@@ -22,7 +22,11 @@ VERBS = {
     "serve": Verb("dynamo.cli.serve:serve", "run one node"),
     "kv": Verb("dynamo.cli.kv:kv", "get, put, delete, list, import, export"),
     "cas": Verb("dynamo.cli.cas:cas", "look at a key and change it in one step (linearizable buckets)"),
-    "resolve": Verb("dynamo.cli.resolve:resolve", "what became of a write of unknown outcome (linearizable buckets)"),
+    "resolve": Verb(
+        "dynamo.cli.resolve:resolve",
+        "what became of a write of unknown outcome (linearizable buckets)",
+        failed=OUTCOME_UNKNOWN,
+    ),
     "bucket": Verb("dynamo.cli.bucket:bucket", "list, show, create, delete buckets"),
     "locate": Verb("dynamo.cli.locate:locate", "which nodes hold a key"),
     "cluster": Verb("dynamo.cli.cluster:cluster", "how the nodes are"),
@@ -50,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: the process's own); the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
+    failed = _failed(words)
     try:
         code = root.main(args=words, prog_name="dynamo", standalone_mode=False)
         sys.stdout.flush()
@@ -58,26 +63,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except click.ClickException as problem:
         report(as_json, "failure", "Failure", problem.format_message())
-        return FAILED
+        code = failed
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except SystemExit as ended:
+        # click's own end, with 1, where whoever read our output has gone.
+        if ended.code != FAILED:
+            raise
+        code = failed
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter's own flush at exit must not complain a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        code = failed
     except DynamoError as error:
         report(as_json, error.code, error.title, error.detail, members=error.members, applied=error.applied.value)
-        return exit_code(error)
+        return exit_code(error, failed)
     except OSError as problem:
         where = f"{problem.filename}: " if problem.filename else ""
         report(as_json, "os-error", "Operating system", f"{where}{problem.strerror or problem}")
-        return FAILED
+        code = failed
     except Exception as bug:
         if os.environ.get("DYNAMO_TRACEBACK"):
             raise
         report(as_json, "internal", "Internal error", f"{type(bug).__name__}: {bug}", "set DYNAMO_TRACEBACK=1 for more")
-        return FAILED
+        code = failed
     return code if isinstance(code, int) else OK
+
+
+def _failed(words: Sequence[str]) -> int:
+    """The code of the verb for a failure of any kind; no option that stands before a verb takes a word."""
+    verb = VERBS.get(next((word for word in words if not word.startswith("-")), ""))
+    return FAILED if verb is None else verb.failed
 
 
 def _usage_hint(problem: click.UsageError) -> str:

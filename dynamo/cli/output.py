@@ -38,13 +38,13 @@ _HINTS = {
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def exit_code(error: DynamoError) -> int:
-    """The code for an error: the one that says most."""
+def exit_code(error: DynamoError, failed: int = FAILED) -> int:
+    """The code for an error: the one that says most, `failed` if none says more."""
     if error.members.get("applied", error.applied.value) == Applied.UNKNOWN.value:
         return OUTCOME_UNKNOWN
     if error.http_status in (503, 504):
         return UNHEALTHY
-    return USAGE if isinstance(error, BadRequest | InvalidParameter) else FAILED
+    return USAGE if isinstance(error, BadRequest | InvalidParameter) else failed
 
 
 def report(

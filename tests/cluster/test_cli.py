@@ -165,6 +165,10 @@ def test_linearizable_keys(desk, tmp_path):
     desk.run("cas", "lin", "lock", "--if-absent", "--set", "bob", code=1)
     assert desk.run("cas", "lin", "count", "--add", "5", "--idempotency-key", "pay-1") == b"5"
     assert desk.json("resolve", "lin", "count", "pay-1")["version"] == 1
+    desk.run("resolve", "lin", "count", "pay-2", code=1)
+    desk.run("kv", "put", "plain", "count", "5")
+    for mistyped in ("lon", "plain"):
+        desk.run("resolve", mistyped, "count", "pay-1", code=4)
     file = tmp_path / "lin.ndjson"
 
     def exported() -> bool:

@@ -118,6 +118,49 @@ def test_an_unknown_outcome_says_how_to_resolve_it(cli, served, lin, retries):
     assert (late.code, "called off" in late.err) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("mode-conflict", 4),
+        ("bucket-not-found", 4),
+        ("route-not-found", 4),
+        ("idempotency-mismatch", 4),
+        ("key-too-long", 4),
+        ("corrupt-value", 4),
+        ("storage-refused", 4),
+        ("internal", 4),
+        ("write-timeout", 4),
+        ("outcome-forgotten", 4),
+        ("quorum-unavailable", 3),
+        ("overloaded", 3),
+        ("not-ready", 3),
+        ("wrong-epoch", 3),
+        ("bad-request", 2),
+        ("invalid-parameter", 2),
+    ],
+)
+def test_no_error_of_a_resolve_is_taken_for_a_no(cli, served, lin, retries, error, code):
+    """1 is the answer that it never will be; the `applied` of an error is of the question, so it is not shown."""
+    retries(1)
+    for node in served.nodes.values():
+        node.always = answering(error)
+    failed = cli("resolve", "lin", "k", "pay-1", "--json")
+    assert (failed.code, failed.out) == (code, b"")
+    shown = json.loads(failed.err)["error"]
+    assert shown["applied"] == "unknown"
+    assert shown.get("idempotency_key", "pay-1") == "pay-1"
+    assert "dynamo resolve" not in shown.get("hint", "")
+    assert ("does not help" in shown.get("hint", "")) == (error == "outcome-forgotten")
+
+
+def test_a_question_that_reaches_nobody_is_no_no(cli, lin):
+    """Mistyped, or sent where no node is; other verbs go on ending with 1, whatever their words are."""
+    assert [cli("resolve", *words).code for words in (("LIN", "k", "pay-1"), ("lin", "k"))] == [2, 2]
+    assert cli("resolve", "lin", "k", "pay-1", "--endpoints", "127.0.0.1:1").code == 3
+    assert cli("resolve", "lin", "k", "pay-1").code == 1
+    assert cli("kv", "get", "lin", "resolve").code == 1
+
+
 def test_a_repeat_says_that_it_is_one(cli, lin):
     """And `resolve` finds it."""
     for _ in range(2):

@@ -1,9 +1,12 @@
 import json
+import os
 import subprocess
 import sys
 
+import click
 import pytest
 
+from dynamo import errors
 from dynamo.cli import main as entry
 from dynamo.cli.lazy import Verb
 from dynamo.cli.main import VERBS
@@ -65,9 +68,9 @@ def broken(problem: BaseException):
 def failing(monkeypatch):
     """A verb that fails with what it is given."""
 
-    def plant(problem: BaseException) -> None:
+    def plant(problem: BaseException, failed: int = 1) -> None:
         monkeypatch.setattr("tests.unit.cli.test_main.planted", broken(problem), raising=False)
-        monkeypatch.setitem(entry.VERBS, "break", Verb("tests.unit.cli.test_main:planted", "fails"))
+        monkeypatch.setitem(entry.VERBS, "break", Verb("tests.unit.cli.test_main:planted", "fails", failed))
 
     return plant
 
@@ -88,6 +91,38 @@ def test_an_operating_system_error_names_the_file(cli, failing):
     failing(FileNotFoundError(2, "No such file or directory", "gone.txt"))
     result = cli("break")
     assert (result.code, result.err) == (1, "error: Operating system: gone.txt: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ZeroDivisionError("by zero"),
+        OSError(28, "No space left on device"),
+        errors.ModeConflict("x"),
+        click.ClickException("x"),
+    ],
+)
+def test_where_1_is_an_answer_no_failure_ends_with_it(cli, failing, problem):
+    """Whatever fails; `resolve` is such a verb."""
+    failing(problem, failed=4)
+    assert cli("break").code == 4
+    failing(problem)
+    assert cli("break").code == 1
+    assert [name for name, row in VERBS.items() if row.failed != 1] == ["resolve"]
+
+
+def test_a_reader_that_left_is_not_taken_for_an_answer():
+    """What could not be said is unknown."""
+    program = (
+        "import sys; from dynamo.cli import main, resolve; from dynamo.client.results import Resolved\n"
+        "resolve.run = lambda *_: Resolved(bucket='b', key=b'k', applied=True, version=1)\n"
+        "sys.exit(main.main(['resolve', 'b', 'k', 'x', '--json']))"
+    )
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run([sys.executable, "-c", program], stdout=theirs, stderr=subprocess.PIPE, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (4, b"")
 
 
 def test_an_interrupt_ends_with_130(cli, failing):

@@ -27,6 +27,13 @@ def test_exit_codes_say_what_a_script_must_know(error, code):
     assert exit_code(error) == code
 
 
+def test_a_verb_may_have_a_code_of_its_own_for_failures():
+    """It stands in for 1 only."""
+    found = [exit_code(kind("x"), 4) for kind in (errors.ModeConflict, errors.InvalidParameter, errors.ReadTimeout)]
+    assert found == [4, 2, 3]
+    assert exit_code(errors.Internal("x", applied="no"), 4) == 4
+
+
 def test_an_error_is_one_line_whatever_its_detail(capsys):
     """Line breaks of a detail are folded."""
     report(False, "failure", "Title", "one\ntwo\r\n  three")
