@@ -14,13 +14,15 @@ from dynamo.api import parameters, problems, wire
 from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call, Pending
 from dynamo.api.conditions import version_of
+from dynamo.api.desk import now_ms
 from dynamo.api.facade import Node
 from dynamo.api.json_values import either, meta_of, value_type
 from dynamo.api.parameters import ReadOptions, WriteOptions
-from dynamo.api.records import Records, missing, now_ms, read_command, write_command
+from dynamo.api.records import Records, missing, read_command, write_command
 from dynamo.api.registers import (
     LEVEL,
     not_met,
+    note_attempts,
     reads_weaker,
     refuse_ttl,
     refuse_write_options,
@@ -257,6 +259,7 @@ class Batch:
             named=named is not None,
             condition=None if context is None else Condition(version=version_of(context)),
         )
+        note_attempts(command, item.call.request)
         if operation.op == "delete":
             _refuse(operation, _VALUE_FIELDS)
         else:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dynamo.api import parameters
 from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call
+from dynamo.api.desk import now_ms
 from dynamo.api.facade import Node
-from dynamo.api.records import now_ms
 from dynamo.protocol.http_fields import REQUEST_ID
 from dynamo.telemetry.exposition import Histogram
 from dynamo.telemetry.history import KEPT, quantile

@@ -69,3 +69,8 @@ class Desk:
     def value_limit(self, properties: BucketProperties) -> int:
         """Largest value of a bucket, in bytes."""
         return wire.value_limit(properties, self._limits.value_bytes_max)
+
+
+def now_ms() -> int:
+    """Wall-clock milliseconds since 1970: what decides whether a value has expired."""
+    return time.time_ns() // 1_000_000

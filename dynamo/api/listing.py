@@ -16,8 +16,9 @@ from xxhash import xxh3_64_digest
 from dynamo.api import parameters, wire
 from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call
+from dynamo.api.desk import now_ms
 from dynamo.api.facade import Node
-from dynamo.api.records import Records, now_ms
+from dynamo.api.records import Records
 from dynamo.api.representation import Shown, key_json, sibling_json
 from dynamo.errors import InvalidParameter
 from dynamo.protocol.commands import ListCommand

@@ -104,7 +104,7 @@ class Parameters:
     def timeout_s(self) -> float | None:
         """Seconds that the request may take."""
         text = self.text("timeout")
-        return None if text is None else _duration_s("timeout", text)
+        return None if text is None else duration_s("timeout", text)
 
     def ttl_ms(self) -> int | None:
         """Milliseconds to live; 0 is for ever, None takes the bucket's."""
@@ -194,7 +194,7 @@ def parse(query: str, known: frozenset[str]) -> Parameters:
 
 def ttl_ms(text: str) -> int:
     """Milliseconds of a duration, rounded up so that a short life is not an endless one; 0 is for ever."""
-    seconds = _duration_s("ttl", text)
+    seconds = duration_s("ttl", text)
     if seconds > TTL_S_MAX:
         raise InvalidParameter("ttl must be at most 100 years; 0s is for ever", parameter="ttl")
     return math.ceil(seconds * 1000)
@@ -212,7 +212,8 @@ def unescaped(raw: str, parameter: str) -> bytes:
     return unquote_to_bytes(raw.encode("utf-8", "surrogateescape"))
 
 
-def _duration_s(name: str, text: str) -> float:
+def duration_s(name: str, text: str) -> float:
+    """Seconds of a duration as clients write it. Raises InvalidParameter."""
     try:
         return parse_duration_s(text)
     except ValueError as problem:

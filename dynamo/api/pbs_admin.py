@@ -7,8 +7,8 @@ import msgspec
 from dynamo.api import parameters
 from dynamo.api.answer import Answer, json_answer
 from dynamo.api.call import Call
+from dynamo.api.desk import now_ms
 from dynamo.api.facade import Node
-from dynamo.api.records import now_ms
 from dynamo.protocol.http_fields import REQUEST_ID
 from dynamo.telemetry.prediction import LIMITS
 

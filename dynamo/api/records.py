@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Awaitable
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from xxhash import xxh3_128_digest
 from dynamo.api import parameters, wire
 from dynamo.api.answer import Answer
 from dynamo.api.call import Call, Pending
-from dynamo.api.desk import Desk
+from dynamo.api.desk import Desk, now_ms
 from dynamo.api.facade import Node
 from dynamo.api.faces import Faces
 from dynamo.api.problems import Refusal
@@ -271,11 +270,6 @@ def write_command(options: parameters.WriteOptions, bucket: str, key: bytes) -> 
         sloppy=options.sloppy,
         ttl_ms=options.ttl_ms,
     )
-
-
-def now_ms() -> int:
-    """Wall-clock milliseconds since 1970: what decides whether a value has expired."""
-    return time.time_ns() // 1_000_000
 
 
 def made_key() -> str:

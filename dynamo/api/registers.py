@@ -10,18 +10,30 @@ from dynamo.api import parameters, wire
 from dynamo.api.answer import Answer
 from dynamo.api.call import Call, Pending
 from dynamo.api.conditions import condition_of
-from dynamo.api.desk import Desk
+from dynamo.api.desk import Desk, now_ms
 from dynamo.api.parameters import ReadOptions, WriteOptions
 from dynamo.api.problems import Refusal
 from dynamo.api.register_lines import Told, lines_of_change, lines_of_value
 from dynamo.api.representation import Shown, one_value
+from dynamo.api.request import Request
 from dynamo.consensus.record import as_record
 from dynamo.errors import InvalidParameter, PreconditionFailed
 from dynamo.layout.register import Register, decode
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condition, Consistency
-from dynamo.protocol.http_fields import CONTEXT, COORDINATOR, EPOCH, REPEATED, REQUEST_ID, SIBLINGS, VERSION
+from dynamo.protocol.http_fields import (
+    CONTEXT,
+    COORDINATOR,
+    EPOCH,
+    REPEATED,
+    REQUEST_ID,
+    SIBLINGS,
+    VERSION,
+)
 from dynamo.versioning.record import Record
 
+CLOCKS_APART_MS = 10_000
+"""By so much the clocks of nodes may differ for a repeat through another node to be told from one that comes too late.
+"""
 LEVEL = Consistency.LINEARIZABLE.value
 """What such requests are counted under."""
 
@@ -109,7 +121,7 @@ class Registers(Desk):
         refuse_write_options(options)
         context = wire.context_of(call.request, bucket, key)
         name = wire.idempotency_key(call.request)
-        return ChangeCommand(
+        command = ChangeCommand(
             bucket=bucket,
             key=key,
             action=action,
@@ -117,6 +129,8 @@ class Registers(Desk):
             condition=condition_of(call.request.headers, context, absent=absent),
             named=name is not None,
         )
+        note_attempts(command, call.request)
+        return command
 
     def _made(self, call: Call, command: ChangeCommand, outcome: ChangeOutcome) -> Answer:
         """The answer to a change that was made."""
@@ -130,6 +144,14 @@ class Registers(Desk):
         if not outcome.applied:
             raise Refusal(not_met(command.condition, shown, outcome), fields)
         return shown, fields
+
+
+def note_attempts(command: ChangeCommand, request: Request) -> None:
+    """What the client says of earlier attempts. Raises InvalidParameter."""
+    age_ms = wire.retry_age_ms(request)
+    if age_ms is not None:
+        command.repeated = True
+        command.born = max(1, now_ms() - age_ms - CLOCKS_APART_MS)
 
 
 def shown_of(bucket: str, key: bytes, outcome: ChangeOutcome) -> Shown:

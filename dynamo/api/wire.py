@@ -18,7 +18,7 @@ from aiohttp import web
 from multidict import istr
 from xxhash import xxh3_128_digest
 
-from dynamo.api.parameters import unescaped
+from dynamo.api.parameters import duration_s, unescaped
 from dynamo.api.request import Request
 from dynamo.errors import (
     BadRequest,
@@ -32,7 +32,7 @@ from dynamo.errors import (
     ValueTooLarge,
 )
 from dynamo.protocol.bucket import BucketProperties, check_name
-from dynamo.protocol.http_fields import CONTEXT, IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_MAX, META_PREFIX
+from dynamo.protocol.http_fields import CONTEXT, IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_MAX, META_PREFIX, RETRY_AGE
 from dynamo.ring.token import KEY_BYTES_MAX, key_hash
 from dynamo.versioning.context import Context, from_token
 
@@ -44,6 +44,7 @@ CONTENT_ENCODING_META = ":content-encoding"
 
 _CONTEXT = istr(CONTEXT)
 _IDEMPOTENCY_KEY = istr(IDEMPOTENCY_KEY)
+_RETRY_AGE = istr(RETRY_AGE)
 _CONTENT_TYPE = istr("Content-Type")
 _JSON = "application/json"
 _PREFER = istr("Prefer")
@@ -118,6 +119,10 @@ def require_context(bucket: BucketProperties, context: Context | None) -> None:
 def idempotency_key(request: Request) -> str | None:
     """The client's own name for its request. Raises InvalidParameter."""
     text = request.headers.get(_IDEMPOTENCY_KEY)
+    if retry_age_ms(request) is not None and text is None:
+        raise InvalidParameter(
+            f"{RETRY_AGE} speaks of attempts under one {IDEMPOTENCY_KEY}: send that, too", parameter=RETRY_AGE
+        )
     return None if text is None else checked_idempotency_key(IDEMPOTENCY_KEY, text)
 
 
@@ -128,6 +133,12 @@ def checked_idempotency_key(parameter: str, text: str) -> str:
             f"{parameter} must have 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters", parameter=parameter
         )
     return text
+
+
+def retry_age_ms(request: Request) -> int | None:
+    """How long ago the client sent its first attempt, if it says that there was one. Raises InvalidParameter."""
+    text = request.headers.get(_RETRY_AGE)
+    return None if text is None else int(duration_s(RETRY_AGE, text) * 1000)
 
 
 def identity(bucket: str, key: bytes, named: str | None) -> bytes:

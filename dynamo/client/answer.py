@@ -28,6 +28,8 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     attempts: int = 1
     """Requests that the call took, this one included."""
+    doubtful: bool = False
+    """Whether a write may have been applied by one of those before: what is refused here may be there all the same."""
 
 
 def failure(answer: Answer) -> DynamoError:

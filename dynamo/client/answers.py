@@ -27,6 +27,7 @@ from dynamo.client.results import (
     Location,
     Missing,
     Operation,
+    OutcomeUnknown,
     Page,
     Replica,
     Resolved,
@@ -34,7 +35,7 @@ from dynamo.client.results import (
     Value,
     Written,
 )
-from dynamo.client.wire import key_bytes
+from dynamo.client.wire import key_bytes, named_place
 from dynamo.errors import Applied, DynamoError, Internal, KeyNotFound
 from dynamo.protocol import http_fields as fields
 from dynamo.protocol.bucket import BucketProperties
@@ -236,14 +237,33 @@ def listed(answer: Answer, bucket: str) -> Page:
     return Page(entries=tuple(_entry(e, bucket) for e in body.keys), cursor=body.cursor)
 
 
-def batched(answer: Answer, operations: tuple[Operation, ...]) -> tuple[Found | Written | DynamoError, ...]:
-    """What each operation of a batch came to; an error is a value here, since the others went their own way."""
+def batched(answer: Answer, operations: tuple[Operation, ...], name: str) -> tuple[Found | Written | DynamoError, ...]:
+    """What each operation of a batch came to; an error is a value here, since the others went their own way.
+
+    `name` is the batch's Idempotency-Key.
+    """
     raws = decoded(answer, _BatchBody).results
     if len(raws) != len(operations):
         raise Internal(f"{len(operations)} operations were sent and {len(raws)} results came back")
-    return tuple(
-        _result(bytes(raw), operation, answer.attempts) for raw, operation in zip(raws, operations, strict=True)
+    results = [_result(bytes(raw), each, answer.attempts) for raw, each in zip(raws, operations, strict=True)]
+    if answer.doubtful:
+        for index, (result, each) in enumerate(zip(results, operations, strict=True)):
+            if isinstance(result, DynamoError) and each.op != "get":
+                place = named_place(each.bucket, key_bytes(each.key))
+                results[index] = unknown(result, f"{name}#{index}", place)
+    return tuple(results)
+
+
+def unknown(error: DynamoError, name: str, place: dict[str, str]) -> OutcomeUnknown:
+    """What a write ends with whose first attempts may have been applied, and whose last one met this error."""
+    outcome = OutcomeUnknown(
+        f"no node confirmed the write in time; what was met: {error.detail}",
+        idempotency_key=name,
+        last_code=error.code,
+        **place,
     )
+    outcome.__cause__ = error
+    return outcome
 
 
 def properties(answer: Answer) -> BucketProperties:

@@ -2,18 +2,21 @@
 
 `retry.py` judges each failure and `routing.py` orders the nodes; this file keeps the books between them. Its rule for
 writes: once an attempt may have been applied, the call can only end in an answer or in `OutcomeUnknown`. A later
-attempt that was clearly refused says nothing about the earlier one.
+attempt that was clearly refused says nothing about the earlier one; nor does an operation of a batch that was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from math import ceil
+
+import msgspec
 
 from dynamo.client import answers, wire
 from dynamo.client.answer import Answer, failure
 from dynamo.client.connection import Connections, epoch_of
-from dynamo.client.results import ConnectionLost, NodeUnreachable, OutcomeUnknown
+from dynamo.client.results import ConnectionLost, NodeUnreachable
 from dynamo.client.retry import Budget, Verdict, attempt_s, backoff_s, judge, may_have_applied
 from dynamo.client.routing import Routing
 from dynamo.client.wire import Call
@@ -43,7 +46,7 @@ class Caller:
         while True:
             endpoint = attempts.next_node()
             try:
-                answer = await self._attempt(endpoint, call, attempts.time_s())
+                answer = await self._attempt(endpoint, attempts.next_call(), attempts.time_s())
             except DynamoError as error:
                 await asyncio.sleep(attempts.failed(error))
                 attempts.refuse_late()
@@ -100,6 +103,7 @@ class _Attempts:
         self._routing = routing
         self._budget = budget
         self._deadline = deadline
+        self._began = _now()
         self._tried: list[str] = []
         self._asked: dict[str, None] = {}
         self._round = 0
@@ -118,6 +122,13 @@ class _Attempts:
         self._asked[node] = None
         return node
 
+    def next_call(self) -> Call:
+        """What to send. A repeat of what may have been applied says so, or it might be taken for another write."""
+        if not self._unknown or fields.IDEMPOTENCY_KEY not in self._call.headers:
+            return self._call
+        age = {fields.RETRY_AGE: f"{ceil((_now() - self._began) * 1000)}ms"}
+        return msgspec.structs.replace(self._call, headers=self._call.headers | age)
+
     def time_s(self) -> float:
         """Seconds for the next attempt."""
         return attempt_s(self._deadline - _now())
@@ -135,7 +146,9 @@ class _Attempts:
             if self._unknown:
                 self._error = error
                 raise self._outcome()
-        return answer if self._count == 1 else Answer(answer.status, answer.headers, answer.body, self._count)
+        if self._count == 1:
+            return answer
+        return Answer(answer.status, answer.headers, answer.body, self._count, self._unknown)
 
     def failed(self, error: DynamoError) -> float:
         """Seconds to wait before the next attempt. Raises if there is to be none."""
@@ -173,14 +186,7 @@ class _Attempts:
             error.members["applied"] = Applied.NO.value  # whatever went wrong, a read changes nothing
         if not self._unknown:
             return self._unreachable() if isinstance(error, NodeUnreachable) else error
-        unknown = OutcomeUnknown(
-            f"no node confirmed the write in time; what was met: {error.detail}",
-            idempotency_key=self._call.headers.get(fields.IDEMPOTENCY_KEY, ""),
-            last_code=error.code,
-            **wire.place_of(self._call),
-        )
-        unknown.__cause__ = error
-        return unknown
+        return answers.unknown(error, self._call.headers.get(fields.IDEMPOTENCY_KEY, ""), wire.place_of(self._call))
 
     def _unreachable(self) -> DynamoError:
         asked = ", ".join(self._asked)

@@ -47,7 +47,7 @@ from dynamo.client.wire import (
 )
 from dynamo.errors import DynamoError, InvalidParameter
 from dynamo.protocol.bucket import BucketProperties
-from dynamo.protocol.http_fields import BATCH_MAX, LIST_LIMIT_DEFAULT
+from dynamo.protocol.http_fields import BATCH_MAX, IDEMPOTENCY_KEY, LIST_LIMIT_DEFAULT
 from dynamo.ring.ring import Ring
 
 ENDPOINTS_DEFAULT = ("127.0.0.1:7610", "127.0.0.1:7620", "127.0.0.1:7630")
@@ -271,8 +271,9 @@ class AsyncClient:
         """Up to 100 operations in one request, a result each, errors as values. Not atomic."""
         if len(operations) > BATCH_MAX:
             raise InvalidParameter(f"a batch takes {BATCH_MAX} operations, not {len(operations)}", limit=BATCH_MAX)
-        answer = await self._call(wire.batch(operations, options), options.get("timeout_s"))
-        return answers.batched(answer, tuple(operations))
+        call = wire.batch(operations, options)
+        answer = await self._call(call, options.get("timeout_s"))
+        return answers.batched(answer, tuple(operations), call.headers[IDEMPOTENCY_KEY])
 
     async def bucket(self, name: str) -> BucketProperties:
         """Properties of a bucket. Raises BucketNotFound."""

@@ -6,7 +6,8 @@ of a client: each call earns a fraction of a retry, so under a general failure r
 together.
 
 Moving to another node because nothing was sent, or because the node said so and did nothing, costs no budget: the load
-on the cluster has not grown. Writes may be repeated because every attempt of a call carries the same idempotency key.
+on the cluster has not grown. Writes may be repeated because every attempt of a call carries the same idempotency key,
+and says how long ago the first one was sent if that may have been applied.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class CasOptions(TypedDict, total=False):
     meta: Mapping[str, str]
     timeout_s: float
     idempotency_key: str
-    """Chosen by the client if it is not given. However often it is sent, it takes effect once."""
+    """Chosen by the client if it is not given. What is asked for under it takes effect once, for ten minutes."""
 
 
 class BatchOptions(TypedDict, total=False):
@@ -277,7 +277,12 @@ def show(path: str) -> Call:
 
 def place_of(call: Call) -> dict[str, str]:
     """The bucket and the key that a call is about, in words that fit JSON; nothing for one that is about several."""
-    return {} if call.key is None else {"bucket": call.bucket, **_named(call.key)}
+    return {} if call.key is None else named_place(call.bucket, call.key)
+
+
+def named_place(bucket: str, key: bytes) -> dict[str, str]:
+    """A bucket and a key in words that fit JSON."""
+    return {"bucket": bucket, **_named(key)}
 
 
 def new_idempotency_key() -> str:

@@ -5,9 +5,11 @@ give several answers. What time it is say the ballots, and what was decided befo
 1970, which never falls along the versions of a key.
 
 A change takes effect at most once. The register holds an entry for each of the last requests; one that is there gets
-its result. Entries leave in order (`requests.remembered`), and the register keeps up to which version they did. So a
-coordinator that has sent a change and finds no entry for it knows: it was not applied, unless entries of such versions
-have been dropped, and its own is so old that it may be among them. Then nobody can know any more.
+its result. Entries leave in order (`requests.remembered`), and the register keeps up to which version they did, and up
+to which moment. So a coordinator that has sent a change and finds no entry for it knows: it was not applied, unless
+entries of such versions have been dropped, and its own is so old that it may be among them. Then nobody can know any
+more. One that knows of another attempt judges by the moment at which the request was born. That goes along with it, and
+no entry of it is older.
 
 Research note, sections 1.3 (step 4) and 1.6.
 """
@@ -20,7 +22,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from dynamo.consensus.condition import holds
-from dynamo.consensus.requests import covers, find, is_kept, remembered
+from dynamo.consensus.requests import covers, find, is_kept, may_last, remembered
 from dynamo.errors import CalledOff, DynamoError, IdempotencyMismatch, NotAnInteger, OutcomeForgotten
 from dynamo.layout.register import (
     ABSENT,
@@ -51,8 +53,8 @@ class Change:
         self.command = command
         self.deadline = deadline
         """Until when it may be proposed (seconds, monotonic)."""
-        self.doubtful = doubtful
-        """Whether another coordinator was given it before, and may have made it."""
+        self.doubtful = doubtful or command.repeated
+        """Whether another attempt was begun before, which may have been made or may still be."""
         self.proposed = 0
         """Lowest version at which an Accept with this change was sent; 0 if none was. From then on it may take effect
         without this coordinator, so its outcome is unknown until it is seen to be decided.
@@ -95,8 +97,8 @@ def fingerprint(command: ChangeCommand) -> int:
 
 def moment_of(register: Register, ballot: Ballot) -> int:
     """When a change of this register is decided by a coordinator that has this ballot."""
-    done = register.done
-    return max(ballot[0], last_counter(done) if done else register.counter)
+    tables = (table for table in (register.done, register.lasting) if table)
+    return max(ballot[0], register.counter, *map(last_counter, tables))
 
 
 def evaluate(register: Register, changes: list[Change], moment: int) -> tuple[Register, list[Result], bool]:
@@ -107,14 +109,14 @@ def evaluate(register: Register, changes: list[Change], moment: int) -> tuple[Re
     after = register
     results: list[Result] = []
     for change in changes:
-        after, result = _evaluate(after, change, moment)
+        after, result = _evaluate(after, change, max(moment, after.counter))
         results.append(result)
     return after, results, after is not register
 
 
 def bare(register: Register) -> bytes:
     """The byte form without the list of requests: what an outcome shows."""
-    if register.done or register.dropped:
+    if register.done or register.dropped or register.lasting:
         register = Register(
             register.version,
             register.value,
@@ -151,14 +153,14 @@ def _evaluate(register: Register, change: Change, moment: int) -> tuple[Register
     if command.action is Action.READ:
         return register, seen(register)
     if command.action is Action.RESOLVE:
-        return _resolved(register, command.target, moment)
+        return _resolved(register, command, moment)
     entry = find(register, command.request)
     if entry is not None:
         return register, _repeat(register, entry, change)
     if change.proposed and register.dropped >= change.proposed and not is_kept(register, change.since, moment):
         return register, _not_known("entries of that age were dropped")
-    if change.doubtful and not covers(register, moment):
-        return register, _not_known("another coordinator had it, and too many changes came since")
+    if change.doubtful and not (covers(register, command.born, moment) and may_last(register, moment)):
+        return register, _not_known("there was another attempt, and too many changes came since")
     if command.condition is not None and not holds(command.condition, register):
         return register, seen(register)
     return _applied(register, change, moment)
@@ -173,9 +175,10 @@ def _applied(register: Register, change: Change, moment: int) -> tuple[Register,
             "only a decimal integer can be added to, and the sum must fit 64 bits; nothing was changed",
             version=register.version,
         )
+    moment = max(moment, command.born)
     entry = Done(command.request, change.fingerprint, version, moment, deleted)
-    done, dropped = remembered(register, entry)
-    after = Register(version, value, content_type, meta, moment, command.request, done, dropped)
+    memory = remembered(register, entry, lasts=change.doubtful)
+    after = Register(version, value, content_type, meta, moment, command.request, *memory)
     return after, ChangeOutcome(True, version, bare(after), "", deleted=deleted)
 
 
@@ -207,16 +210,15 @@ def _repeat(register: Register, entry: Done, change: Change) -> Result:
     return _done(register, entry)
 
 
-def _resolved(register: Register, target: bytes, moment: int) -> tuple[Register, Result]:
+def _resolved(register: Register, command: ChangeCommand, moment: int) -> tuple[Register, Result]:
     """The fate of another request: what it did, or that it never will do anything."""
-    entry = find(register, target)
+    entry = find(register, command.target)
     if entry is not None:
         return register, _done(register, entry)
-    if not covers(register, moment):
+    if not (covers(register, command.born, moment) and may_last(register, moment)):
         return register, _not_known("so many changes came since that it may have been one of them")
-    done, dropped = remembered(register, Done(target, 0, 0, moment))
-    after = msgspec.structs.replace(register, done=done, dropped=dropped)
-    return after, seen(register)
+    memory = remembered(register, Done(command.target, 0, 0, max(moment, command.born)), lasts=True)
+    return msgspec.structs.replace(register, **memory._asdict()), seen(register)
 
 
 def _done(register: Register, entry: Done) -> ChangeOutcome:

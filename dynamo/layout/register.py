@@ -1,8 +1,8 @@
 """What the replicas of a key in a linearizable bucket agree on: its value, and which requests made it. Format 1.
 
 A register is replaced as a whole by each change. Its version is the number of changes that were applied to the key; it
-grows over deletes and re-creations. Beside the value it carries what is needed to recognise a repeated request: an
-entry for each of the last changes, and the version up to which such entries were dropped. Both are part of what is
+grows over deletes and re-creations. Beside the value it carries what is needed to recognise a repeated request:
+entries for the last changes, and up to which version and moment such entries were dropped. They are part of what is
 agreed on, so that every coordinator judges a repeat alike.
 """
 
@@ -57,12 +57,16 @@ class Register(Face, array_like=True, frozen=True, gc=False):
     done: bytes = b""
     """Decided requests, oldest first, packed: they are carried along by each change, and few are ever looked at."""
     dropped: int = 0
-    """Entries of changes up to this version may be missing from `done`."""
+    """Entries of changes up to this version may be missing."""
+    lasting: bytes = b""
+    """Decided requests of which an older attempt may still arrive, oldest first, packed: `done` may be too short."""
+    cut: int = 0
+    """Up to this moment (as `counter`) entries that somebody may ask for are missing from `done`."""
 
     @property
     def entries(self) -> tuple[Done, ...]:
-        """`done`, unpacked."""
-        return unpacked(self.done)
+        """All of them, unpacked: `done`, and behind it `lasting`."""
+        return unpacked(self.done + self.lasting)
 
 
 ABSENT = Register()

@@ -177,7 +177,9 @@ class Proposals:
     ) -> None:
         self._metrics.forwarded_requests.value += 1
         self._forwards += 1
-        command.named = True  # From now on two nodes may make it.
+        command.named = True  # From now on two nodes may make it,
+        if command.action is not Action.RESOLVE:  # which asks about another one, of any age;
+            command.born = command.born or self._driver.clock.wall_ms()  # and none has before.
         now = self._driver.clock.monotonic()
         machine: Forwarding[ChangeOutcome] = Forwarding(
             others,
@@ -237,6 +239,7 @@ class Proposals:
                 done(outcome if outcome.applied else found)
 
         resolve = self._command(command.bucket, command.key, Action.RESOLVE, target=command.request)
+        resolve.born = command.born
         self._queue(place, Change(resolve, deadline), trace, resolved)
 
     def _command(self, bucket: str, key: bytes, action: Action, target: bytes = b"") -> ChangeCommand:

@@ -147,6 +147,12 @@ class ChangeCommand(msgspec.Struct, gc=False, kw_only=True, array_like=True):
     """Whether somebody may repeat it, or ask what became of it: its client gave it a name, or another node was asked
     for it. If not, it need not be remembered for long (`consensus/requests.py`).
     """
+    repeated: bool = False
+    """Whether its client knows of an attempt before this one, which may have been made or may still be."""
+    born: int = 0
+    """No attempt was made before this moment (about milliseconds since 1970); 0 if nobody knows. A RESOLVE says it of
+    its target.
+    """
 
 
 class ChangeOutcome(msgspec.Struct, gc=False, array_like=True):

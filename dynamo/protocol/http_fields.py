@@ -16,6 +16,7 @@ EXPIRES_AT = "Dynamo-Expires-At"
 META_PREFIX = "Dynamo-Meta-"
 REQUEST_ID = "Request-Id"
 IDEMPOTENCY_KEY = "Idempotency-Key"
+RETRY_AGE = "Dynamo-Retry-Age"
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_TYPE_PREFIX = "urn:dynamo:problem:"

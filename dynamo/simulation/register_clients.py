@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+import msgspec
+
 from dynamo.layout.register import decode
 from dynamo.protocol.commands import Action, ChangeCommand, Condition
 from dynamo.simulation.recorder import Reply
@@ -23,6 +25,8 @@ LEDGER = "ledger"
 AMOUNT_MAX = 10**12
 """So many that no two sums are equal."""
 RESOLVE_TRIES = 3
+CLOCKS_APART_MS = 40_000
+"""By so much two clocks of one plan can differ, and a little."""
 REST_S = 0.2
 """Mean pause of a client that was not served."""
 Seen = tuple[int, bytes | None]
@@ -98,9 +102,12 @@ class _Client:
         meddling = self._meddle(command) if self._dice.random() < self._habits.meddle_share else None
         # Who gave it no name can neither repeat it nor ask what became of it.
         command.named = len(tries) > 1 or meddling is not None or self._names.random() < 0.5
-        replies = []
+        is_candid = self._names.random() < self._habits.candid_share
+        began = self._crowd.world.now()
+        replies: list[asyncio.Future[Reply]] = []
         for via in tries:
-            replies.append(self._crowd.recorder.change(self._name, via, command, self._patience_s()))
+            asked = self._repeated(command, via, began) if replies and is_candid else command
+            replies.append(self._crowd.recorder.change(self._name, via, asked, self._patience_s()))
             if not at_once:
                 await replies[-1]
         answers = [await reply for reply in replies]
@@ -110,6 +117,12 @@ class _Client:
         if command.named and "ok" not in outcomes and "unknown" in outcomes:
             await self._unknown(command)
         return answers
+
+    def _repeated(self, command: ChangeCommand, via: str, began: float) -> ChangeCommand:
+        """An attempt that is not the first, as a node takes it from a client that says so."""
+        age_ms = int(1000 * (self._crowd.world.now() - began)) + CLOCKS_APART_MS
+        born = max(1, self._crowd.recorder.wall_ms(via) - age_ms)
+        return msgspec.structs.replace(command, repeated=True, born=born)
 
     def _meddle(self, command: ChangeCommand) -> asyncio.Task[Reply]:
         async def meddle() -> Reply:

@@ -39,6 +39,8 @@ class RegisterHabits(msgspec.Struct):
     """Conditions that name what was there some time ago, or never."""
     repeat_share: float = 0.2
     """Changes that are asked for once more, under the same name."""
+    candid_share: float = 0.5
+    """Clients that say so when they do."""
     meddle_share: float = 0.1
     """Changes of which somebody asks what became of them while they are under way."""
     resolve_share: float = 0.5

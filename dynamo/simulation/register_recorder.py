@@ -47,6 +47,11 @@ class RegisterRecorder(Recorder):
             call, lambda deadline, done: self._cluster.running[via].node.change(command, deadline, str(call.op), done)
         )
 
+    def wall_ms(self, node: str) -> int:
+        """What time it is there; 0 while it does not run."""
+        running = self._cluster.running.get(node)
+        return 0 if running is None else running.clock.wall_ms()
+
     def _begin(self, process: str, via: str, kind: history.Kind, bucket: str, key: bytes, timeout_s: float) -> Call:
         self._ops += 1
         now = self._world.now()

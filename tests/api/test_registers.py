@@ -1,9 +1,12 @@
 """Keys of linearizable buckets over HTTP: conditions, versions, and what such a bucket has no use for."""
 
 import asyncio
+import json
 
 import pytest
 
+from dynamo.api.desk import now_ms
+from dynamo.api.registers import CLOCKS_APART_MS
 from tests.api.serving import Api, Reply, assert_problem, fresh
 
 
@@ -219,6 +222,33 @@ async def test_the_server_makes_keys(api):
     assert other.headers["Location"] != place
     refused = await api.call("POST", f"/v1/kv/{bucket}", b"v", If_Match="*")
     assert_problem(refused, 400, "invalid-parameter")
+
+
+@pytest.mark.parametrize("way", ["PUT", "DELETE", "cas", "batch"])
+async def test_a_client_says_when_it_began(fake, way):
+    """Then a repeat is not taken for a first attempt. Clocks of nodes differ: some seconds are added."""
+    bucket = await linearizable(fake)
+    named = {"Idempotency_Key": "once", "Dynamo_Retry_Age": "2500ms", "Content_Type": "application/json"}
+    before = now_ms()
+    if way == "cas":
+        await fake.call("POST", f"/v1/cas/{bucket}/k", b'{"then": {"add": 1}}', **named)
+    elif way == "batch":
+        operation = {"op": "put", "bucket": bucket, "key": "k", "value": "v"}
+        await fake.call("POST", "/v1/batch", json.dumps({"operations": [operation]}).encode(), **named)
+    else:
+        await fake.call(way, f"/v1/kv/{bucket}/k", b"" if way == "PUT" else None, **named)
+    command = fake.node.commands[-1]
+    assert command.repeated
+    assert before <= command.born + 2500 + CLOCKS_APART_MS <= now_ms()
+    await fake.call("PUT", f"/v1/kv/{bucket}/k", b"", Idempotency_Key="once")
+    assert (fake.node.commands[-1].repeated, fake.node.commands[-1].born) == (False, 0)
+
+
+async def test_an_earlier_attempt_needs_a_name(api, at):
+    """And a duration that is one."""
+    for fields in ({"Dynamo_Retry_Age": "1s"}, {"Dynamo_Retry_Age": "soon", "Idempotency_Key": "x"}):
+        assert_problem(await api.call("PUT", at, b"v", **fields), 400, "invalid-parameter")
+    assert (await api.call("GET", at)).status == 404
 
 
 async def test_a_made_key_that_is_taken_is_not_overwritten(fake):

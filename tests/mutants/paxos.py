@@ -12,13 +12,16 @@ from unittest.mock import patch
 
 import msgspec
 
+from dynamo.consensus import change
+from dynamo.consensus.change import Change
 from dynamo.consensus.forgetting import Forgetting
 from dynamo.consensus.lead import Lead
 from dynamo.consensus.proposer import Phase, Proposer
+from dynamo.consensus.requests import Memory
 from dynamo.consensus.tally import majority_of
 from dynamo.errors import CorruptValue
 from dynamo.layout.ballot import AcceptorState
-from dynamo.layout.register import encode
+from dynamo.layout.register import Done, Register, encode
 from dynamo.node import proposals
 from dynamo.node.acceptors import Acceptors
 from dynamo.node.ballots import Ballots
@@ -116,6 +119,34 @@ def topologies_are_not_compared() -> Taken:
     """Row 14: a node of another epoch is answered as any."""
     handle = Node.handle
     return patch.object(Node, "handle", lambda self, peer, _, *rest: handle(self, peer, self.ring.epoch, *rest))
+
+
+def attempts_do_not_last() -> Taken:
+    """Row 17, too: what takes effect while an older attempt is known of is forgotten like all else."""
+    real = change.remembered
+
+    def remembered(register: Register, entry: Done, *, lasts: bool = False) -> Memory:
+        del lasts
+        return real(register, entry)
+
+    return patch.object(change, "remembered", remembered)
+
+
+def what_was_cut_is_not_known() -> Taken:
+    """Row 17, too: a request whose entry was dropped is taken for one that never came, once the table has room."""
+    real = change.covers
+    return patch.object(change, "covers", lambda register, *rest: real(msgspec.structs.replace(register, cut=0), *rest))
+
+
+def births_are_not_carried_along() -> Taken:
+    """Row 17, too: an entry may be older than its request, by the clock of another node."""
+    real = change._applied
+
+    def applied(register: Register, asked: Change, moment: int) -> Any:
+        bare = Change(msgspec.structs.replace(asked.command, born=0), doubtful=asked.doubtful)
+        return real(register, bare, moment)
+
+    return patch.object(change, "_applied", applied)
 
 
 def majorities_of_the_living() -> Taken:

@@ -14,6 +14,8 @@ from tests.unit.consensus import broken
 STORIES = "tests/simulation/test_registers.py::"
 SEEDS = "tests/simulation/test_register_seeds.py::"
 HARD = f"{SEEDS}test_hard_seeds_break_no_promise"
+ATTEMPTS = "tests/unit/consensus/test_attempts.py::"
+OLD_ATTEMPTS = "tests/simulation/test_attempts.py::"
 ACCEPTOR = "tests/unit/consensus/test_acceptor.py::"
 FORGETTING = "tests/unit/consensus/test_forgetting.py::"
 TALLY = "tests/unit/consensus/test_tally.py::"
@@ -147,6 +149,28 @@ PAXOS: tuple[Mutant, ...] = (
         "a repeated request is a new one",
         broken.repeats_not_recognised,
         (f"{STORIES}test_a_request_that_is_repeated_elsewhere_is_applied_once", HARD),
+    ),
+    Mutant(
+        "paxos-17-last",
+        "what an older attempt may follow is forgotten like all else",
+        paxos.attempts_do_not_last,
+        (
+            f"{ATTEMPTS}test_a_client_that_repeats_says_so",
+            f"{OLD_ATTEMPTS}test_an_old_attempt_does_not_bring_back_what_was_replaced",
+            f"{OLD_ATTEMPTS}test_what_was_called_off_stays_so",
+        ),
+    ),
+    Mutant(
+        "paxos-17-cut",
+        "a request whose entry was dropped never came",
+        paxos.what_was_cut_is_not_known,
+        (f"{ATTEMPTS}test_a_request_takes_effect_once",),
+    ),
+    Mutant(
+        "paxos-17-birth",
+        "an entry is older than its request",
+        paxos.births_are_not_carried_along,
+        (f"{ATTEMPTS}test_an_entry_is_not_older_than_its_request",),
     ),
     Mutant(
         "paxos-18",

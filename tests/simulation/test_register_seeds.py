@@ -75,6 +75,7 @@ def test_votes_that_come_together_are_votes():
     assert together > 100
 
 
+SHORT = range(1, 13)
 MEMORY_MS = 15_000
 """How long repeats are recognised, and deleted keys remembered, where that is ten minutes in earnest."""
 
@@ -101,6 +102,28 @@ def test_what_is_forgotten_does_not_come_back():
             assert verdict.violations == [], f"forgetful seed {seed}"
             forgot += any("answer Forgotten" in line for line in verdict.trace)
     assert forgot > len(FORGETFUL) / 4
+
+
+def short(seed: int) -> RegisterPlan:
+    """A plan in which everybody says when it repeats itself."""
+    plan = hard(seed)
+    plan.registers.repeat_share, plan.registers.candid_share = 0.4, 1.0
+    return plan
+
+
+@pytest.mark.simulation
+def test_what_is_repeated_too_late_is_not_known():
+    """A key remembers eight changes where it is 256 in earnest: rather unknown than made twice, or called off after."""
+    unknown = 0
+    with patch.object(requests, "_KEEP_MAX_BYTES", requests._KEEP_MIN_BYTES):
+        for seed in SHORT:
+            verdict, history = run_seed(seed, plan=short(seed))
+            wrong = [each for each in verdict.violations if not each.startswith("unresolved")]
+            assert wrong == [], f"short seed {seed}"
+            unknown += sum(
+                returned.error == "outcome-forgotten" for op in history.operations.values() for returned in op.returns
+            )
+    assert unknown > len(SHORT)
 
 
 @pytest.mark.simulation

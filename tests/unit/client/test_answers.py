@@ -108,7 +108,7 @@ def test_a_batch_with_a_result_missing_is_an_error():
     """Results are matched by position, so their number must agree."""
     operations = (Operation("get", "b", "k"), Operation("get", "b", "k"))
     with pytest.raises(errors.Internal):
-        answers.batched(answer(200, {"results": [{"status": 404}]}), operations)
+        answers.batched(answer(200, {"results": [{"status": 404}]}), operations, "name")
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,6 @@ async def test_results_of_a_batch_have_versions():
         {"status": 204},
     ]
     operations = tuple(Operation(op, "lin", "k", b"v") for op in ("put", "get", "get", "put"))
-    found = answers.batched(answer(200, {"results": results}), operations)
+    found = answers.batched(answer(200, {"results": results}), operations, "name")
     assert [each.version for each in found] == [4, 4, 0, None]
     assert found[0].repeated

@@ -4,17 +4,31 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo.consensus.requests import KEEP_MAX, KEEP_MIN, UNNAMED_MS, WINDOW_MS, covers, find, remembered
-from dynamo.layout.register import UNNAMED, Done, Register, packed
+from dynamo.consensus.requests import (
+    KEEP_MAX,
+    KEEP_MIN,
+    LASTING_MAX,
+    UNNAMED_MS,
+    WINDOW_MS,
+    covers,
+    find,
+    may_last,
+    remembered,
+)
+from dynamo.layout.register import UNNAMED, Done, Register, packed, unpacked
 
 
 def name(number: int) -> bytes:
     return b"%016d" % number
 
 
-def grown(steps: list[tuple[int, bool]], unnamed: Callable[[int], bool] = lambda _: False) -> list[Register]:
-    """Registers after decisions so many milliseconds apart, each an applied change or a request called off; and which
-    of those that were applied had no name.
+def grown(
+    steps: list[tuple[int, bool]],
+    unnamed: Callable[[int], bool] = lambda _: False,
+    lasts: Callable[[int], bool] = lambda _: False,
+) -> list[Register]:
+    """Registers after decisions so many milliseconds apart, each an applied change or a request called off; which of
+    those that were applied had no name, and of which an older attempt was known.
     """
     register, counter = Register(), 1_790_000_000_000
     history = [register]
@@ -22,8 +36,8 @@ def grown(steps: list[tuple[int, bool]], unnamed: Callable[[int], bool] = lambda
         counter += pause_ms
         version = register.version + 1 if applied else 0
         fingerprint = UNNAMED if not applied or unnamed(number) else 1
-        done, dropped = remembered(register, Done(name(number), fingerprint, version, counter))
-        register = Register(max(register.version, version), b"v", "", {}, counter, name(number), done, dropped)
+        memory = remembered(register, Done(name(number), fingerprint, version, counter), lasts=lasts(number))
+        register = Register(max(register.version, version), b"v", "", {}, counter, name(number), *memory)
         history.append(register)
     return history
 
@@ -36,7 +50,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_the_newest_are_kept_and_the_window(steps):
-    """In order; never fewer than the minimum; all of the window; of what is older at most one beyond the minimum."""
+    """In order; never fewer than the minimum; all of the window, and of what is older only the minimum."""
     history = grown(steps)
     for number, register in enumerate(history):
         kept = [int(entry.request) for entry in register.entries]
@@ -44,7 +58,7 @@ def test_the_newest_are_kept_and_the_window(steps):
         assert len(kept) >= min(number, KEEP_MIN)
         if kept:
             limit = register.entries[-1].counter - WINDOW_MS
-            assert sum(entry.counter < limit for entry in register.entries[:-KEEP_MIN]) <= 1
+            assert all(entry.counter >= limit for entry in register.entries[:-KEEP_MIN])
             missing = {entry.request: entry.counter for past in history[:number] for entry in past.entries}
             assert all(find(register, one) or counter < limit for one, counter in missing.items())
 
@@ -70,16 +84,49 @@ def test_never_more_than_the_maximum():
     register = grown([(1, True)] * (KEEP_MAX + 40))[-1]
     assert len(register.entries) == KEEP_MAX
     assert register.dropped == 40
-    assert not covers(register, register.counter + 1)
-    assert covers(register, register.counter + WINDOW_MS)
+    newest_gone = register.entries[0].counter - 1
+    assert not covers(register, 0, register.counter + 1)
+    assert not covers(register, newest_gone, register.counter + 1)
+    assert covers(register, newest_gone + 1, register.counter + 1)
+    assert covers(register, 0, newest_gone + WINDOW_MS)
+
+
+def test_what_was_dropped_stays_dropped_when_others_grow_old():
+    """The table has room again, and yet nobody may say that a request of then never came."""
+    register = grown([(1, True)] * (KEEP_MAX + 1) + [(UNNAMED_MS + 1, True)], lambda number: 0 < number <= KEEP_MAX)[-1]
+    assert len(register.entries) == 1
+    assert not covers(register, 0, register.counter)
+    assert not covers(register, register.cut, register.counter)
+
+
+@given(STEPS, st.sets(st.integers(0, 59)))
+def test_what_lasts_stays_for_the_window(steps, lasting):
+    """However many changes come; when it leaves, it counts as any other that did."""
+    history = grown(steps, lasts=lasting.__contains__)
+    for number, register in enumerate(history[1:], 1):
+        kept = [(int(entry.request), entry.counter) for entry in unpacked(register.lasting)]
+        moment = register.counter
+        made = [(each, history[each + 1].counter) for each in range(number) if each in lasting]
+        assert kept == [(each, counter) for each, counter in made if counter >= moment - WINDOW_MS]
+        gone = [history[each + 1].version for each, _ in made[: len(made) - len(kept)]]
+        assert register.dropped >= max(gone, default=0)
+
+
+def test_there_is_room_for_so_many_that_last():
+    """And again when they have grown old."""
+    register = grown([(1, True)] * LASTING_MAX, lasts=lambda _: True)[-1]
+    assert not may_last(register, register.counter)
+    assert may_last(register, unpacked(register.lasting)[0].counter + WINDOW_MS + 1)
+    assert may_last(Register(), 5)
 
 
 def test_entries_that_grew_old_leave_the_window_covered():
-    """The newest of the old ones is kept as the proof that nothing younger is missing."""
+    """Somebody whose request is older cannot know."""
     register = grown([(WINDOW_MS // 10, True)] * 100)[-1]
     assert register.dropped > 0
-    assert covers(register, register.counter + 1)
-    assert covers(Register(), 5)
+    assert covers(register, 0, register.counter + 1)
+    assert not covers(register, register.counter - WINDOW_MS, register.counter)
+    assert covers(Register(), 0, WINDOW_MS)
 
 
 def test_a_dropped_request_that_was_called_off_makes_earlier_ones_unknown():
@@ -95,7 +142,7 @@ def test_unnamed_ones_leave_early_and_named_ones_stay():
     register = grown(steps, lambda number: number in (0, 3, 4))[-1]
     assert [int(entry.request) for entry in register.entries] == [1, 2, 4, 5]
     assert register.dropped == 3
-    assert covers(register, register.counter + 1)
+    assert covers(register, 0, register.counter + 1)
     alone = grown([(UNNAMED_MS // 4, True)] * 100, lambda _: True)[-1]
     assert len(alone.entries) == 5
     assert alone.dropped == 95

@@ -78,13 +78,13 @@ def _chain(chain: Chain) -> list[str]:
     wrong: list[str] = []
     before = Register()
     for ballot, register in sorted(chain.chosen.items()):
-        versions = [entry.version for entry in register.entries if entry.version]
+        versions = sorted(entry.version for entry in register.entries if entry.version)
         requests = [entry.request for entry in register.entries]
         if versions != list(range(1, register.version + 1)):
             wrong.append(f"versions of {ballot} do not grow by one: {versions}")
         if len(requests) != len(set(requests)):
             wrong.append(f"{ballot} has applied a request twice")
-        if not register.done.startswith(before.done):
+        if not (register.done.startswith(before.done) and register.lasting.startswith(before.lasting)):
             wrong.append(f"{ballot} does not go on from what was chosen before")
         if register.version == before.version and register.value != before.value:
             wrong.append(f"{ballot} changed the value of a version")
