@@ -22,7 +22,6 @@ from dynamo.api.records import Records, missing, read_command, write_command
 from dynamo.api.registers import (
     LEVEL,
     not_met,
-    note_attempts,
     reads_weaker,
     refuse_ttl,
     refuse_write_options,
@@ -82,9 +81,11 @@ _VALUE_FIELDS = ("value", "value_b64", "content_type", "meta", "ttl")
 class _Item:
     """One operation between its start and its result. Counted in admission and metrics like a request of its own."""
 
-    def __init__(self, node: Node, call: Call, operation: Operation) -> None:
+    def __init__(self, node: Node, call: Call, operation: Operation, born: int) -> None:
         self._node = node
         self.call = call
+        self.born = born
+        """See `Desk.born`."""
         self._entered = False
         self.operation = operation
         self.key = b""
@@ -155,19 +156,19 @@ class Batch:
         reading = parameters.read_options(call.query, parameters.BATCH)
         writing = parameters.write_options(call.query, parameters.BATCH)
         timeout_s = self._records.timeout_s(reading.timeout_s)
-        named = wire.idempotency_key(call.request)
+        named, born = wire.idempotency_key(call.request), self._records.born(call)
         wire.require_json(call.request)
         body_bytes = wire.announced_bytes(call.request, self._limits.object_bytes_max)
         if refused := self._node.admission.reserve(body_bytes):
             self._node.metrics.shed_requests[shed_reason(refused)].value += 1
             raise refused
         try:
-            return await self._carried_out(call, reading, writing, timeout_s, named)
+            return await self._carried_out(call, reading, writing, timeout_s, named, born)
         finally:
             self._node.admission.free(body_bytes)
 
     async def _carried_out(
-        self, call: Call, reading: ReadOptions, writing: WriteOptions, timeout_s: float, named: str | None
+        self, call: Call, reading: ReadOptions, writing: WriteOptions, timeout_s: float, named: str | None, born: int
     ) -> Answer:
         body = await wire.body_of(call.request, self._limits.object_bytes_max, self._limits.body_timeout_s)
         operations = _operations(body)
@@ -175,7 +176,7 @@ class Batch:
         results: list[dict[str, object]] = []
         room_bytes = ANSWER_BYTES_MAX
         for first in range(0, len(operations), WINDOW):
-            items = [_Item(self._node, call, operation) for operation in operations[first : first + WINDOW]]
+            items = [_Item(self._node, call, operation, born) for operation in operations[first : first + WINDOW]]
             for index, item in enumerate(items, first):
                 if room_bytes <= 0 and item.operation.op == "get":
                     item.settle(_no_room())
@@ -257,9 +258,10 @@ class Batch:
             action=Action.DELETE if operation.op == "delete" else Action.SET,
             request=wire.identity(operation.bucket, item.key, named),
             named=named is not None,
+            repeated=item.born > 0,
+            born=item.born,
             condition=None if context is None else Condition(version=version_of(context)),
         )
-        note_attempts(command, item.call.request)
         if operation.op == "delete":
             _refuse(operation, _VALUE_FIELDS)
         else:

@@ -25,7 +25,7 @@ from dynamo.api.facade import Node
 from dynamo.api.json_values import bytes_json, either, meta_of, value_type
 from dynamo.api.problems import Refusal
 from dynamo.api.register_lines import Told, lines_of_change
-from dynamo.api.registers import LEVEL, Registers, not_met, note_attempts, shown_of
+from dynamo.api.registers import LEVEL, Registers, not_met, shown_of
 from dynamo.api.representation import Shown, described
 from dynamo.errors import BadRequest, ModeConflict
 from dynamo.protocol.bucket import BucketProperties, Mode
@@ -106,7 +106,7 @@ class CompareAndSet:
         """POST of a compare-and-set; or of a resolve of the key before `/resolve`."""
         bucket, key, timeout_s = self._place(call)
         wire.require_json(call.request)
-        name = wire.idempotency_key(call.request)
+        name, born = wire.idempotency_key(call.request), self._registers.born(call)
         properties = self._linearizable(bucket)
         body = await self._registers.body(call, self._limits.object_bytes_max)
         if call.key_segment.endswith(_RESOLVE) and _is_question(body):
@@ -114,7 +114,7 @@ class CompareAndSet:
                 call, bucket, wire.key_of(call.key_segment.removesuffix(_RESOLVE)), timeout_s, body
             )
         command = command_of(wire.from_json(_cas, body, "compare-and-set"), bucket, key, name)
-        note_attempts(command, call.request)
+        command.repeated, command.born = born > 0, born
         wire.refuse_large(len(command.value), self._registers.value_limit(properties))
         outcome = await self._registers.change(command, self._registers.deadline(call, timeout_s), call.trace)
         if outcome.applied:

@@ -11,6 +11,10 @@ from dynamo.errors import InvalidParameter
 from dynamo.protocol.bucket import BucketProperties, Mode
 from dynamo.protocol.http_fields import COORDINATOR, EPOCH, REQUEST_ID
 
+CLOCKS_APART_S = 10
+"""By so much the clocks of nodes may differ for a repeat through another node to be told from one that comes too late.
+"""
+
 
 class Desk:
     """The front of a node's keys."""
@@ -55,6 +59,17 @@ class Desk:
             EPOCH: str(self._node.ring.epoch),
             "Cache-Control": "no-cache",
         }
+
+    def born(self, call: Call) -> int:
+        """The moment before which no attempt was made, if the client says that this is not the first; else 0.
+
+        To be asked before the body is waited for. Raises InvalidParameter.
+        """
+        age_ms = wire.retry_age_ms(call.request)
+        if age_ms is None:
+            return 0
+        on_its_way_s = max(self._limits.header_timeout_s, self._requests.timeout_s)
+        return max(1, now_ms() - age_ms - int(1000 * (CLOCKS_APART_S + on_its_way_s)))
 
     async def body(self, call: Call, limit: int) -> bytes:
         """The request's body, from which on its time counts. Raises as `wire.body_of`, and Overloaded."""

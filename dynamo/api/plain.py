@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
-from dynamo.protocol.http_fields import CONTEXT, IDEMPOTENCY_KEY
+from dynamo.protocol.http_fields import CONTEXT, IDEMPOTENCY_KEY, RETRY_AGE
 
 if TYPE_CHECKING:
     from aiohttp.web import RequestHandler
@@ -39,7 +39,7 @@ _OF_READS = ("dynamo-context", "if-match", "if-none-match")
 """Fields that a read of one value looks at."""
 
 
-_ALWAYS_NEW = (istr(CONTEXT), istr(IDEMPOTENCY_KEY))
+_ALWAYS_NEW = (istr(CONTEXT), istr(IDEMPOTENCY_KEY), istr(RETRY_AGE))
 """Fields that are new with each write: what is remembered is the block without them. In the spelling of most clients;
 in another one they are fields like all others."""
 _MARKS = tuple((f"\r\n{name}: ".encode(), name) for name in _ALWAYS_NEW)

@@ -10,12 +10,11 @@ from dynamo.api import parameters, wire
 from dynamo.api.answer import Answer
 from dynamo.api.call import Call, Pending
 from dynamo.api.conditions import condition_of
-from dynamo.api.desk import Desk, now_ms
+from dynamo.api.desk import Desk
 from dynamo.api.parameters import ReadOptions, WriteOptions
 from dynamo.api.problems import Refusal
 from dynamo.api.register_lines import Told, lines_of_change, lines_of_value
 from dynamo.api.representation import Shown, one_value
-from dynamo.api.request import Request
 from dynamo.consensus.record import as_record
 from dynamo.errors import InvalidParameter, PreconditionFailed
 from dynamo.layout.register import Register, decode
@@ -31,9 +30,6 @@ from dynamo.protocol.http_fields import (
 )
 from dynamo.versioning.record import Record
 
-CLOCKS_APART_MS = 10_000
-"""By so much the clocks of nodes may differ for a repeat through another node to be told from one that comes too late.
-"""
 LEVEL = Consistency.LINEARIZABLE.value
 """What such requests are counted under."""
 
@@ -121,16 +117,17 @@ class Registers(Desk):
         refuse_write_options(options)
         context = wire.context_of(call.request, bucket, key)
         name = wire.idempotency_key(call.request)
-        command = ChangeCommand(
+        born = self.born(call)
+        return ChangeCommand(
             bucket=bucket,
             key=key,
             action=action,
             request=wire.identity(bucket, key, name),
             condition=condition_of(call.request.headers, context, absent=absent),
             named=name is not None,
+            repeated=born > 0,
+            born=born,
         )
-        note_attempts(command, call.request)
-        return command
 
     def _made(self, call: Call, command: ChangeCommand, outcome: ChangeOutcome) -> Answer:
         """The answer to a change that was made."""
@@ -144,14 +141,6 @@ class Registers(Desk):
         if not outcome.applied:
             raise Refusal(not_met(command.condition, shown, outcome), fields)
         return shown, fields
-
-
-def note_attempts(command: ChangeCommand, request: Request) -> None:
-    """What the client says of earlier attempts. Raises InvalidParameter."""
-    age_ms = wire.retry_age_ms(request)
-    if age_ms is not None:
-        command.repeated = True
-        command.born = max(1, now_ms() - age_ms - CLOCKS_APART_MS)
 
 
 def shown_of(bucket: str, key: bytes, outcome: ChangeOutcome) -> Shown:

@@ -52,6 +52,7 @@ _CONTENT_ENCODING = istr("Content-Encoding")
 _META = META_PREFIX.lower()
 _CONDITIONS = (istr("If-Match"), istr("If-None-Match"), istr("If-Unmodified-Since"))
 _NAMES_MAX = 4096
+_LONG_AGO_S = 1e9
 _VISIBLE = re.compile(r"[!-~]+")
 
 # Random once per process, then counted: a system call per write would hand the interpreter to the store's thread.
@@ -138,7 +139,7 @@ def checked_idempotency_key(parameter: str, text: str) -> str:
 def retry_age_ms(request: Request) -> int | None:
     """How long ago the client sent its first attempt, if it says that there was one. Raises InvalidParameter."""
     text = request.headers.get(_RETRY_AGE)
-    return None if text is None else int(duration_s(RETRY_AGE, text) * 1000)
+    return None if text is None else int(min(duration_s(RETRY_AGE, text), _LONG_AGO_S) * 1000)
 
 
 def identity(bucket: str, key: bytes, named: str | None) -> bytes:

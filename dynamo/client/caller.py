@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from math import ceil
 
 import msgspec
 
@@ -124,10 +123,14 @@ class _Attempts:
 
     def next_call(self) -> Call:
         """What to send. A repeat of what may have been applied says so, or it might be taken for another write."""
-        if not self._unknown or fields.IDEMPOTENCY_KEY not in self._call.headers:
+        headers = self._call.headers
+        said = headers.get(fields.RETRY_AGE)
+        if (not self._unknown and said is None) or fields.IDEMPOTENCY_KEY not in headers:
             return self._call
-        age = {fields.RETRY_AGE: f"{ceil((_now() - self._began) * 1000)}ms"}
-        return msgspec.structs.replace(self._call, headers=self._call.headers | age)
+        age_s = _now() - self._began + (0.0 if said is None else fields.parse_duration_s(said))
+        # It may wait for a connection as long as it may take; an age that is too high is safe.
+        age = wire.retry_age(age_s + self.time_s())
+        return msgspec.structs.replace(self._call, headers=headers | age)
 
     def time_s(self) -> float:
         """Seconds for the next attempt."""

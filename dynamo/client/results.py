@@ -179,8 +179,9 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
 class OutcomeUnknown(DynamoError):
     """A write was sent and no attempt was answered clearly: it may be there, or may still appear.
 
-    `members["idempotency_key"]` is the key to repeat it with. In a linearizable bucket `resolve` makes a definite
-    answer of it and of the members `bucket` and `key` (or `key_b64`). `__cause__` is what the last attempt met.
+    `members["idempotency_key"]` is the key to repeat it with; say `retry_age_s`, too. In a linearizable bucket
+    `resolve` makes a definite answer of it and of the members `bucket` and `key` (or `key_b64`). `__cause__` is what
+    the last attempt met.
     """
 
     code = "outcome-unknown"

@@ -58,6 +58,8 @@ class WriteOptions(TypedDict, total=False):
     timeout_s: float
     idempotency_key: str
     """Chosen by the client if it is not given. Two writes with the same one are one write."""
+    retry_age_s: float
+    """With that key: how many seconds ago the first call under it began, if it may have been applied."""
 
 
 class CasOptions(TypedDict, total=False):
@@ -78,6 +80,8 @@ class CasOptions(TypedDict, total=False):
     timeout_s: float
     idempotency_key: str
     """Chosen by the client if it is not given. What is asked for under it takes effect once, for ten minutes."""
+    retry_age_s: float
+    """With that key: how many seconds ago the first call under it began, if it may have been applied."""
 
 
 class BatchOptions(TypedDict, total=False):
@@ -92,6 +96,8 @@ class BatchOptions(TypedDict, total=False):
     sloppy: bool
     timeout_s: float
     idempotency_key: str
+    retry_age_s: float
+    """With that key: how many seconds ago the first call under it began, if it may have been applied."""
 
 
 class BucketOptions(TypedDict, total=False):
@@ -383,4 +389,11 @@ def _context(seen: Seen) -> dict[str, str]:
 
 
 def _identity(options: WriteOptions | CasOptions | BatchOptions) -> dict[str, str]:
-    return {fields.IDEMPOTENCY_KEY: options.get("idempotency_key") or new_idempotency_key()}
+    identity = {fields.IDEMPOTENCY_KEY: options.get("idempotency_key") or new_idempotency_key()}
+    age_s = options.get("retry_age_s")
+    return identity if age_s is None else identity | retry_age(age_s)
+
+
+def retry_age(seconds: float) -> dict[str, str]:
+    """The header field that says how long ago the first attempt was begun."""
+    return {fields.RETRY_AGE: f"{math.ceil(seconds * 1000)}ms"}

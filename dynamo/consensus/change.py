@@ -97,8 +97,12 @@ def fingerprint(command: ChangeCommand) -> int:
 
 def moment_of(register: Register, ballot: Ballot) -> int:
     """When a change of this register is decided by a coordinator that has this ballot."""
-    tables = (table for table in (register.done, register.lasting) if table)
-    return max(ballot[0], register.counter, *map(last_counter, tables))
+    return max(ballot[0], _latest(register), last_counter(register.done) if register.done else 0)
+
+
+def _latest(register: Register) -> int:
+    """When something was last decided; what was called off made no version."""
+    return max(register.counter, last_counter(register.lasting)) if register.lasting else register.counter
 
 
 def evaluate(register: Register, changes: list[Change], moment: int) -> tuple[Register, list[Result], bool]:
@@ -109,7 +113,8 @@ def evaluate(register: Register, changes: list[Change], moment: int) -> tuple[Re
     after = register
     results: list[Result] = []
     for change in changes:
-        after, result = _evaluate(after, change, max(moment, after.counter))
+        moment = max(moment, _latest(after))
+        after, result = _evaluate(after, change, moment)
         results.append(result)
     return after, results, after is not register
 

@@ -347,7 +347,8 @@ class Proposer:
         if change.proposed:
             return WriteTimeout(
                 "no majority of the replicas acknowledged the change; it may still take effect. To repeat it with the "
-                "same Idempotency-Key is safe, and so is to have it resolved",
+                "same Idempotency-Key (and, if the key is busy, a Dynamo-Retry-Age) is safe, and so is to have it "
+                "resolved",
                 required=self._needed,
             )
         why = self._why_not()

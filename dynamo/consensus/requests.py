@@ -67,12 +67,14 @@ def _found(done: bytes, request: bytes) -> Done | None:
 
 def remembered(register: Register, entry: Done, *, lasts: bool = False) -> Memory:
     """What a register remembers after this decision. `lasts`: an older attempt is known of; there is room for it."""
-    dropped, lasting, oldest = register.dropped, register.lasting, entry.counter - WINDOW_MS
+    dropped, lasting, cut = register.dropped, register.lasting, register.cut
+    oldest = entry.counter - WINDOW_MS
     if lasting and counter_at(lasting, 0) < oldest:
         place = _place_of(lasting, oldest)
-        dropped, lasting = _missing_up_to(register, dropped, unpacked(lasting[:place])), lasting[place:]
+        gone, lasting = unpacked(lasting[:place]), lasting[place:]
+        dropped, cut = _missing_up_to(register, dropped, gone), max(cut, gone[-1].counter)
     if lasts:
-        return Memory(register.done, dropped, lasting + packed(entry), register.cut)
+        return Memory(register.done, dropped, lasting + packed(entry), cut)
     before, gone = _without_unnamed(register.done, entry.counter - UNNAMED_MS)
     if gone:
         dropped = _missing_up_to(register, dropped, gone)
@@ -81,10 +83,10 @@ def remembered(register: Register, entry: Done, *, lasts: bool = False) -> Memor
     while len(done) - drop > _KEEP_MIN_BYTES and counter_at(done, drop) < oldest:
         drop += ENTRY_BYTES
     if not drop:
-        return Memory(done, dropped, lasting, register.cut)
+        return Memory(done, dropped, lasting, cut)
     gone = unpacked(done[:drop])
-    cut = [register.cut, *(each.counter for each in gone if not _is_unnamed(each))]
-    return Memory(done[drop:], _missing_up_to(register, dropped, gone), lasting, max(cut))
+    cut = max([cut, *(each.counter for each in gone if not _is_unnamed(each))])
+    return Memory(done[drop:], _missing_up_to(register, dropped, gone), lasting, cut)
 
 
 def may_last(register: Register, moment: int) -> bool:
@@ -126,8 +128,7 @@ def _missing_up_to(register: Register, dropped: int, gone: tuple[Done, ...]) -> 
 
 def covers(register: Register, born: int, moment: int) -> bool:
     """Whether the entry of a request that was born then (0: in the window) is there, if it was ever made."""
-    oldest = moment - WINDOW_MS
-    return register.dropped == 0 or max(register.cut, oldest) < (born or oldest + 1)
+    return register.cut < (born or moment - WINDOW_MS + 1)
 
 
 def is_kept(register: Register, since: int, moment: int) -> bool:

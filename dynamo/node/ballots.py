@@ -37,6 +37,11 @@ class Ballots:
         self._highest = max(self._highest, ballot)
 
     @property
+    def now_ms(self) -> int:
+        """The wall clock; or what counters have come to, if that is ahead of it."""
+        return max(self._highest[0], self._clock.wall_ms())
+
+    @property
     def ahead_ms(self) -> int:
         """How far counters are ahead of this node's wall clock: by more than an instant if some clock was wrong."""
         return max(0, self._highest[0] - self._clock.wall_ms())

@@ -95,6 +95,11 @@ class KeyQueues:
         """Changes that wait, those in a round not counted."""
         return sum(len(queue.waiting) for queue in self._queues.values())
 
+    @property
+    def now_ms(self) -> int:
+        """What time it is by this node's ballots."""
+        return self._ballots.now_ms
+
     def add(self, place: Place, change: Change, trace: str, done: ChangeDone) -> None:
         """Carry a change out in its turn; `done` is called once. Raises Overloaded: then nothing was done."""
         queue = self._queues.get(place)
@@ -218,7 +223,8 @@ def _too_late(change: Change) -> DynamoError:
     if change.proposed:
         return WriteTimeout(
             "the change was sent to replicas and its time is over; it may still be made. Repeating it with the same "
-            "Idempotency-Key is safe, and resolving it gives a definite answer"
+            "Idempotency-Key (and, if the key is busy, a Dynamo-Retry-Age) is safe, and resolving it gives a definite "
+            "answer"
         )
     return Overloaded(
         "the time of this change was over before the changes of its key that came earlier had ended; nothing was "

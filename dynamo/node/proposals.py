@@ -179,7 +179,7 @@ class Proposals:
         self._forwards += 1
         command.named = True  # From now on two nodes may make it,
         if command.action is not Action.RESOLVE:  # which asks about another one, of any age;
-            command.born = command.born or self._driver.clock.wall_ms()  # and none has before.
+            command.born = command.born or self._queues.now_ms  # and none has before.
         now = self._driver.clock.monotonic()
         machine: Forwarding[ChangeOutcome] = Forwarding(
             others,
@@ -259,5 +259,6 @@ def _stands(command: ChangeCommand, outcome: ChangeOutcome | DynamoError) -> boo
 def _unknown() -> DynamoError:
     return WriteTimeout(
         "the replica that was to coordinate this change did not answer, and this node could not decide it; it may "
-        "still be made. Repeating it with the same Idempotency-Key is safe, and resolving it gives a definite answer"
+        "still be made. Repeating it with the same Idempotency-Key (and, if the key is busy, a Dynamo-Retry-Age) is "
+        "safe, and resolving it gives a definite answer"
     )

@@ -75,6 +75,8 @@ class _Simulation(Course):
         await self.ending.progress()
         for task in beside:
             task.cancel()
+        # Who was paused may have found requests in its sockets, and carry them out.
+        await self.world.sleep(QUIET_S)
         if not self.recorder.forgets:
             await self.ending.resolve()
         finals = await self.ending.read()

@@ -120,6 +120,17 @@ def test_a_clock_that_jumps_ahead_makes_nothing_of_a_request_that_was_made():
     assert isinstance(key.resolve(), OutcomeForgotten)
 
 
+def test_ballots_that_are_ahead_make_nothing_unknown():
+    """A clock was wrong once, by two hours. What nobody asks for was dropped since, and nothing else."""
+    key = Key()
+    key.moment += 12 * WINDOW_MS
+    key.busy(3, named=False)
+    key.moment += UNNAMED_MS + 1
+    key.busy(1)
+    assert key.register.dropped == 3
+    assert key.attempt().applied is True
+
+
 @pytest.mark.parametrize("resolves", [False, True])
 def test_no_more_than_can_be_remembered(resolves):
     """Others that knew of older attempts have taken the room for ten minutes: it is neither made nor called off."""

@@ -108,8 +108,9 @@ def test_what_lasts_stays_for_the_window(steps, lasting):
         moment = register.counter
         made = [(each, history[each + 1].counter) for each in range(number) if each in lasting]
         assert kept == [(each, counter) for each, counter in made if counter >= moment - WINDOW_MS]
-        gone = [history[each + 1].version for each, _ in made[: len(made) - len(kept)]]
-        assert register.dropped >= max(gone, default=0)
+        gone = made[: len(made) - len(kept)]
+        assert register.dropped >= max((history[each + 1].version for each, _ in gone), default=0)
+        assert register.cut >= max((counter for _, counter in gone), default=0)
 
 
 def test_there_is_room_for_so_many_that_last():
@@ -125,7 +126,8 @@ def test_entries_that_grew_old_leave_the_window_covered():
     register = grown([(WINDOW_MS // 10, True)] * 100)[-1]
     assert register.dropped > 0
     assert covers(register, 0, register.counter + 1)
-    assert not covers(register, register.counter - WINDOW_MS, register.counter)
+    assert not covers(register, register.cut, register.counter)
+    assert covers(register, register.cut + 1, register.counter)
     assert covers(Register(), 0, WINDOW_MS)
 
 
