@@ -19,15 +19,7 @@ from dynamo.consensus.record import as_record
 from dynamo.errors import InvalidParameter, PreconditionFailed
 from dynamo.layout.register import Register, decode
 from dynamo.protocol.commands import Action, ChangeCommand, ChangeOutcome, Condition, Consistency
-from dynamo.protocol.http_fields import (
-    CONTEXT,
-    COORDINATOR,
-    EPOCH,
-    REPEATED,
-    REQUEST_ID,
-    SIBLINGS,
-    VERSION,
-)
+from dynamo.protocol.http_fields import CONTEXT, COORDINATOR, EPOCH, REPEATED, REQUEST_ID, SIBLINGS, VERSION
 from dynamo.versioning.record import Record
 
 LEVEL = Consistency.LINEARIZABLE.value

@@ -35,6 +35,7 @@ from dynamo.layout.register import (
 KEEP_MAX = 256
 KEEP_MIN = 8
 LASTING_MAX = 256
+"""Entries that stay for all of the window, beside those."""
 WINDOW_MS = 600_000
 """As long is a repeat recognised, and a request can be called off, unless more than KEEP_MAX changes come."""
 UNNAMED_MS = 10_000

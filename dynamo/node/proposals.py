@@ -177,9 +177,9 @@ class Proposals:
     ) -> None:
         self._metrics.forwarded_requests.value += 1
         self._forwards += 1
-        command.named = True  # From now on two nodes may make it,
-        if command.action is not Action.RESOLVE:  # which asks about another one, of any age;
-            command.born = command.born or self._queues.now_ms  # and none has before.
+        command.named = True  # From now on two nodes may make it.
+        if command.action is not Action.RESOLVE:  # That says `born` of another change, which may be of any age.
+            command.born = command.born or self._queues.now_ms
         now = self._driver.clock.monotonic()
         machine: Forwarding[ChangeOutcome] = Forwarding(
             others,
