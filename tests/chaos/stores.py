@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import lmdb
+
 from dynamo.checker.history import Place, Sibling, Version
 from dynamo.checker.replicas import Copy, Holding
 from dynamo.layout import hint
@@ -27,7 +29,12 @@ class Content:
 
 def content(data: Path) -> Content:
     """The content of a data directory, its log applied; nothing where there is no store yet."""
-    held = at_rest.content(data)
+    try:
+        held = at_rest.content(data)
+    except lmdb.Error:
+        if (data / "store" / "data.mdb").exists():
+            raise
+        return Content()  # The disk was lost just now.
     return Content(held[Keyspace.RECORDS], held[Keyspace.HINTS])
 
 
